@@ -1,0 +1,10 @@
+#include "protocol/invariant.hpp"
+
+namespace aqueduct {
+
+void fail_invariant(const char* condition, const char* file, int line, const std::string& values) {
+  throw invariant_violation(std::string(file) + ":" + std::to_string(line) + ": " + condition +
+                            " does not hold: " + values);
+}
+
+} // namespace aqueduct
