@@ -2,8 +2,7 @@
 
 namespace aqueduct {
 
-mutable_buffer::mutable_buffer(std::size_t size)
-  : size_(size) {
+mutable_buffer::mutable_buffer(std::size_t size) : size_(size) {
   auto memory = std::make_shared_for_overwrite<std::byte[]>(size);
   data_ = std::shared_ptr<std::byte>(memory, memory.get());
 }

@@ -20,7 +20,7 @@ class buffer {
 public:
   buffer() = default;
   buffer(std::shared_ptr<const std::byte> data, std::size_t size)
-    : data_(std::move(data)), size_(size) {}
+      : data_(std::move(data)), size_(size) {}
 
   /// A copy of `bytes` in memory of its own.
   [[nodiscard]] static buffer copy_of(byte_span bytes);
@@ -61,7 +61,7 @@ public:
   /// `size` bytes, not initialised.
   explicit mutable_buffer(std::size_t size);
   mutable_buffer(std::shared_ptr<std::byte> data, std::size_t size)
-    : data_(std::move(data)), size_(size) {}
+      : data_(std::move(data)), size_(size) {}
 
   [[nodiscard]] std::byte* data() const { return data_.get(); }
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -26,10 +26,9 @@ public:
   using value_type = T;
 
   template <class U = T>
-    requires std::is_constructible_v<T, U&&> &&
-             (!std::is_same_v<std::remove_cvref_t<U>, result>) &&
-             (!std::is_same_v<std::remove_cvref_t<U>, unexpected>)
-  result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
+  requires std::is_constructible_v<T, U&&> &&(!std::is_same_v<std::remove_cvref_t<U>, result>)&&(
+      !std::is_same_v<std::remove_cvref_t<U>, unexpected>)result(U&& value)
+      : state_(std::in_place_index<0>, std::forward<U>(value)) {}
   result(unexpected e) : state_(std::in_place_index<1>, std::move(e.err)) {}
 
   [[nodiscard]] bool has_value() const { return state_.index() == 0; }

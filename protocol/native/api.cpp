@@ -1,0 +1,74 @@
+#include "protocol/native/api.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace aqueduct::protocol {
+
+namespace {
+
+constexpr auto table = std::to_array<api_info>({
+    {api_key::produce, "PRODUCE", 1, 1,
+     "Appends one record batch to each named partition. Batches of one request to one partition "
+     "are "
+     "stored in the order of the request; requests of one connection to one partition in the order "
+     "in which they were sent."},
+    {api_key::fetch, "FETCH", 1, 1,
+     "Reads committed batches from many partitions. Waits up to `max_wait_ms` until `min_bytes` "
+     "are "
+     "there (long poll)."},
+    {api_key::list_topics, "LIST_TOPICS", 1, 1, "Names all topics with their sizes."},
+    {api_key::create_topic, "CREATE_TOPIC", 1, 1,
+     "Creates a topic. The answer comes when the topic serves."},
+    {api_key::delete_topic, "DELETE_TOPIC", 1, 1,
+     "Deletes a topic and all its data. A topic of the same name can be created at once; it starts "
+     "at offset 0."},
+    {api_key::get_topic_info, "GET_TOPIC_INFO", 1, 1,
+     "Describes a topic: settings with their origin, and per partition the leader and the "
+     "offsets."},
+    {api_key::batch_fetch, "BATCH_FETCH", 1, 1,
+     "Reads several ranges of one partition in one request, without waiting."},
+    {api_key::hello, "HELLO", 1, 1,
+     "The first request of a connection, right after the preface: negotiates the protocol version "
+     "and tells each side who the other is."},
+    {api_key::api_versions, "API_VERSIONS", 1, 1,
+     "Names the requests and versions that the broker speaks."},
+    {api_key::subscribe, "SUBSCRIBE", 1, 1,
+     "Asks the broker to push batches of one topic's partitions as they commit, against credits in "
+     "bytes. The pushes are DELIVERY frames with the correlation id of this request."},
+    {api_key::credit, "CREDIT", 1, 1, "Gives a subscription more credit. There is no response."},
+    {api_key::unsubscribe, "UNSUBSCRIBE", 1, 1, "Ends a subscription."},
+    {api_key::delivery, "DELIVERY", 1, 1, "A push of a subscription; never a request."},
+    {api_key::list_offsets, "LIST_OFFSETS", 1, 1,
+     "Finds offsets by time, the earliest and the latest among them."},
+    {api_key::alter_topic, "ALTER_TOPIC", 1, 1,
+     "Changes settings of a topic; they take effect at once."},
+    {api_key::delete_records, "DELETE_RECORDS", 1, 1,
+     "Deletes all records before an offset, for each named partition."},
+    {api_key::init_producer_id, "INIT_PRODUCER_ID", 1, 1,
+     "Gives an idempotent producer its identity."},
+    {api_key::controller_discover, "CONTROLLER_DISCOVER", 1, 1,
+     "Says which broker leads the cluster's metadata."},
+    {api_key::metadata, "METADATA", 1, 1,
+     "Describes the brokers, and of the named topics the partitions and their leaders."},
+});
+
+static_assert(std::ranges::is_sorted(table, {}, &api_info::key), "searched by number");
+
+} // namespace
+
+std::span<const api_info> api_table() {
+  return table;
+}
+
+const api_info* find_api(std::uint16_t key) {
+  const auto row = std::ranges::lower_bound(table, static_cast<api_key>(key), {}, &api_info::key);
+  return row != table.end() && row->key == static_cast<api_key>(key) ? &*row : nullptr;
+}
+
+std::string_view to_string(api_key key) {
+  const auto* row = find_api(static_cast<std::uint16_t>(key));
+  return row == nullptr ? "UNKNOWN" : row->name;
+}
+
+} // namespace aqueduct::protocol

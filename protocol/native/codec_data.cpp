@@ -1,0 +1,25 @@
+#include "protocol/native/codec_impl.hpp"
+#include "protocol/native/data_messages.hpp"
+
+namespace aqueduct::protocol {
+
+AQUEDUCT_INSTANTIATE_CODEC(produce_request)
+AQUEDUCT_INSTANTIATE_CODEC(produce_response)
+AQUEDUCT_INSTANTIATE_CODEC(fetch_request)
+AQUEDUCT_INSTANTIATE_CODEC(fetch_response)
+AQUEDUCT_INSTANTIATE_CODEC(batch_fetch_request)
+AQUEDUCT_INSTANTIATE_CODEC(batch_fetch_response)
+AQUEDUCT_INSTANTIATE_CODEC(subscribe_request)
+AQUEDUCT_INSTANTIATE_CODEC(subscribe_response)
+AQUEDUCT_INSTANTIATE_CODEC(credit_request)
+AQUEDUCT_INSTANTIATE_CODEC(unsubscribe_request)
+AQUEDUCT_INSTANTIATE_CODEC(unsubscribe_response)
+AQUEDUCT_INSTANTIATE_CODEC(delivery)
+AQUEDUCT_INSTANTIATE_CODEC(list_offsets_request)
+AQUEDUCT_INSTANTIATE_CODEC(list_offsets_response)
+AQUEDUCT_INSTANTIATE_CODEC(delete_records_request)
+AQUEDUCT_INSTANTIATE_CODEC(delete_records_response)
+AQUEDUCT_INSTANTIATE_CODEC(init_producer_id_request)
+AQUEDUCT_INSTANTIATE_CODEC(init_producer_id_response)
+
+} // namespace aqueduct::protocol

@@ -1,0 +1,19 @@
+#include "protocol/native/codec_impl.hpp"
+#include "protocol/native/topic_messages.hpp"
+
+namespace aqueduct::protocol {
+
+AQUEDUCT_INSTANTIATE_CODEC(create_topic_request)
+AQUEDUCT_INSTANTIATE_CODEC(create_topic_response)
+AQUEDUCT_INSTANTIATE_CODEC(delete_topic_request)
+AQUEDUCT_INSTANTIATE_CODEC(delete_topic_response)
+AQUEDUCT_INSTANTIATE_CODEC(alter_topic_request)
+AQUEDUCT_INSTANTIATE_CODEC(alter_topic_response)
+AQUEDUCT_INSTANTIATE_CODEC(list_topics_request)
+AQUEDUCT_INSTANTIATE_CODEC(list_topics_response)
+AQUEDUCT_INSTANTIATE_CODEC(get_topic_info_request)
+AQUEDUCT_INSTANTIATE_CODEC(get_topic_info_response)
+AQUEDUCT_INSTANTIATE_CODEC(metadata_request)
+AQUEDUCT_INSTANTIATE_CODEC(metadata_response)
+
+} // namespace aqueduct::protocol
