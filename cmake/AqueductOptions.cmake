@@ -30,8 +30,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 target_include_directories(aqueduct_flags INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>)
 if(AQUEDUCT_SANITIZE)
-  # The installed CAF dereferences a null shared_ptr when it spawns (init_fun_factory.hpp): harmless,
-  # but UBSan's null check stops on it.
+  # The installed CAF dereferences a null shared_ptr when it spawns (init_fun_factory.hpp):
+  # harmless, but UBSan's null check stops on it.
   target_compile_options(aqueduct_flags INTERFACE -fsanitize=${AQUEDUCT_SANITIZE}
                          -fno-omit-frame-pointer -fno-sanitize-recover=all)
   if(AQUEDUCT_SANITIZE MATCHES "undefined")

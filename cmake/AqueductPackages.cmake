@@ -17,7 +17,8 @@ find_library(ISAL_LIBRARY isal REQUIRED)
 add_library(isal::isal UNKNOWN IMPORTED)
 set_target_properties(isal::isal PROPERTIES IMPORTED_LOCATION ${ISAL_LIBRARY})
 
-# Debian ships CAF without a CMake configuration. Its headers are the interface of one minor version.
+# Debian ships CAF without a CMake configuration. Its headers are the interface of one minor
+# version.
 find_path(CAF_INCLUDE_DIR caf/config.hpp REQUIRED)
 file(STRINGS ${CAF_INCLUDE_DIR}/caf/config.hpp caf_version_line REGEX "#define CAF_VERSION [0-9]+")
 if(NOT caf_version_line MATCHES "CAF_VERSION 17[0-9][0-9]")
