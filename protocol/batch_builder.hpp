@@ -12,10 +12,10 @@ namespace aqueduct::protocol {
 
 /// A record on its way into a batch. Nothing is kept after `append` returns.
 struct record_to_write {
-  timestamp_ms timestamp;
-  std::optional<byte_span> key;
-  std::optional<byte_span> value;
-  std::span<const record_header> headers;
+  timestamp_ms timestamp{};
+  std::optional<byte_span> key{};
+  std::optional<byte_span> value{};
+  std::span<const record_header> headers{};
 };
 
 /// The fields of a batch that its records do not decide.

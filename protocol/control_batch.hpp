@@ -14,7 +14,7 @@ enum class marker_type : std::int16_t { abort = 0, commit = 1 };
 /// Ends the transaction that `producer` has open in a partition.
 struct transaction_marker {
   marker_type type = marker_type::abort;
-  producer_id producer;
+  producer_id producer{};
   std::int16_t producer_epoch = 0;
   std::int32_t coordinator_epoch = 0;
 
@@ -25,7 +25,7 @@ struct transaction_marker {
 [[nodiscard]] mutable_buffer write_marker(const transaction_marker& marker, timestamp_ms timestamp);
 
 /// The marker in a batch that passed `validate_batch`. Nothing for other control records (types 2
-/// and up, newer key versions), which readers skip. Error invalid_message for what is no control
+/// and up), which readers skip. Error invalid_message for what is no control
 /// batch or a malformed one.
 [[nodiscard]] result<std::optional<transaction_marker>> read_marker(batch_view batch);
 

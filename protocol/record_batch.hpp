@@ -81,15 +81,15 @@ inline constexpr std::uint16_t reserved_mask = 0xff80;
 
 /// The header of a batch, decoded. Says what the bytes say: only `validate_batch` vouches for it.
 struct batch_header {
-  offset_t base_offset;
+  offset_t base_offset{};
   /// Size of the whole batch in bytes, header included.
   std::size_t size_bytes = 0;
-  leader_epoch epoch;
+  leader_epoch epoch{};
   std::uint32_t crc = 0;
   std::uint16_t attributes = 0;
   std::int32_t last_offset_delta = 0;
-  timestamp_ms base_timestamp;
-  timestamp_ms max_timestamp;
+  timestamp_ms base_timestamp{};
+  timestamp_ms max_timestamp{};
   /// -1: not idempotent; then `producer_epoch` and `base_sequence` mean nothing.
   producer_id producer{-1};
   std::int16_t producer_epoch = -1;
@@ -207,6 +207,7 @@ enum class batch_origin : std::uint8_t {
 };
 
 struct batch_limits {
+  /// Bound on a client's batch as sent. What is in the log was let in once and has no bound.
   std::size_t batch_bytes_max = default_batch_bytes_max;
   batch_origin origin = batch_origin::client;
 };
@@ -219,13 +220,13 @@ struct batch_limits {
 
 /// What `validate_records` saw on its way through a batch.
 struct records_summary {
-  /// Of the records that the batch holds; append time is not considered.
-  timestamp_ms min_timestamp;
-  timestamp_ms max_timestamp;
+  /// Of the records as consumers see them; -1 if the batch holds none.
+  timestamp_ms min_timestamp{-1};
+  timestamp_ms max_timestamp{-1};
   /// Size of the records when not compressed.
   std::size_t records_bytes = 0;
   /// Position of the first record without a key, if there is one: compacted topics refuse it.
-  std::optional<std::int32_t> first_without_key;
+  std::optional<std::int32_t> first_without_key{};
 };
 
 struct records_limits {
@@ -240,6 +241,11 @@ struct records_limits {
 /// codec.
 [[nodiscard]] result<records_summary> validate_records(batch_view batch,
                                                        const records_limits& limits = {});
+
+/// Writes `header` in front of the records that stand in `batch` from `batch_header_bytes` on, with
+/// magic, the length of `batch` and the CRC over it; `size_bytes` and `crc` of `header` are
+/// ignored. Precondition: `batch` holds at least a header and fits a length of 31 bits.
+void write_batch_header(std::span<std::byte> batch, const batch_header& header);
 
 /// Writes the fields that the leader decides, in place and outside the CRC. Precondition: `batch`
 /// points to a batch, which nobody else reads yet.

@@ -12,8 +12,8 @@ namespace aqueduct::protocol {
 
 /// A header of a record. `key` is meant to be UTF-8, which nobody has checked.
 struct record_header {
-  std::string_view key;
-  std::optional<byte_span> value;
+  std::string_view key{};
+  std::optional<byte_span> value{};
 };
 
 /// The headers of one record, decoded as they are walked through. They were checked when the record
@@ -64,11 +64,11 @@ private:
 struct record_view {
   offset_t offset;
   /// The batch's append time if it has one.
-  timestamp_ms timestamp;
+  timestamp_ms timestamp{};
   /// Nothing is not the same as empty.
-  std::optional<byte_span> key;
+  std::optional<byte_span> key{};
   /// Nothing is a tombstone in a compacted topic.
-  std::optional<byte_span> value;
+  std::optional<byte_span> value{};
   record_headers headers;
 };
 
