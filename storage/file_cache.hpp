@@ -1,0 +1,41 @@
+// Open read-only files of closed segments, a bounded number of them: ten thousand partitions must
+// not use up the descriptors of the process.
+#pragma once
+
+#include "storage/disk.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace aqueduct::storage {
+
+/// Least recently used files are closed first; who still reads one keeps it open. Thread-safe.
+class file_cache {
+public:
+  file_cache(disk& disk, std::size_t files_max) : disk_(disk), files_max_(files_max) {}
+
+  /// The open file of segment `id`. Errors: as `disk::open`, not_found among them.
+  [[nodiscard]] result<std::shared_ptr<file>> open(std::uint64_t id, const std::string& path);
+  void forget(std::uint64_t id);
+  [[nodiscard]] std::size_t size() const;
+
+private:
+  struct slot {
+    std::uint64_t id;
+    std::shared_ptr<file> opened;
+  };
+
+  disk& disk_;
+  const std::size_t files_max_;
+  mutable std::mutex mutex_;
+  /// Most recently used first.
+  std::list<slot> slots_;
+  std::unordered_map<std::uint64_t, std::list<slot>::iterator> by_id_;
+};
+
+} // namespace aqueduct::storage

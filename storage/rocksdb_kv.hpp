@@ -1,0 +1,44 @@
+// The key-value store of a node, on RocksDB. RocksDB's headers stay in rocksdb_kv.cpp.
+#pragma once
+
+#include "storage/kv.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace aqueduct::storage {
+
+struct rocksdb_options {
+  std::string directory;
+  /// Cache of uncompressed blocks.
+  std::uint64_t block_cache_bytes = std::uint64_t{8} << 20;
+  /// Of each of the two memory tables; when one is full it is written out in the background.
+  std::uint64_t write_buffer_bytes = std::uint64_t{4} << 20;
+  std::uint32_t open_files_max = 128;
+  std::uint32_t background_threads = 2;
+};
+
+class rocksdb_kv final : public kv {
+public:
+  /// Opens the store, making it if the directory is empty. Errors: storage_damaged, storage_full,
+  /// storage_failed (also when another process holds it).
+  [[nodiscard]] static result<std::unique_ptr<rocksdb_kv>> open(const rocksdb_options& options);
+  /// Flushes what can be flushed.
+  ~rocksdb_kv() override;
+
+  [[nodiscard]] result<std::optional<std::string>> get(family in,
+                                                       std::string_view key) const override;
+  result<void> scan(family in, std::string_view from, std::string_view to,
+                    const visitor& visit) const override;
+  [[nodiscard]] result<std::optional<kv_pair>> last_in(family in, std::string_view from,
+                                                       std::string_view at_most) const override;
+  result<void> write(const write_batch& batch, durability how) override;
+  result<void> flush() override;
+
+private:
+  struct parts;
+  explicit rocksdb_kv(std::unique_ptr<parts> p);
+  std::unique_ptr<parts> parts_;
+};
+
+} // namespace aqueduct::storage

@@ -1,0 +1,239 @@
+// The log of one group on disk: segment files of entries, with what is needed to open them fast and
+// to tell a torn end from damage. One thread writes; readers share what it publishes (log_reader).
+// FORMAT.md draws the files and goes through the crash cases.
+#pragma once
+
+#include "storage/disk.hpp"
+#include "storage/file_cache.hpp"
+#include "storage/kv.hpp"
+#include "storage/log_entry.hpp"
+#include "storage/log_index.hpp"
+#include "storage/log_meta.hpp"
+#include "storage/log_view.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace aqueduct::storage {
+
+struct segment_options {
+  /// A segment that would grow beyond this is closed and another begun. An entry that is larger
+  /// has a segment of its own.
+  std::uint64_t segment_bytes = std::uint64_t{256} << 20;
+  /// Age at which a segment that holds entries is closed; -1 is never.
+  std::int64_t segment_age_ms = std::int64_t{7} * 24 * 3600 * 1000;
+  /// Space is reserved in steps that double with the file, from 64 KiB up to this. 0 is never.
+  std::uint64_t preallocate_bytes = std::uint64_t{16} << 20;
+  /// One index entry per so many bytes of log.
+  std::uint32_t index_interval_bytes = 64 << 10;
+};
+
+/// A segment as others see it.
+struct segment_info {
+  std::uint64_t first_index = 0;
+  std::uint64_t last_index = 0;
+  offset_t base_offset{};
+  offset_t next_offset{};
+  std::uint64_t bytes = 0;
+  /// -1 without records.
+  timestamp_ms max_timestamp{-1};
+  timestamp_ms created{};
+  bool is_active = false;
+};
+
+/// What recovery found.
+struct recovery_report {
+  /// Bytes that were read to find the end.
+  std::uint64_t scanned_bytes = 0;
+  std::uint64_t scanned_entries = 0;
+  /// Bytes of a torn end that were cut.
+  std::uint64_t cut_bytes = 0;
+  std::uint32_t segments = 0;
+};
+
+/// How far `verify` got.
+struct verify_progress {
+  std::uint64_t bytes = 0;
+  std::uint64_t bytes_total = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t batches = 0;
+};
+
+/// What a log is opened with. The references must live as long as the log.
+struct log_environment {
+  disk& files;
+  kv& store;
+  file_cache& cache;
+};
+
+/// Not thread-safe, except `publication`.
+///
+/// Errors of changing calls: storage_full: nothing was changed, can be tried again. offset_conflict
+/// or invalid_request: the arguments do not fit the log, nothing was changed. All others poison the
+/// log: what is on disk is no longer known, every later change is refused with storage_failed (S6).
+class segment_log {
+public:
+  /// Opens the log in `directory`, which need not exist: nothing is made before the first append.
+  /// Reads only what was written since the last durable mark. A torn end is cut. Errors:
+  /// storage_damaged, naming path, position and index, if something that was durable is not there.
+  [[nodiscard]] static result<std::unique_ptr<segment_log>>
+  open(const log_environment& environment, std::string directory, const group_id& group,
+       const segment_options& options, timestamp_ms now);
+  /// Does nothing on disk; see `close`.
+  ~segment_log();
+  segment_log(const segment_log&) = delete;
+  segment_log& operator=(const segment_log&) = delete;
+
+  // -- changes ---------------------------------------------------------------------------------
+
+  /// Writes entries that follow the last one: gathered, one write per segment. They are readable at
+  /// once and durable after `sync`. A new segment is stamped with `now`.
+  result<void> append(std::span<const log_entry> entries, timestamp_ms now);
+  /// Everything that was appended is durable.
+  result<void> sync();
+  /// Removes the entries from `index` on, durably. Precondition for readers' sake: above the commit
+  /// index.
+  result<void> truncate_from(std::uint64_t index);
+  /// The log begins after `base`; segments that hold nothing else are deleted. `base.index` must
+  /// be in the log or right before it; `base.term` is ignored and filled in.
+  result<void> trim_prefix(log_base base);
+  /// True if `trim_prefix` would delete a segment.
+  [[nodiscard]] bool trim_deletes(std::uint64_t base_index) const;
+  /// The log becomes empty and continues after `base`, durably.
+  result<void> reset(const log_base& base);
+  /// Closes the active segment if it holds entries, so that the next append begins another.
+  result<void> roll();
+  /// Records how far the log is durable, so that an opening reads less. Relaxed.
+  result<void> mark();
+  /// Syncs, gives back reserved space, records the mark, closes the file. Appending opens it again.
+  result<void> close_file();
+  /// The files are about to be deleted by the caller: readers get unknown_partition.
+  void abandon();
+
+  // -- state -----------------------------------------------------------------------------------
+
+  [[nodiscard]] const log_base& base() const { return base_; }
+  [[nodiscard]] std::uint64_t first_index() const { return base_.index + 1; }
+  /// `first_index` - 1 if the log is empty.
+  [[nodiscard]] std::uint64_t last_index() const { return end_.index; }
+  [[nodiscard]] std::uint64_t last_term() const { return end_.term; }
+  /// Up to here everything is durable.
+  [[nodiscard]] std::uint64_t durable_index() const { return durable_index_; }
+  /// Of an entry from `base().index` to `last_index`; nothing outside.
+  [[nodiscard]] std::optional<std::uint64_t> term_at(std::uint64_t index) const;
+  /// Of the entries in the log.
+  [[nodiscard]] std::vector<term_run> terms() const;
+  [[nodiscard]] const std::vector<log_entry>& memberships() const { return memberships_; }
+  [[nodiscard]] offset_t start_offset() const { return base_.next_offset; }
+  [[nodiscard]] offset_t next_offset() const { return end_.next_offset; }
+  /// Of all segment files, without reserved space.
+  [[nodiscard]] std::uint64_t size_bytes() const;
+  [[nodiscard]] std::vector<segment_info> segments() const;
+  [[nodiscard]] bool is_dirty() const { return durable_index_ < end_.index; }
+  [[nodiscard]] bool is_poisoned() const { return poison_.has_value(); }
+  [[nodiscard]] bool has_open_file() const { return active_file_ != nullptr; }
+  /// Written since the last mark.
+  [[nodiscard]] std::uint64_t unmarked_bytes() const;
+  /// When the active segment was begun; nothing if it holds no entry.
+  [[nodiscard]] std::optional<timestamp_ms> active_since() const;
+  [[nodiscard]] const recovery_report& recovery() const { return report_; }
+  [[nodiscard]] std::shared_ptr<log_publication> publication() const { return publication_; }
+  [[nodiscard]] const segment_options& options() const { return options_; }
+  void configure(const segment_options& options) { options_ = options; }
+  /// Gathered writes and syncs of files so far.
+  [[nodiscard]] std::uint64_t write_count() const { return write_count_; }
+  [[nodiscard]] std::uint64_t sync_count() const { return sync_count_; }
+
+private:
+  /// The end of the log: what the next entry is checked against and chained to.
+  struct log_end {
+    std::uint64_t index = 0;
+    std::uint64_t term = 0;
+    std::uint32_t crc = 0;
+    offset_t next_offset{};
+  };
+  /// A segment with what only the writer needs.
+  struct segment {
+    std::shared_ptr<log_segment> shared;
+    segment_header header;
+    /// Terms of the entries in it, ascending.
+    std::vector<term_run> terms;
+    /// Position of the last entry; 0 without entries.
+    std::uint64_t last_position = 0;
+    /// Checksum of the last entry, or what the header says of the one before.
+    std::uint32_t last_crc = 0;
+  };
+  /// What one gathered write is put together in; kept from write to write.
+  struct staging;
+  friend class log_recovery;
+
+  segment_log(const log_environment& environment, std::string directory, const group_id& group,
+              const segment_options& options);
+
+  [[nodiscard]] result<void> check_usable() const;
+  [[nodiscard]] unexpected poison(const error& cause);
+  [[nodiscard]] result<void> check_entries(std::span<const log_entry> entries) const;
+  [[nodiscard]] std::size_t fitting(std::span<const log_entry> entries) const;
+  [[nodiscard]] result<void> ensure_active(timestamp_ms now);
+  [[nodiscard]] result<void> begin_segment(timestamp_ms now);
+  [[nodiscard]] result<void> open_active();
+  [[nodiscard]] result<void> reserve(std::uint64_t end);
+  [[nodiscard]] result<void> append_run(std::span<const log_entry> entries, timestamp_ms now);
+  [[nodiscard]] result<void> roll_back(const error& cause);
+  [[nodiscard]] result<void> write_marks(durability how);
+  [[nodiscard]] result<void> lower_marks(std::uint64_t index);
+  [[nodiscard]] result<void> drop_segment(std::size_t which);
+  [[nodiscard]] result<void> cut_segment(std::uint64_t index);
+  void publish_view();
+  void add_mark(write_batch& batch, const segment& s) const;
+
+  disk& files_;
+  kv& store_;
+  file_cache& cache_;
+  std::string directory_;
+  group_id group_;
+  std::uint32_t seed_;
+  segment_options options_;
+  log_index index_;
+
+  log_base base_;
+  log_end end_;
+  std::uint64_t durable_index_ = 0;
+  /// Ascending and contiguous; the last one is active. Empty until the first append.
+  std::vector<segment> segments_;
+  std::vector<log_entry> memberships_;
+  /// Open while the active segment is written to.
+  std::shared_ptr<file> active_file_;
+  /// The active file is that long at least.
+  std::uint64_t reserved_ = 0;
+  /// The name of the active file is durable.
+  bool name_synced_ = true;
+  /// The next append begins a segment.
+  bool roll_pending_ = false;
+  std::uint64_t marked_index_ = 0;
+  std::uint64_t marked_end_ = 0;
+  std::uint64_t generation_ = 0;
+  std::optional<error> poison_;
+  std::shared_ptr<log_publication> publication_;
+  std::unique_ptr<staging> staging_;
+  recovery_report report_;
+  std::uint64_t write_count_ = 0;
+  std::uint64_t sync_count_ = 0;
+};
+
+/// Called with the progress every few MiB; false stops. It is the place to limit the rate.
+using verify_visitor = std::function<bool(const verify_progress&)>;
+
+/// Reads every byte of a group's log and checks everything that can be checked: checksums of
+/// entries and of batches, chain, indexes, terms, offsets, headers. For a log that nobody writes,
+/// or for the closed segments of one that is written (`only_closed`). Needs no key-value state.
+/// Errors: storage_damaged, naming path, position and index; cancelled; storage_failed.
+result<verify_progress> verify_log(disk& files, const std::string& directory, const group_id& group,
+                                   bool only_closed, const verify_visitor& visit);
+
+} // namespace aqueduct::storage
