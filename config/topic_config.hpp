@@ -56,8 +56,10 @@ using topic_overrides = std::vector<topic_override>;
 [[nodiscard]] result<topic_config> apply_overrides(const topic_config& defaults,
                                                    std::span<const topic_override> overrides);
 
-/// The same overrides, checked, in canonical spelling and ordered by key: what is worth storing.
-[[nodiscard]] result<topic_overrides> canonical_overrides(std::span<const topic_override> given);
+/// The same overrides, checked like by `apply_overrides`, in canonical spelling and ordered by key:
+/// what is worth storing.
+[[nodiscard]] result<topic_overrides> canonical_overrides(const topic_config& defaults,
+                                                          std::span<const topic_override> given);
 
 /// A setting of a topic as shown to people and to Kafka's DescribeConfigs.
 struct topic_setting_view {

@@ -1,0 +1,116 @@
+// Settings that are each within their range and do not go together.
+#include "config/node_model.hpp"
+
+#include <fmt/format.h>
+
+namespace aqueduct::config {
+
+namespace {
+
+/// Collects problems between pairs of settings.
+class conflict_check {
+public:
+  conflict_check(const node_config& config, const origins& given)
+      : config_(config), given_(given) {}
+
+  /// "KEY: VALUE must be RELATION OTHER (OTHER's value, its origin)" unless `holds`.
+  void require(bool holds, std::string_view key, std::string_view relation,
+               std::string_view other) {
+    if (holds)
+      return;
+    const auto where = origin_of(other);
+    found_.push_back(problem_text(origin_of(key), key,
+                                  fmt::format("{} must be {} {} ({}, {})", shown(key), relation,
+                                              other, shown(other), to_string(where))));
+  }
+
+  void refuse(bool wrong, std::string_view key, std::string_view sentence) {
+    if (wrong)
+      found_.push_back(
+          problem_text(origin_of(key), key, fmt::format("'{}' {}", shown(key), sentence)));
+  }
+
+  [[nodiscard]] problems take() { return std::move(found_); }
+
+private:
+  [[nodiscard]] origin origin_of(std::string_view key) const {
+    const auto where = given_.find(key);
+    return where == given_.end() ? origin() : where->second;
+  }
+
+  [[nodiscard]] std::string shown(std::string_view key) const {
+    const auto* row = node_model().find(key);
+    AQUEDUCT_INVARIANT(row != nullptr, std::string(key));
+    return print_value(row->type, row->read(config_));
+  }
+
+  const node_config& config_;
+  const origins& given_;
+  problems found_;
+};
+
+bool is_wildcard(const endpoint& address) {
+  return address.host == "0.0.0.0" || address.host == "::";
+}
+
+bool collide(const endpoint& a, const endpoint& b) {
+  return a.port != 0 && a.port == b.port && (a.host == b.host || is_wildcard(a) || is_wildcard(b));
+}
+
+void check_addresses(const node_config& config, conflict_check& check) {
+  const std::pair<std::string_view, const endpoint*> services[] = {
+      {"listen", &config.listen},
+      {"cluster.listen", &config.cluster.listen},
+      {"http.listen", &config.http.listen},
+      {"admin.listen", &config.admin.listen}};
+  for (const auto& later : services)
+    for (const auto& earlier : services) {
+      if (&earlier == &later)
+        break;
+      check.require(!collide(*earlier.second, *later.second), later.first, "another address than",
+                    earlier.first);
+    }
+  check.refuse(!config.advertise && is_wildcard(config.listen), "listen",
+               "is every address of the machine, which tells clients nothing; set advertise to the "
+               "address that they reach");
+  check.refuse(config.advertise && is_wildcard(*config.advertise), "advertise",
+               "is not an address that a client can connect to");
+}
+
+void check_sizes(const node_config& config, conflict_check& check) {
+  const auto& [storage, topic, limits] = std::tie(config.storage, config.topic, config.limits);
+  check.require(storage.preallocate_bytes <= storage.segment_bytes, "storage.preallocate-bytes",
+                "at most", "storage.segment-bytes");
+  check.require(storage.index_interval_bytes <= storage.segment_bytes,
+                "storage.index-interval-bytes", "at most", "storage.segment-bytes");
+  check.require(topic.message_bytes_max <= storage.segment_bytes, "topic.message-bytes-max",
+                "at most", "storage.segment-bytes");
+  check.require(topic.message_bytes_max < limits.frame_bytes_max, "topic.message-bytes-max",
+                "less than", "limits.frame-bytes-max");
+  check.require(topic.message_bytes_max <= limits.decompressed_bytes_max, "topic.message-bytes-max",
+                "at most", "limits.decompressed-bytes-max");
+  check.require(limits.frame_bytes_max <= limits.request_bytes_in_flight, "limits.frame-bytes-max",
+                "at most", "limits.request-bytes-in-flight");
+  check.require(limits.request_bytes_in_flight <= limits.request_bytes_total,
+                "limits.request-bytes-in-flight", "at most", "limits.request-bytes-total");
+}
+
+} // namespace
+
+problems conflicts(const node_config& config, const origins& given) {
+  conflict_check check(config, given);
+  check_addresses(config, check);
+  check_sizes(config, check);
+  const bool has_seeds = !config.discovery.seeds.empty();
+  check.refuse(config.discovery.kind == discovery_kind::etcd && !has_seeds, "discovery.kind",
+               "needs the addresses of the etcd members in discovery.seeds");
+  check.refuse(config.discovery.kind == discovery_kind::memory && has_seeds, "discovery.kind",
+               "takes no discovery.seeds: it finds the nodes of its own process");
+  const auto& raft = config.raft;
+  check.require(raft.tick <= raft.heartbeat, "raft.heartbeat", "at least", "raft.tick");
+  check.require(raft.heartbeat * 3 <= raft.election_timeout, "raft.heartbeat", "at most a third of",
+                "raft.election-timeout");
+  return check.take();
+}
+
+} // namespace aqueduct::config

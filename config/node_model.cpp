@@ -1,0 +1,201 @@
+// One row per setting of a node: key, kind with its range, field, documentation. The defaults are
+// in node_config.hpp.
+#include "config/node_model.hpp"
+
+#include <chrono>
+#include <limits>
+
+namespace aqueduct::config {
+
+namespace {
+
+using namespace std::chrono_literals;
+using builder = model_builder<node_config>;
+
+constexpr std::uint64_t kib = 1024;
+constexpr std::uint64_t mib = 1024 * kib;
+constexpr std::uint64_t gib = 1024 * mib;
+constexpr std::uint64_t tib = 1024 * gib;
+constexpr std::chrono::milliseconds day = 24h;
+
+constexpr endpoint_kind listening{.port_may_be_zero = true};
+
+void add_addresses(builder& model) {
+  model
+      .add("listen", listening, AQUEDUCT_FIELD(listen),
+           "Where clients connect, with the native and the Kafka protocol. Loopback by default, as "
+           "connections are not authenticated. Port 0 takes a free one.")
+      .add("advertise", endpoint_kind{.may_be_empty = true}, AQUEDUCT_FIELD(advertise),
+           "The address that clients are told to connect to. Empty is the address of `listen`, "
+           "which is right unless that is 0.0.0.0, or clients reach this node by another name.")
+      .add("node.id", integer_kind{0, std::numeric_limits<std::int32_t>::max()},
+           AQUEDUCT_FIELD(node.id),
+           "The number of this node, unique in the cluster and the same for ever: replicas are "
+           "placed by it.")
+      .add("node.rack", text_kind{}, AQUEDUCT_FIELD(node.rack),
+           "The rack, zone or room of this node; empty is none. Replicas of a partition are spread "
+           "over racks, and consumers that name a rack read from it.")
+      .add("data.dir", text_kind{.size_min = 1, .size_max = 4095}, AQUEDUCT_FIELD(data.dir),
+           "The folder of everything that this node keeps; created when missing. A relative path "
+           "starts at the working directory. One node per folder.")
+      .add("cluster.listen", listening, AQUEDUCT_FIELD(cluster.listen),
+           "Where the other nodes of the cluster connect.")
+      .add("http.listen", listening, AQUEDUCT_FIELD(http.listen),
+           "Where metrics, health and the console are served.")
+      .add("admin.listen", listening, AQUEDUCT_FIELD(admin.listen),
+           "Where `aq admin` connects. Its protocol has no authentication of its own: whoever "
+           "reaches this address rules the node, so keep it on loopback.")
+      .add("discovery.kind", choice_of<discovery_kind>(), AQUEDUCT_FIELD(discovery.kind),
+           "How nodes find each other: `static` takes the list of `discovery.seeds`, `memory` "
+           "finds nodes in the same process, `etcd` registers in etcd.")
+      .add("discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
+           "With `static`, the `cluster.listen` addresses of the nodes, this one among them or "
+           "not; empty is a cluster of one. With `etcd`, the addresses of the etcd members.");
+}
+
+void add_storage(builder& model) {
+  model
+      .add("storage.flush", choice_of<flush_policy>(), AQUEDUCT_FIELD(storage.flush),
+           "When a message counts as stored on this node. `commit`: after an fsync, shared by all "
+           "messages that wait for one; nothing acknowledged is lost by a crash of the process, "
+           "the system or the power. `interval`: after the write, with an fsync every "
+           "`storage.flush-interval`; a crash of the process loses nothing, a crash of the system "
+           "or the power loses up to one interval of acknowledged messages on this node, and on "
+           "the cluster when a majority crashes within it. `os`: after the write, synced when the "
+           "operating system likes, usually within 30 seconds; loses that much in the same cases.")
+      .add("storage.flush-interval", duration_kind{.min = 1ms, .max = 1min},
+           AQUEDUCT_FIELD(storage.flush_interval),
+           "The time between two fsyncs with `storage.flush = \"interval\"`; without effect "
+           "otherwise.")
+      .add("storage.threads", integer_kind{1, 64}, AQUEDUCT_FIELD(storage.threads),
+           "Threads that write. Each owns a share of the partitions and syncs on its own; more "
+           "help where the disk takes several syncs at a time.")
+      .add("storage.reader-threads", integer_kind{1, 64}, AQUEDUCT_FIELD(storage.reader_threads),
+           "Threads that read what is no longer in memory. Reads never wait behind a flush.")
+      .add("storage.segment-bytes", size_kind{.min = 64 * kib, .max = 2 * gib},
+           AQUEDUCT_FIELD(storage.segment_bytes),
+           "The size at which a partition begins a new segment file; a topic's `segment.bytes` "
+           "replaces it. Retention removes whole segments.")
+      .add("storage.segment-age", duration_kind{.min = 1s, .max = 3650 * day},
+           AQUEDUCT_FIELD(storage.segment_age),
+           "The age at which a partition begins a new segment file, full or not; a topic's "
+           "`segment.ms` replaces it.")
+      .add("storage.preallocate-bytes", size_kind{.max = 2 * gib},
+           AQUEDUCT_FIELD(storage.preallocate_bytes),
+           "Disk space that a segment takes ahead of its messages, so that syncs need not record "
+           "a new file size; 0 takes none. What is unused is given back when the segment is "
+           "closed.")
+      .add("storage.index-interval-bytes", size_kind{.min = 1 * kib, .max = 64 * mib},
+           AQUEDUCT_FIELD(storage.index_interval_bytes),
+           "Bytes of messages between two entries of the offset and time indexes. Smaller finds "
+           "faster, larger takes less memory and disk.")
+      .add("storage.tail-cache-bytes", size_kind{.min = 1 * mib, .max = 1 * tib},
+           AQUEDUCT_FIELD(storage.tail_cache_bytes),
+           "Memory for the newest messages of all partitions together. Consumers within it never "
+           "touch the disk.")
+      .add("storage.reserve-bytes", size_kind{.max = 16 * tib},
+           AQUEDUCT_FIELD(storage.reserve_bytes),
+           "Free disk space that is kept: below it produce is refused with a retriable error, "
+           "while reads, deletes and retention go on.")
+      .add("storage.open-files", integer_kind{16, 1'000'000}, AQUEDUCT_FIELD(storage.open_files),
+           "Segment files that are kept open at a time; must fit into the process's limit.")
+      .add("retention.time", duration_kind{.min = 1s, .max = 36500 * day, .may_be_unlimited = true},
+           AQUEDUCT_FIELD(retention.time),
+           "How long messages are kept; a topic's `retention.ms` replaces it.", reload::yes)
+      .add("retention.bytes",
+           size_kind{.min = 64 * kib, .max = 1024 * tib, .may_be_unlimited = true},
+           AQUEDUCT_FIELD(retention.bytes),
+           "How much a partition keeps; a topic's `retention.bytes` replaces it.", reload::yes);
+}
+
+void add_topics_and_limits(builder& model) {
+  model
+      .add("topic.partitions-default", integer_kind{1, 10'000},
+           AQUEDUCT_FIELD(topic.partitions_default),
+           "Partitions of a topic that is created without saying how many.", reload::yes)
+      .add("topic.auto-create", bool_kind{}, AQUEDUCT_FIELD(topic.auto_create),
+           "Whether producing to a topic that does not exist creates it. Turn it off where a "
+           "mistyped name must not become a topic.",
+           reload::yes)
+      .add("topic.message-bytes-max", size_kind{.min = 1 * kib, .max = 1 * gib},
+           AQUEDUCT_FIELD(topic.message_bytes_max),
+           "The largest record batch, as sent; a topic's `max.message.bytes` replaces it.",
+           reload::yes)
+      .add("limits.frame-bytes-max", size_kind{.min = 64 * kib, .max = 2 * gib - 1},
+           AQUEDUCT_FIELD(limits.frame_bytes_max),
+           "The largest request or reply. A connection that announces a larger one is closed "
+           "before a byte of it is stored.")
+      .add("limits.connections", integer_kind{1, 1'000'000}, AQUEDUCT_FIELD(limits.connections),
+           "Client connections at a time; further ones are closed at once.", reload::yes)
+      .add("limits.request-bytes-in-flight", size_kind{.min = 64 * kib, .max = 64 * gib},
+           AQUEDUCT_FIELD(limits.request_bytes_in_flight),
+           "Bytes of unanswered requests of one connection; the node stops reading from a "
+           "connection that has more.")
+      .add("limits.request-bytes-total", size_kind{.min = 1 * mib, .max = 1 * tib},
+           AQUEDUCT_FIELD(limits.request_bytes_total),
+           "Bytes of unanswered requests of all connections together.")
+      .add("limits.decompressed-bytes-max", size_kind{.min = 64 * kib, .max = 2 * gib - 1},
+           AQUEDUCT_FIELD(limits.decompressed_bytes_max),
+           "What a compressed batch may decompress to. Checked before memory is taken, so that a "
+           "small batch cannot claim a large machine.")
+      .add("limits.partitions", integer_kind{1, 1'000'000}, AQUEDUCT_FIELD(limits.partitions),
+           "Partition replicas on this node. Creating topics beyond it is refused.");
+}
+
+void add_runtime(builder& model) {
+  model
+      .add("network.threads", integer_kind{0, 256}, AQUEDUCT_FIELD(network.threads),
+           "Threads that own the client connections; 0 chooses by the number of cores.")
+      .add("network.handshake-timeout", duration_kind{.min = 100ms, .max = 10min},
+           AQUEDUCT_FIELD(network.handshake_timeout),
+           "How long a new connection may take to say what it is.")
+      .add("network.idle-timeout", duration_kind{.min = 1s, .max = 7 * day},
+           AQUEDUCT_FIELD(network.idle_timeout),
+           "How long a connection may stay silent before it is closed.")
+      .add("network.send-buffer-bytes", size_kind{.min = 64 * kib, .max = 1 * gib},
+           AQUEDUCT_FIELD(network.send_buffer_bytes),
+           "Replies that wait for a slow client. A connection with more is not read from until it "
+           "has taken them.")
+      .add("actors.threads", integer_kind{0, 256}, AQUEDUCT_FIELD(actors.threads),
+           "Threads that run the actors; 0 is one per core.")
+      .add("log.level", choice_of<log_level>(), AQUEDUCT_FIELD(log.level),
+           "The least severe messages that are logged.", reload::yes)
+      .add("log.format", choice_of<log_format>(), AQUEDUCT_FIELD(log.format),
+           "`text` for people, `json` for log collectors: one object per line.")
+      .add("log.levels", choice_by_name_kind{choice_of<log_level>().names},
+           AQUEDUCT_FIELD(log.levels),
+           "Levels of single components that replace `log.level` for them, such as "
+           "[\"raft=debug\", \"network=warn\"].",
+           reload::yes)
+      .add("shutdown.timeout", duration_kind{.min = 0ms, .max = 1h},
+           AQUEDUCT_FIELD(shutdown.timeout),
+           "How long a node that was asked to stop may take to hand over what it leads and to "
+           "answer what it was asked; then it stops at once.",
+           reload::yes)
+      .add("raft.tick", duration_kind{.min = 1ms, .max = 1s}, AQUEDUCT_FIELD(raft.tick),
+           "The step of Raft's clock; the other times of this section are rounded up to it.")
+      .add("raft.election-timeout", duration_kind{.min = 10ms, .max = 5min},
+           AQUEDUCT_FIELD(raft.election_timeout),
+           "Silence of a leader after which a follower stands for election; each waits up to as "
+           "long again, at random. Shorter notices a dead leader sooner and mistakes a slow one "
+           "for dead more often. The same on all nodes.")
+      .add("raft.heartbeat", duration_kind{.min = 1ms, .max = 1min}, AQUEDUCT_FIELD(raft.heartbeat),
+           "The time between two signs of life of a leader: at most a third of the election "
+           "timeout.");
+}
+
+} // namespace
+
+const model<node_config>& node_model() {
+  static const auto instance = [] {
+    builder model;
+    add_addresses(model);
+    add_storage(model);
+    add_topics_and_limits(model);
+    add_runtime(model);
+    return model.build();
+  }();
+  return instance;
+}
+
+} // namespace aqueduct::config

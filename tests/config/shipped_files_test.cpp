@@ -1,0 +1,83 @@
+// The files that are shipped load, and what is generated from the model is up to date.
+#include "config/loader.hpp"
+#include "config/settings_reference.hpp"
+#include "tests/support/temp_directory.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+
+using namespace aqueduct;
+using namespace aqueduct::config;
+
+namespace {
+
+const std::filesystem::path top = AQUEDUCT_SOURCE_DIR;
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  REQUIRE_MESSAGE(in, file.string());
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+loaded_config load_shipped(const std::filesystem::path& file) {
+  auto loaded = load({top / file, {}, {}});
+  REQUIRE_MESSAGE(loaded, loaded.error().message);
+  return *std::move(loaded);
+}
+
+} // namespace
+
+TEST_SUITE("config.shipped_files") {
+  TEST_CASE("aqueduct.toml changes nothing, and nothing either when its lines are taken in") {
+    CHECK(load_shipped("config/aqueduct.toml").values == node_config{});
+
+    static const std::regex commented("\n#([a-z-]+ = )");
+    const auto text = std::regex_replace(text_of(top / "config/aqueduct.toml"), commented, "\n$1");
+    const test::temp_directory directory;
+    const auto loaded = load({directory.write("all.toml", text), {}, {}});
+    REQUIRE_MESSAGE(loaded, loaded.error().message);
+    CHECK(loaded->values == node_config{});
+    CHECK(loaded->given.size() > 40);
+  }
+
+  TEST_CASE("aqueduct.yaml sets some settings to their defaults") {
+    const auto loaded = load_shipped("config/aqueduct.yaml");
+    CHECK(loaded.values == node_config{});
+    CHECK(loaded.given.size() > 5);
+  }
+
+  TEST_CASE("the three nodes of cluster-3 know each other and share nothing") {
+    std::set<endpoint> addresses;
+    std::set<endpoint> cluster;
+    std::set<std::int32_t> ids;
+    std::set<std::filesystem::path> folders;
+    std::vector<node_config> nodes;
+    for (const auto* name : {"node-1.toml", "node-2.toml", "node-3.toml"})
+      nodes.push_back(load_shipped(std::filesystem::path("config/cluster-3") / name).values);
+    for (const auto& node : nodes) {
+      ids.insert(node.node.id);
+      folders.insert(node.data.dir);
+      cluster.insert(node.cluster.listen);
+      addresses.insert({node.listen, node.cluster.listen, node.http.listen, node.admin.listen});
+    }
+    CHECK(ids == std::set<std::int32_t>{1, 2, 3});
+    CHECK(folders.size() == 3);
+    CHECK(addresses.size() == 12);
+    for (const auto& node : nodes)
+      CHECK(std::set<endpoint>(node.discovery.seeds.begin(), node.discovery.seeds.end()) ==
+            cluster);
+  }
+
+  TEST_CASE("docs/settings.md is what the model generates") {
+    CHECK_MESSAGE(text_of(top / "docs/settings.md") == settings_reference(), "run ./dev docs");
+  }
+
+  TEST_CASE("config/aqueduct.toml is what the model generates") {
+    CHECK_MESSAGE(text_of(top / "config/aqueduct.toml") == default_config_file(), "run ./dev docs");
+  }
+}
