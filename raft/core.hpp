@@ -98,13 +98,14 @@ public:
   /// verification.
   [[nodiscard]] effects persist_failed(persist_ticket ticket);
   /// The state machine has applied everything up to here (it need not be durable there).
-  /// Precondition: not below the last call, not above what was handed out.
+  /// An index below that of an earlier call is ignored. Precondition: not above what was handed
+  /// out.
   [[nodiscard]] effects applied(log_index upto);
   /// Starts an election now; leads as soon as its own vote is durable if it is the only voter.
   /// Nothing happens if it leads already, is no voter, or is poisoned. Wakes it up.
   [[nodiscard]] effects campaign();
   /// Hands leadership to a voter: stops taking proposals, waits until it has the whole log, and has
-  /// it campaign. Given up after an election timeout. False effects: an event says why.
+  /// it campaign. Given up, with an event, after an election timeout, or at once if it cannot be.
   [[nodiscard]] effects transfer_leadership(replica_id to);
   /// Appends a change of one replica.
   change_outcome change_membership(const membership_change& change);
@@ -170,77 +171,118 @@ private:
   core(const core_options& options, restored_state state);
 
   // -- core.cpp: dispatch and what all rules share -----------------------------------------------
+  [[nodiscard]] bool wakes(replica_id from, const message& m) const;
+  bool adopt_term(replica_id from, const message& m);
+  void answer_older_term(replica_id from, const message& m);
   void dispatch(replica_id from, message m);
-  void adopt_term(replica_id from, const message& m);
   void refuse(replica_id who, term_id term, refusal why);
   void send(replica_id to, message m, outbox::after when);
+  [[nodiscard]] persist_request& draft();
+  void rouse();
   [[nodiscard]] effects finish();
+  void begin_write();
   void hand_out();
-  void request_apply_load();
-  void note_leader();
+  [[nodiscard]] bool is_what_was_asked_for(log_index begin, log_index end,
+                                           const std::vector<entry>& entries) const;
+  void apply_loaded(std::vector<entry> entries);
   void trim_tail();
+  void note_leader();
+  void compact_log(log_index upto);
   template <class Event>
   void emit(Event e) {
     out_.events.emplace_back(std::move(e));
   }
+  template <class Visitor>
+  void for_each_other_voter(Visitor visit) const {
+    for (const auto& who : members().voters) {
+      if (who != options_.self)
+        visit(who);
+    }
+  }
+  template <class Visitor>
+  void for_each_other_member(Visitor visit) const {
+    for_each_other_voter(visit);
+    for (const auto& who : members().learners) {
+      if (who != options_.self)
+        visit(who);
+    }
+  }
 
   // -- election.cpp ------------------------------------------------------------------------------
+  template <class State>
+  void enter(State next);
   void become_follower(term_id term, std::optional<replica_id> leader);
   void become_pre_candidate();
-  void become_candidate(bool transfer);
+  void become_candidate();
   void become_leader();
-  void start_election(bool transfer);
+  [[nodiscard]] std::uint32_t draw_timeout();
   [[nodiscard]] bool may_campaign() const;
   [[nodiscard]] bool may_vote() const;
   [[nodiscard]] bool protects_leader() const;
-  [[nodiscard]] std::uint32_t draw_timeout();
+  void tick_election();
+  void start_election(bool transfer);
+  void run_election(bool transfer);
   void own_vote_durable(term_id term);
   void count_vote(replica_id from, bool granted);
+  [[nodiscard]] std::optional<refusal> reason_to_refuse_vote(entry_id last) const;
   void on(replica_id from, const pre_vote_request& m);
   void on(replica_id from, const pre_vote_response& m);
   void on(replica_id from, const vote_request& m);
   void on(replica_id from, const vote_response& m);
   void on(replica_id from, const timeout_now& m);
-  void tick_election();
 
   // -- replication.cpp: the leader's side --------------------------------------------------------
+  [[nodiscard]] bool exceeds_pending_limit(const std::vector<proposal>& batch) const;
   void append_own(entry_kind kind, payload body);
   void broadcast_append();
   void send_append(progress& to, bool even_if_empty);
   void send_entries(progress& to, std::vector<entry> entries);
+  void request_peer_load(progress& to);
+  void peer_loaded(progress& to, std::vector<entry> entries);
   void offer_snapshot(progress& to);
+  void broadcast_heartbeat(bool hibernate);
   void advance_commit();
-  void tick_leader();
-  void broadcast_heartbeat();
-  void resign(resignation why);
-  void continue_transfer(progress& peer);
-  void abort_transfer();
+  [[nodiscard]] progress* peer_of(replica_id from);
   void on(replica_id from, const append_response& m);
   void on(replica_id from, const heartbeat_response& m);
   void on(replica_id from, const snapshot_response& m);
-  void peer_loaded(progress& to, std::vector<entry> entries);
+  void tick_leader();
+  [[nodiscard]] bool keeps_office();
+  void resign(resignation why);
   [[nodiscard]] bool is_idle() const;
+  void fall_asleep();
+  void continue_transfer();
+  void abort_transfer();
 
   // -- follower.cpp: the follower's side ---------------------------------------------------------
+  [[nodiscard]] bool follow(replica_id from);
   void on(replica_id from, append_request&& m);
-  void on(replica_id from, const heartbeat_request& m);
-  void on(replica_id from, const snapshot_offer& m);
-  void follow(replica_id leader);
-  void accept_entries(replica_id from, append_request&& m);
-  void commit_to(log_index index);
+  void skip_committed(log_slice& slice);
+  void take_entries(log_slice slice);
   void truncate_log(log_index from);
+  void commit_to(log_index index);
+  void on(replica_id from, const heartbeat_request& m);
+
+  // -- snapshot.cpp ------------------------------------------------------------------------------
+  void on(replica_id from, const snapshot_offer& m);
+  void answer_installed(replica_id to);
+  void replace_log(snapshot_meta meta);
 
   // -- reads.cpp ---------------------------------------------------------------------------------
   void ask_read(std::uint64_t context, std::optional<replica_id> asker);
-  void answer_read(const pending_read& read, bool confirmed);
+  void start_waiting_reads();
+  [[nodiscard]] std::uint64_t confirmed_round();
   void release_reads();
+  void answer_read(const pending_read& read, bool confirmed);
   void fail_reads();
+  void expire_reads();
   void on(replica_id from, const read_index_request& m);
   void on(replica_id from, const read_index_response& m);
 
   // -- reconfiguration.cpp -----------------------------------------------------------------------
-  void members_changed();
-  void leave_if_removed();
+  [[nodiscard]] bool ready_for_change(const leader_state& l, const membership_change& change) const;
+  void adopt_members(log_index index, membership m);
+  void update_peers();
 
   core_options options_;
   generator random_;

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -101,9 +102,8 @@ enum class refusal : std::uint8_t {
   not_a_member,
   previous_missing,
   malformed,
-  poisoned,
+  /// Entries that were loaded are not those that the log had: the disk lost or changed something.
   damaged,
-  conflict_below_commit,
 };
 /// A request of `who` was refused, or something that it sent was ignored.
 struct refused {
@@ -137,7 +137,7 @@ struct replica_poisoned {
   persist_ticket ticket;
 };
 /// The leader gave up its office.
-enum class resignation : std::uint8_t { quorum_lost, disk_stalled, removed, transferred };
+enum class resignation : std::uint8_t { quorum_lost, disk_stalled, removed, poisoned };
 struct leader_resigned {
   term_id term;
   resignation why;

@@ -51,8 +51,8 @@ using membership_change = std::variant<add_learner, promote_learner, remove_repl
 
 /// The membership after `change`, or nothing when the change does not apply: the learner is not
 /// there, the replica is a member already, or no voter would be left.
-[[nodiscard]] std::optional<membership> apply(const membership& now,
-                                              const membership_change& change);
+[[nodiscard]] std::optional<membership> apply_change(const membership& now,
+                                                     const membership_change& change);
 
 /// Bytes: version u8 = 1, count u32 and replicas of the voters, then of the learners; a replica is
 /// node i32, incarnation u64; all big-endian.

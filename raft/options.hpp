@@ -71,6 +71,9 @@ struct restored_state {
   log_index applied;
 };
 
+/// What is wrong with the state, as a sentence. Nothing when it can be that of a replica.
+[[nodiscard]] std::optional<std::string> validate(const restored_state& state);
+
 /// Why a core was not made: the options or the restored state contradict themselves. The latter
 /// means that the disk lost or changed something: the replica must not take part until repaired.
 struct invalid_state {

@@ -35,6 +35,8 @@ public:
   [[nodiscard]] entry_id durable() const { return durable_; }
   /// End of what was ever given to the disk.
   [[nodiscard]] log_index written_index() const { return written_.index; }
+  /// The newest hard state is not yet durable.
+  [[nodiscard]] bool hard_state_in_flight() const;
   /// Number of writes under way.
   [[nodiscard]] std::size_t in_flight() const { return writes_.size(); }
   /// Ticks since the oldest write under way was begun.

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 
 namespace aqueduct::raft {
 
@@ -46,12 +47,11 @@ public:
   /// It lacks `refused`, and shares nothing above `common` with the leader. False if that is an
   /// answer to something that was settled since.
   bool rejected(log_index refused, log_index common);
-  /// It answered a heartbeat: a lost probe may be repeated.
-  void heard();
+  /// It answered a heartbeat: a lost probe may be repeated. True if it has acknowledged nothing
+  /// since the last such answer, so that what was sent may be lost.
+  bool heard();
   /// What it needs is compacted.
   void becomes_snapshot(log_index offered);
-  /// It has, or has not, installed a state; its log is probed again from `match` on.
-  void snapshot_done();
   /// What was sent may be lost: starts again from `match`.
   void restart();
 
@@ -81,6 +81,8 @@ private:
   /// replicate: requests that are not acknowledged, oldest first. Empty otherwise.
   std::deque<request> inflight_;
   std::size_t inflight_bytes_ = 0;
+  /// Acknowledged something since it last answered a heartbeat.
+  bool advanced_ = false;
   /// snapshot: index of the state that was offered.
   log_index offered_;
 };

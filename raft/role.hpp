@@ -17,10 +17,13 @@ struct pending_read {
   std::uint64_t context = 0;
   /// The follower that asked; nothing for the own driver.
   std::optional<replica_id> asker;
-  /// The round of heartbeats that must be confirmed; they began after the read arrived (R17).
+  /// The round of heartbeats that must be confirmed; it begins after the read arrived (R17). 0
+  /// while the leader has not committed an entry of its own.
   std::uint64_t round = 0;
-  /// Commit index when the read arrived.
+  /// Commit index when the round was given.
   log_index index;
+  /// Since it was passed on to the leader.
+  std::uint32_t waited_ticks = 0;
 };
 
 struct follower_state {

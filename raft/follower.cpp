@@ -1,0 +1,131 @@
+// The follower's side of replication: what it takes from a leader, and what it never takes. Raft
+// paper 5.3.
+#include "raft/core.hpp"
+#include "raft/invariant.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+
+namespace aqueduct::raft {
+
+namespace {
+
+std::optional<membership> membership_of(const entry& e) {
+  return decode_membership({e.body.data.get(), e.body.size});
+}
+
+bool memberships_readable(const std::vector<entry>& entries) {
+  return std::all_of(entries.begin(), entries.end(), [](const entry& e) {
+    return e.kind != entry_kind::membership || membership_of(e).has_value();
+  });
+}
+
+} // namespace
+
+bool core::follow(replica_id from) {
+  if (is_leader() || (leader() && leader() != from)) {
+    // One leader per term; this one cannot be, whatever it says.
+    refuse(from, hard_.term, refusal::malformed);
+    return false;
+  }
+  auto* f = std::get_if<follower_state>(&role_);
+  if (!f || !f->leader)
+    become_follower(hard_.term, from);
+  std::get<follower_state>(role_).elapsed_ticks = 0;
+  return true;
+}
+
+void core::on(replica_id from, append_request&& m) {
+  if (!follow(from))
+    return;
+  log_slice slice{m.term, m.previous, std::move(m.entries)};
+  if (!slice.valid() || !memberships_readable(slice.entries)) {
+    refuse(from, m.term, refusal::malformed);
+    return;
+  }
+  // What is committed here is in the log of every later leader, so a late or repeated request can
+  // be answered with it, and never takes anything back (R8).
+  const bool starts_below = slice.previous.index < commit_;
+  if (starts_below)
+    skip_committed(slice);
+  if (!starts_below && !log_.has(slice.previous)) {
+    refuse(from, m.term, refusal::previous_missing);
+    send(from,
+         append_response{hard_.term, false, slice.previous.index,
+                         log_.last_common_candidate(slice.previous)},
+         outbox::after::log);
+    return;
+  }
+  const auto end = slice.last_index();
+  take_entries(std::move(slice));
+  auto& f = std::get<follower_state>(role_);
+  f.verified = std::max(f.verified, end);
+  commit_to(m.commit);
+  send(from, append_response{hard_.term, true, end, {}}, outbox::after::log);
+}
+
+/// Cuts off what is committed here already. The slice then begins after the commit index.
+void core::skip_committed(log_slice& slice) {
+  const auto own_previous = log_.term_at(slice.previous.index);
+  RAFT_INVARIANT(!own_previous || *own_previous == slice.previous.term,
+                 "the leader has " + to_string(slice.previous) +
+                     " where this replica has committed term " +
+                     std::to_string(own_previous->value));
+  const auto first_new = std::find_if(slice.entries.begin(), slice.entries.end(),
+                                      [this](const entry& e) { return e.index > commit_; });
+  for (auto e = slice.entries.begin(); e != first_new; ++e) {
+    const auto own = log_.term_at(e->index);
+    RAFT_INVARIANT(!own || *own == e->term, "the leader has " + to_string(e->id()) +
+                                                " where this replica has committed term " +
+                                                std::to_string(own->value));
+  }
+  slice.entries.erase(slice.entries.begin(), first_new);
+  slice.previous = {*log_.term_at(commit_), commit_};
+}
+
+/// Appends what is new. Only a real conflict removes anything: an entry that is there already, and
+/// those after it, may have come with a later request (R8).
+void core::take_entries(log_slice slice) {
+  const auto is_new = [this](const entry& e) { return !log_.has(e.id()); };
+  auto from = std::find_if(slice.entries.begin(), slice.entries.end(), is_new);
+  if (from == slice.entries.end())
+    return;
+  if (from->index <= log_.last().index)
+    truncate_log(from->index);
+  for (; from != slice.entries.end(); ++from) {
+    if (from->kind == entry_kind::membership)
+      adopt_members(from->index, *membership_of(*from));
+    log_.append(std::move(*from));
+  }
+}
+
+void core::truncate_log(log_index from) {
+  RAFT_INVARIANT(from > commit_, "truncation from " + std::to_string(from.value) + ", committed " +
+                                     std::to_string(commit_.value));
+  const bool on_disk = from <= outbox_.written_index();
+  log_.truncate_from(from);
+  outbox_.truncated(from, log_.last());
+  if (on_disk)
+    draft().truncate_from = from;
+  emit(log_truncated{from, hard_.term});
+  if (members_.truncate_from(from))
+    emit(membership_changed{members_.latest_index(), members()});
+}
+
+void core::commit_to(log_index index) {
+  const auto& f = std::get<follower_state>(role_);
+  commit_ = std::max(commit_, std::min(index, f.verified));
+}
+
+void core::on(replica_id from, const heartbeat_request& m) {
+  if (!follow(from))
+    return;
+  commit_to(m.commit);
+  send(from, heartbeat_response{hard_.term, m.read_round}, outbox::after::hard_state);
+  if (m.hibernate && commit_ == log_.last().index)
+    fall_asleep();
+}
+
+} // namespace aqueduct::raft
