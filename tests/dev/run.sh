@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# Tests of ./dev itself: a copy of it runs in a scratch tree over programs that pass, fail, crash
+# and say nothing, with a compiler and a package manager that only take notes.
+# The programs below are written in single quotes, to be expanded when they run.
+# shellcheck disable=SC2016
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+passed=0
+failed=0
+
+# check NAME CONDITION...: one test case.
+check() {
+  local name=$1
+  shift
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    printf 'FAILED %s\n--- output\n%s\n---\n' "$name" "$output"
+  fi
+}
+
+# program PATH LINE...: an executable script.
+program() {
+  local path=$1
+  shift
+  mkdir -p "$(dirname "$path")"
+  printf '%s\n' '#!/usr/bin/env bash' "$@" >"$path"
+  chmod +x "$path"
+}
+
+# test_program NAME PASSED FAILED STATUS: ends as a doctest program does.
+test_program() {
+  local total=$(($2 + $3))
+  program "build/tests/$1" \
+    "echo '[doctest] test cases: $total | $2 passed | $3 failed | 0 skipped'" "exit $4"
+}
+
+# A fresh tree with the given tools in front of the real ones.
+fresh_tree() {
+  rm -rf "$scratch/tree"
+  mkdir -p "$scratch/tree/build/tests"
+  cd "$scratch/tree"
+  cp "$top/dev" dev
+  touch build/build.ninja
+  for tool in cmake ninja clang-format shellcheck; do
+    program "tools/$tool" 'exit 0'
+  done
+  program tools/dpkg-query 'echo installed'
+  program tools/apt-get "echo \"apt-get \$*\" >>'$scratch/tree/notes'"
+  program tools/sudo "echo \"sudo \$*\" >>'$scratch/tree/notes'"
+  git init -q .
+}
+
+# dev ARGUMENTS...: runs the copy; leaves its standard output, all output and status.
+dev() {
+  status=0
+  standard_output=$(PATH="$scratch/tree/tools:$PATH" ./dev "$@" 2>"$scratch/errors") || status=$?
+  output="status $status"$'\n'"$standard_output"$'\n'"$(cat "$scratch/errors")"
+}
+
+ends() { [[ $status -eq $1 && $(tail -n 1 <<<"$standard_output") == "$2" ]]; }
+shows() { [[ $output == *"$1"* ]]; }
+
+fresh_tree
+test_program a_test 3 0 0
+test_program b_test 4 0 0
+dev test
+check 'the sum of all programs and the format check is the last line' ends 0 '8 passed, 0 failed'
+
+dev test b_test
+check 'a named program is tested alone' ends 0 '4 passed, 0 failed'
+
+dev test c_test
+check 'an unknown program is wrong usage' [ "$status" -eq 64 ]
+
+test_program b_test 2 2 1
+dev test
+check 'failed test cases are counted and make the status' ends 1 '6 passed, 2 failed'
+
+program build/tests/b_test 'kill -SEGV $$'
+dev test
+check 'a crash counts as a failure' ends 1 '4 passed, 1 failed'
+check 'a crash is named' shows 'b_test: 0 passed, 1 failed'
+
+test_program b_test 2 0 1
+dev test
+check 'a program that fails after its tests passed counts as a failure' ends 1 '6 passed, 1 failed'
+
+test_program b_test 0 0 0
+dev test
+check 'a program without test cases counts as a failure' ends 1 '4 passed, 1 failed'
+
+fresh_tree
+test_program a_test 1 0 0
+program tests/fuzz/run.sh 'echo "ran for $1 seconds"'
+program tests/compat/run.sh 'echo "5 passed, 2 failed"; exit 1'
+dev test
+check 'scripts count once, or by the numbers of their last line' ends 1 '8 passed, 2 failed'
+
+program tests/compat/run.sh 'echo broken; exit 3'
+dev test
+check 'a script that fails without numbers counts once' ends 1 '3 passed, 1 failed'
+check 'what a failed script said is shown' shows 'broken'
+
+fresh_tree
+test_program a_test 1 0 0
+program tools/clang-format 'exit 1'
+touch a.cpp
+dev test
+check 'sources that are not formatted count as a failure' ends 1 '1 passed, 1 failed'
+check 'the way to mend the format is named' shows 'run ./dev format'
+
+fresh_tree
+program tools/ninja 'echo "error: no semicolon"; exit 1'
+dev test
+check 'a build that fails ends the run' [ "$status" -ne 0 ]
+check 'what the compiler said is shown' shows 'no semicolon'
+
+fresh_tree
+test_program a_test 1 0 0
+dev test
+check 'nothing is installed when everything is there' [ ! -e notes ]
+
+program tools/dpkg-query '[[ ${*: -1} != cmake ]] || exit 1; echo installed'
+dev test
+check 'what is missing is installed, and only that' \
+  grep -qE '(apt-get|sudo .*apt-get) install .* cmake$' notes
+
+dev nonsense
+check 'an unknown verb is wrong usage' [ "$status" -eq 64 ]
+dev help
+check 'help names the two commands of the first minute' shows 'run [ARGUMENTS]'
+
+echo "$passed passed, $failed failed"
+((failed == 0))
