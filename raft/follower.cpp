@@ -60,9 +60,8 @@ void core::on(replica_id from, append_request&& m) {
   }
   const auto end = slice.last_index();
   take_entries(std::move(slice));
-  auto& f = std::get<follower_state>(role_);
-  f.verified = std::max(f.verified, end);
-  commit_to(m.commit);
+  // Beyond what this request has verified the log may be another leader's (R7).
+  commit_to(std::min(m.commit, end));
   send(from, append_response{hard_.term, true, end, {}}, outbox::after::log);
 }
 
@@ -115,16 +114,25 @@ void core::truncate_log(log_index from) {
 }
 
 void core::commit_to(log_index index) {
-  const auto& f = std::get<follower_state>(role_);
-  commit_ = std::max(commit_, std::min(index, f.verified));
+  RAFT_INVARIANT(index <= log_.last().index, "commit " + std::to_string(index.value) + " above " +
+                                               to_string(log_.last()));
+  commit_ = std::max(commit_, index);
 }
 
 void core::on(replica_id from, const heartbeat_request& m) {
   if (!follow(from))
     return;
+  // The leader names no more than what this replica has acknowledged to it in this term, durably, so
+  // it is there even after a restart.
+  if (m.commit > log_.last().index) {
+    refuse(from, m.term, refusal::damaged);
+    return;
+  }
   commit_to(m.commit);
   send(from, heartbeat_response{hard_.term, m.read_round}, outbox::after::hard_state);
-  if (m.hibernate && commit_ == log_.last().index)
+  // Reads that wait here need ticks to expire if their answers are lost.
+  const auto& f = std::get<follower_state>(role_);
+  if (m.hibernate && commit_ == log_.last().index && f.reads.empty())
     fall_asleep();
 }
 

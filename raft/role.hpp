@@ -33,9 +33,6 @@ struct follower_state {
   std::uint32_t elapsed_ticks = 0;
   /// Drawn anew for each wait.
   std::uint32_t timeout_ticks = 0;
-  /// End of what is known to equal the leader's log, in this term. The commit index never follows
-  /// the leader's beyond it (R7).
-  log_index verified;
   /// Reads that were passed on to the leader.
   std::vector<pending_read> reads;
 };

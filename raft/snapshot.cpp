@@ -17,9 +17,7 @@ void core::on(replica_id from, const snapshot_offer& m) {
   }
   if (m.meta.last.index <= commit_ || log_.has(m.meta.last)) {
     // It is here already; what the leader has compacted is committed.
-    auto& f = std::get<follower_state>(role_);
-    f.verified = std::max({f.verified, m.meta.last.index, commit_});
-    commit_to(m.meta.last.index);
+    commit_to(std::max(commit_, m.meta.last.index));
     answer_installed(from);
     return;
   }

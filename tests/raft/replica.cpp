@@ -153,6 +153,7 @@ void replica::crash(std::size_t writes, std::size_t parts) {
   unapplied_.clear();
   loads_.clear();
   untold_.clear();
+  reads_.clear();
   fetch_.reset();
   applied_ = durable_applied_;
   state_.resize(records_at_[applied_]);
@@ -169,6 +170,7 @@ void replica::wipe() {
   unapplied_.clear();
   loads_.clear();
   untold_.clear();
+  reads_.clear();
   fetch_.reset();
   applied_ = durable_applied_ = {};
   state_.clear();

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace aqueduct::raft::test {
@@ -106,7 +107,8 @@ public:
   [[nodiscard]] std::vector<persist_ticket>& untold() { return untold_; }
   [[nodiscard]] std::deque<load_request>& loads() { return loads_; }
   [[nodiscard]] std::deque<entry>& unapplied() { return unapplied_; }
-  [[nodiscard]] const std::vector<read_state>& reads() const { return reads_; }
+  /// Answers to reads since the last call.
+  [[nodiscard]] std::vector<read_state> take_reads() { return std::exchange(reads_, {}); }
   [[nodiscard]] std::optional<snapshot_fetch>& fetch() { return fetch_; }
   /// Payloads of `records` that the state machine has applied, in order.
   [[nodiscard]] const std::vector<std::string>& state() const { return state_; }
