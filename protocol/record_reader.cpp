@@ -1,6 +1,5 @@
 #include "protocol/record_reader.hpp"
 
-#include <limits>
 #include <string>
 
 namespace aqueduct::protocol {
@@ -104,10 +103,9 @@ void record_headers::iterator::advance() {
   at_end_ = left_ == 0;
   if (at_end_)
     return;
-  // The record ends somewhere behind; that the headers lie within it has been checked.
-  field_reader fields(next_, next_ + std::numeric_limits<std::int32_t>::max());
+  field_reader fields(rest_.data(), rest_.data() + rest_.size());
   at_end_ = !read_header(fields, current_);
-  next_ = fields.at();
+  rest_ = rest_.last(fields.left());
   --left_;
 }
 
@@ -198,7 +196,8 @@ bool record_reader::next(record_view& record) {
     return fail("its key or value is not within it");
   if (!fields.read_i32(header_count))
     return fail("it is cut");
-  record.headers = record_headers(fields.at(), static_cast<std::size_t>(header_count));
+  record.headers =
+      record_headers({fields.at(), fields.left()}, static_cast<std::size_t>(header_count));
   if (header_count != 0 && !check_headers(fields, header_count))
     return fail("its headers are damaged");
   if (fields.left() != 0)

@@ -26,7 +26,7 @@ public:
     using difference_type = std::ptrdiff_t;
 
     iterator() = default;
-    iterator(const std::byte* at, std::size_t left) : next_(at), left_(left) { advance(); }
+    iterator(byte_span bytes, std::size_t left) : rest_(bytes), left_(left) { advance(); }
 
     const record_header& operator*() const { return current_; }
     const record_header* operator->() const { return &current_; }
@@ -41,22 +41,22 @@ public:
     void advance();
 
     record_header current_;
-    const std::byte* next_ = nullptr;
+    byte_span rest_;
     std::size_t left_ = 0;
     bool at_end_ = true;
   };
 
   record_headers() = default;
-  /// Precondition: `count` well-formed headers start at `first`.
-  record_headers(const std::byte* first, std::size_t count) : first_(first), count_(count) {}
+  /// Precondition: `bytes` are `count` well-formed headers.
+  record_headers(byte_span bytes, std::size_t count) : bytes_(bytes), count_(count) {}
 
   [[nodiscard]] std::size_t size() const { return count_; }
   [[nodiscard]] bool empty() const { return count_ == 0; }
-  [[nodiscard]] iterator begin() const { return {first_, count_}; }
+  [[nodiscard]] iterator begin() const { return {bytes_, count_}; }
   [[nodiscard]] std::default_sentinel_t end() const { return {}; }
 
 private:
-  const std::byte* first_ = nullptr;
+  byte_span bytes_;
   std::size_t count_ = 0;
 };
 
