@@ -39,7 +39,7 @@ bool is_source(const std::string& path) {
 }
 
 bool is_test_data(const std::string& path) {
-  return path.find("/testdata/") != std::string::npos;
+  return path.find("/testdata/") != std::string::npos || path.starts_with("tests/fuzz/corpus/");
 }
 
 using line_visitor = std::function<void(std::size_t number, std::string_view line)>;
