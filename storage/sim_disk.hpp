@@ -74,7 +74,8 @@ public:
   // -- crashes ---------------------------------------------------------------------------------
 
   /// Power is lost and comes back: what is visible is what the policy left, all of it durable. Open
-  /// files and locks of before are dead; every call on them fails. Armed faults are disarmed.
+  /// files and locks of before are dead; every call on them fails. Faults that wait to happen once
+  /// are forgotten, bad sectors stay.
   void crash(const crash_policy& policy);
   /// The `changes`-th changing call from now on is the last that has an effect (which may be torn
   /// or lost as it is not synced); it and every call after it fail until `crash` is called.
