@@ -1,0 +1,232 @@
+// Two column families of RocksDB stand for the two classes: "default" writes RocksDB's log,
+// "state" does not. The family of a key is its first byte. README.md says why two are enough and
+// why no more is better.
+#include "storage/rocksdb_kv.hpp"
+
+#include "protocol/invariant.hpp"
+#include "storage/disk.hpp"
+#include "storage/posix_disk.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+
+namespace aqueduct::storage {
+
+namespace {
+
+unexpected failed(const std::string& what, const rocksdb::Status& status) {
+  errc code = errc::storage_failed;
+  if (status.IsCorruption())
+    code = errc::storage_damaged;
+  else if (status.IsNoSpace())
+    code = errc::storage_full;
+  return unexpected(code, "cannot " + what + " the key-value store: " + status.ToString());
+}
+
+rocksdb::Slice slice(std::string_view text) {
+  return {text.data(), text.size()};
+}
+std::string_view view(const rocksdb::Slice& s) {
+  return {s.data(), s.size()};
+}
+
+std::string full_key(family in, std::string_view key) {
+  std::string full;
+  full.reserve(key.size() + 1);
+  full += static_cast<char>(in);
+  full += key;
+  return full;
+}
+
+std::string full_end(family in, std::string_view to) {
+  return to.empty() ? end_of_prefix(full_key(in, {})) : full_key(in, to);
+}
+
+rocksdb::ColumnFamilyOptions family_options(const rocksdb_options& settings,
+                                            const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+  rocksdb::ColumnFamilyOptions options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.write_buffer_size = settings.write_buffer_bytes;
+  options.max_write_buffer_number = 2;
+  // The first arena block is what an idle store pays; the default is an eighth of the buffer.
+  options.arena_block_size = 64 << 10;
+  options.compression = rocksdb::kLZ4Compression;
+  options.level_compaction_dynamic_level_bytes = true;
+  return options;
+}
+
+rocksdb::DBOptions database_options(const rocksdb_options& settings) {
+  rocksdb::DBOptions options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.max_background_jobs = static_cast<int>(settings.background_threads);
+  options.max_open_files = static_cast<int>(settings.open_files_max);
+  options.max_file_opening_threads = 1;
+  options.table_cache_numshardbits = 2;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.max_log_file_size = 1 << 20;
+  options.keep_log_file_num = 2;
+  options.max_total_wal_size = std::uint64_t{16} << 20;
+  options.skip_stats_update_on_db_open = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.delayed_write_rate = std::uint64_t{64} << 20;
+  return options;
+}
+
+} // namespace
+
+struct rocksdb_kv::parts {
+  std::unique_ptr<rocksdb::DB> db;
+  rocksdb::ColumnFamilyHandle* logged = nullptr;
+  rocksdb::ColumnFamilyHandle* unlogged = nullptr;
+  /// Something was written since the last flush or sync of the class.
+  std::atomic<bool> logged_dirty{false};
+  std::atomic<bool> unlogged_dirty{false};
+
+  ~parts() {
+    if (!db)
+      return;
+    // Nobody is there to hear of an error; a crash at this moment would have lost the same.
+    (void)flush();
+    db->DestroyColumnFamilyHandle(logged);
+    db->DestroyColumnFamilyHandle(unlogged);
+    (void)db->Close();
+  }
+
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* of(family in) const {
+    return is_logged(in) ? logged : unlogged;
+  }
+
+  [[nodiscard]] result<void> flush() {
+    if (logged_dirty.exchange(false))
+      if (const auto status = db->SyncWAL(); !status.ok()) {
+        logged_dirty = true;
+        return failed("sync", status);
+      }
+    if (unlogged_dirty.exchange(false))
+      if (const auto status = db->Flush(rocksdb::FlushOptions(), unlogged); !status.ok()) {
+        unlogged_dirty = true;
+        return failed("flush", status);
+      }
+    return {};
+  }
+};
+
+rocksdb_kv::rocksdb_kv(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
+rocksdb_kv::~rocksdb_kv() = default;
+
+result<std::unique_ptr<rocksdb_kv>> rocksdb_kv::open(const rocksdb_options& options) {
+  if (auto made = posix_disk().make_directories(options.directory); !made)
+    return made.propagate();
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, 2);
+  const auto of_family = family_options(options, cache);
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families{
+      {rocksdb::kDefaultColumnFamilyName, of_family}, {"state", of_family}};
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
+  const auto status =
+      rocksdb::DB::Open(database_options(options), options.directory, families, &handles, &opened);
+  if (!status.ok())
+    return failed("open", status);
+  auto p = std::make_unique<parts>();
+  p->db.reset(opened);
+  p->logged = handles[0];
+  p->unlogged = handles[1];
+  return std::unique_ptr<rocksdb_kv>(new rocksdb_kv(std::move(p)));
+}
+
+result<std::optional<std::string>> rocksdb_kv::get(family in, std::string_view key) const {
+  rocksdb::PinnableSlice value;
+  const auto status =
+      parts_->db->Get(rocksdb::ReadOptions(), parts_->of(in), slice(full_key(in, key)), &value);
+  if (status.IsNotFound())
+    return std::optional<std::string>();
+  if (!status.ok())
+    return failed("read", status);
+  return std::optional<std::string>(value.ToString());
+}
+
+result<void> rocksdb_kv::scan(family in, std::string_view from, std::string_view to,
+                              const visitor& visit) const {
+  const auto end = full_end(in, to);
+  const auto bound = slice(end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &bound;
+  const std::unique_ptr<rocksdb::Iterator> it(parts_->db->NewIterator(options, parts_->of(in)));
+  for (it->Seek(slice(full_key(in, from))); it->Valid(); it->Next())
+    if (!visit(view(it->key()).substr(1), view(it->value())))
+      return {};
+  return it->status().ok() ? result<void>() : failed("scan", it->status());
+}
+
+result<std::optional<kv_pair>> rocksdb_kv::last_in(family in, std::string_view from,
+                                                   std::string_view at_most) const {
+  const auto begin = full_key(in, from);
+  const auto bound = slice(begin);
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &bound;
+  const std::unique_ptr<rocksdb::Iterator> it(parts_->db->NewIterator(options, parts_->of(in)));
+  it->SeekForPrev(slice(full_key(in, at_most)));
+  if (it->Valid())
+    return std::optional<kv_pair>(
+        kv_pair{std::string(view(it->key()).substr(1)), it->value().ToString()});
+  if (!it->status().ok())
+    return failed("search", it->status());
+  return std::optional<kv_pair>();
+}
+
+result<void> rocksdb_kv::write(const write_batch& batch, durability how) {
+  if (batch.empty())
+    return {};
+  const bool logged = is_logged(batch.operations().front().in);
+  const auto target = logged ? parts_->logged : parts_->unlogged;
+  rocksdb::WriteBatch changes;
+  for (const auto& op : batch.operations()) {
+    AQUEDUCT_INVARIANT(is_logged(op.in) == logged, "a batch holds families of both classes");
+    const auto key = full_key(op.in, op.key);
+    rocksdb::Status added;
+    switch (op.what) {
+    case write_batch::operation::kind::put:
+      added = changes.Put(target, slice(key), slice(op.value));
+      break;
+    case write_batch::operation::kind::remove:
+      added = changes.Delete(target, slice(key));
+      break;
+    case write_batch::operation::kind::remove_range:
+      if (const auto end = full_end(op.in, op.value); key < end)
+        added = changes.DeleteRange(target, slice(key), slice(end));
+      break;
+    }
+    if (!added.ok())
+      return failed("write", added);
+  }
+  rocksdb::WriteOptions options;
+  options.disableWAL = !logged;
+  options.sync = logged && how == durability::synced;
+  const auto status = parts_->db->Write(options, &changes);
+  // Afterwards: set before, a flush in between would clear it without having seen the write.
+  if (!options.sync)
+    (logged ? parts_->logged_dirty : parts_->unlogged_dirty) = true;
+  if (!status.ok())
+    return failed("write", status);
+  return !logged && how == durability::synced ? flush() : result<void>();
+}
+
+result<void> rocksdb_kv::flush() {
+  return parts_->flush();
+}
+
+} // namespace aqueduct::storage
