@@ -4,6 +4,7 @@
 
 #include "storage/disk.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -22,6 +23,8 @@ public:
   /// The open file of segment `id`. Errors: as `disk::open`, not_found among them.
   [[nodiscard]] result<std::shared_ptr<file>> open(std::uint64_t id, const std::string& path);
   void forget(std::uint64_t id);
+  /// An id that no segment had before.
+  [[nodiscard]] std::uint64_t new_id() { return next_id_.fetch_add(1); }
   [[nodiscard]] std::size_t size() const;
 
 private:
@@ -32,6 +35,7 @@ private:
 
   disk& disk_;
   const std::size_t files_max_;
+  std::atomic<std::uint64_t> next_id_{1};
   mutable std::mutex mutex_;
   /// Most recently used first.
   std::list<slot> slots_;

@@ -27,9 +27,9 @@ public:
   log_index(kv& store, const group_id& group);
 
   /// Adds that the entry `hit` stands in the segment `first_index`. `max_timestamp` is the largest
-  /// of the segment before that entry; -1 if there is none.
+  /// of the segment before that entry, -1 if it has none, nothing if it is not known.
   void add(write_batch& batch, std::uint64_t first_index, const index_hit& hit,
-           timestamp_ms max_timestamp) const;
+           std::optional<timestamp_ms> max_timestamp) const;
   /// The last one that is at or before the offset, index or time: for time, before any record with
   /// a timestamp as large. Nothing: start at the beginning of the segment.
   [[nodiscard]] result<std::optional<index_hit>> find_offset(std::uint64_t first_index,
@@ -38,9 +38,10 @@ public:
                                                             std::uint64_t at_most) const;
   [[nodiscard]] result<std::optional<index_hit>> find_time(std::uint64_t first_index,
                                                            timestamp_ms timestamp) const;
-  /// Removes what names entries from `index` on in a segment, of the time index everything.
-  void truncate(write_batch& batch, std::uint64_t first_index, std::uint64_t index,
-                offset_t offset) const;
+  /// Removes what names entries from `index` on in a segment. `offset` is that of the first record
+  /// which may stand there, `max_timestamp` at most the largest before it.
+  void truncate(write_batch& batch, std::uint64_t first_index, std::uint64_t index, offset_t offset,
+                timestamp_ms max_timestamp) const;
   void remove_segment(write_batch& batch, std::uint64_t first_index) const;
   /// Everything of the group.
   void remove_all(write_batch& batch) const;

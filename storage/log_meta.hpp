@@ -60,10 +60,13 @@ struct log_meta {
   /// Ascending. Those above the end of the log are left from a crash.
   std::vector<log_entry> memberships;
   bool is_being_removed = false;
+  /// The base is that of a reset that may not have deleted all files yet.
+  bool is_being_reset = false;
 };
 
-/// Reads it in one scan. Marks and memberships that are damaged are left out, as they are only
-/// shortcuts; a damaged base is storage_damaged.
+/// Reads it in one scan. Marks that are damaged are left out, as they are only shortcuts; a damaged
+/// membership entry takes all marks with it, so that the entries are read from the log again. A
+/// damaged base is storage_damaged.
 [[nodiscard]] result<log_meta> load_log_meta(const kv& store, const group_id& group);
 
 /// Keys in `log_state`. The group comes first, so that a group's keys lie together.
@@ -71,6 +74,7 @@ struct log_meta {
 [[nodiscard]] std::string mark_key(const group_id& group, std::uint64_t first_index);
 [[nodiscard]] std::string membership_key(const group_id& group, std::uint64_t index);
 [[nodiscard]] std::string removal_key(const group_id& group);
+[[nodiscard]] std::string reset_key(const group_id& group);
 
 /// Values; each ends with its checksum.
 [[nodiscard]] std::string encode_base(const log_base& base);

@@ -82,34 +82,50 @@ public:
   [[nodiscard]] offset_t next_offset() const;
 
 private:
-  struct place;
-  class window;
-
+  /// Where an entry stands in its segment.
+  struct place {
+    std::uint64_t position = 0;
+    std::uint64_t index = 0;
+    /// Offset of the first record at or after it.
+    offset_t offset{};
+  };
   /// Where the last readings ended, so that those who read on need no search.
   struct hint {
     std::uint64_t segment = 0;
     std::uint64_t generation = 0;
-    std::uint64_t position = 0;
-    std::uint64_t index = 0;
-    offset_t offset{};
+    place at;
   };
+  class walk;
 
   [[nodiscard]] result<std::shared_ptr<file>> open_segment(const log_segment& segment) const;
-  [[nodiscard]] std::optional<hint> hint_for_offset(const log_view& view, const log_segment& s,
-                                                    offset_t from) const;
-  [[nodiscard]] std::optional<hint> hint_for_index(const log_view& view, const log_segment& s,
-                                                   std::uint64_t index) const;
-  void remember(const hint& h) const;
-  [[nodiscard]] result<place> locate_offset(const log_view& view, std::size_t segment,
-                                            offset_t from) const;
-  [[nodiscard]] result<place> locate_index(const log_view& view, std::size_t segment,
-                                           std::uint64_t index) const;
-  [[nodiscard]] result<records_read> read_from(const log_view& view, std::size_t segment,
-                                               const records_request& request) const;
+  template <class Wanted>
+  [[nodiscard]] std::optional<place> recall(const log_view& view, const log_segment& segment,
+                                            const Wanted& wanted) const;
+  void remember(const log_view& view, const log_segment& segment, const place& at) const;
+  [[nodiscard]] bool stands_at(const file& source, const log_segment& segment,
+                               const index_hit& hit) const;
+  [[nodiscard]] result<place> locate_offset(const log_view& view, const log_segment& segment,
+                                            const file& source, offset_t from) const;
+  [[nodiscard]] result<place> locate_index(const log_view& view, const log_segment& segment,
+                                           const file& source, std::uint64_t index) const;
+  [[nodiscard]] result<records_read> try_read_records(const log_view& view,
+                                                      const records_request& request) const;
+  [[nodiscard]] result<records_read> read_segment(const log_view& view, const log_segment& segment,
+                                                  const records_request& request) const;
+  [[nodiscard]] result<std::vector<log_entry>> try_read_entries(const log_view& view,
+                                                                std::uint64_t from_index,
+                                                                std::uint64_t end_index,
+                                                                std::size_t bytes_max) const;
+  [[nodiscard]] result<std::optional<time_found>>
+  try_find_time(const log_view& view, timestamp_ms timestamp, std::uint64_t end_index) const;
   [[nodiscard]] result<std::optional<time_found>> find_time_in(const log_view& view,
-                                                               std::size_t segment,
+                                                               const log_segment& segment,
                                                                timestamp_ms timestamp,
                                                                std::uint64_t end_index) const;
+  [[nodiscard]] result<offset_t> try_offset_at(const log_view& view, std::uint64_t index) const;
+  /// Runs an attempt on the present view, once more if the view changed under a failure.
+  template <class Attempt>
+  [[nodiscard]] auto with_view(const Attempt& attempt) const;
 
   std::shared_ptr<const log_publication> log_;
   group_id group_;

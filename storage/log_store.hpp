@@ -7,13 +7,14 @@
 
 #include "storage/disk.hpp"
 #include "storage/file_cache.hpp"
+#include "storage/hard_state.hpp"
 #include "storage/kv.hpp"
 #include "storage/log_entry.hpp"
 #include "storage/log_reader.hpp"
 #include "storage/segment_log.hpp"
 
 #include <cstdint>
-#include <map>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -46,22 +47,6 @@ struct store_options {
   /// `maintain` records how far a log is durable when it has grown by so much since the last time:
   /// what is read again after a crash.
   std::uint64_t mark_bytes = std::uint64_t{4} << 20;
-};
-
-/// A replica: a node in one life of its disk.
-struct voted_replica {
-  node_id node{};
-  std::uint64_t incarnation = 0;
-
-  friend bool operator==(const voted_replica&, const voted_replica&) = default;
-};
-
-/// What must survive a crash before a vote or an acknowledgement leaves (Raft paper, figure 2).
-struct hard_state {
-  std::uint64_t term = 0;
-  std::optional<voted_replica> vote;
-
-  friend bool operator==(const hard_state&, const hard_state&) = default;
 };
 
 /// What is known of a group when it is opened. Everything in it is durable.
@@ -210,15 +195,35 @@ public:
   [[nodiscard]] store_statistics statistics() const;
 
 private:
-  struct open_group;
-  struct pending_group;
+  struct open_group {
+    group_id id;
+    std::unique_ptr<segment_log> log;
+    std::shared_ptr<log_reader> reader;
+    std::optional<hard_state> hard;
+    /// Time of the last append.
+    timestamp_ms used{};
+  };
+  /// The batches of one group within a flush.
+  struct group_work {
+    open_group* group = nullptr;
+    /// Positions in the flush, ascending.
+    std::vector<std::size_t> batches;
+  };
 
   [[nodiscard]] open_group* find(const group_id& group);
   [[nodiscard]] const open_group* find(const group_id& group) const;
-  void check_batches(std::vector<append_batch>& batches, std::vector<append_outcome>& outcomes);
-  void write_hard_states(std::vector<append_batch>& batches, std::vector<append_outcome>& outcomes);
-  void write_groups(std::vector<append_batch>& batches, std::vector<append_outcome>& outcomes);
-  void sync_groups(const std::vector<append_batch>& batches, std::vector<append_outcome>& outcomes);
+  void forget(const group_id& group);
+  [[nodiscard]] result<opened_group> describe(const open_group& group) const;
+  [[nodiscard]] result<void> check_batch(const open_group& group, const append_batch& batch,
+                                         const std::optional<hard_state>& hard) const;
+  void write_hard_states(std::vector<group_work>& work, std::vector<append_batch>& batches,
+                         std::vector<append_outcome>& outcomes);
+  void write_group(const group_work& work, std::vector<append_batch>& batches,
+                   std::vector<append_outcome>& outcomes);
+  [[nodiscard]] result<void> write_entries(open_group& group, std::span<const std::size_t> run,
+                                           std::vector<append_batch>& batches);
+  [[nodiscard]] result<void> finish_removal(std::span<const group_id> groups);
+  [[nodiscard]] result<void> remove_files(const group_id& group);
   void refresh_space();
 
   disk& disk_;
@@ -228,7 +233,7 @@ private:
   std::unordered_map<group_id, std::unique_ptr<open_group>> groups_;
   timestamp_ms now_{0};
   /// Free space at the last look, and what was written since.
-  std::uint64_t free_bytes_ = 0;
+  std::uint64_t free_bytes_ = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t written_since_ = 0;
   store_statistics totals_;
 };

@@ -81,9 +81,10 @@ public:
   /// Opens the log in `directory`, which need not exist: nothing is made before the first append.
   /// Reads only what was written since the last durable mark. A torn end is cut. Errors:
   /// storage_damaged, naming path, position and index, if something that was durable is not there.
-  [[nodiscard]] static result<std::unique_ptr<segment_log>>
-  open(const log_environment& environment, std::string directory, const group_id& group,
-       const segment_options& options, timestamp_ms now);
+  [[nodiscard]] static result<std::unique_ptr<segment_log>> open(const log_environment& environment,
+                                                                 std::string directory,
+                                                                 const group_id& group,
+                                                                 const segment_options& options);
   /// Does nothing on disk; see `close`.
   ~segment_log();
   segment_log(const segment_log&) = delete;
@@ -114,6 +115,8 @@ public:
   result<void> close_file();
   /// The files are about to be deleted by the caller: readers get unknown_partition.
   void abandon();
+  /// Poisons the log, for a reason outside of it.
+  void take_out_of_service(const error& cause) { poison(cause); }
 
   // -- state -----------------------------------------------------------------------------------
 
@@ -134,6 +137,7 @@ public:
   /// Of all segment files, without reserved space.
   [[nodiscard]] std::uint64_t size_bytes() const;
   [[nodiscard]] std::vector<segment_info> segments() const;
+  [[nodiscard]] std::size_t segment_count() const { return segments_.size(); }
   [[nodiscard]] bool is_dirty() const { return durable_index_ < end_.index; }
   [[nodiscard]] bool is_poisoned() const { return poison_.has_value(); }
   [[nodiscard]] bool has_open_file() const { return active_file_ != nullptr; }
@@ -150,6 +154,8 @@ public:
   [[nodiscard]] std::uint64_t sync_count() const { return sync_count_; }
 
 private:
+  friend class log_recovery;
+
   /// The end of the log: what the next entry is checked against and chained to.
   struct log_end {
     std::uint64_t index = 0;
@@ -167,30 +173,60 @@ private:
     std::uint64_t last_position = 0;
     /// Checksum of the last entry, or what the header says of the one before.
     std::uint32_t last_crc = 0;
+    /// Position of the entry that the index named last.
+    std::uint64_t indexed_position = segment_header_bytes;
+
+    [[nodiscard]] static segment make(std::uint64_t id, const std::string& path,
+                                      const segment_header& header);
+    /// No entry; then the header may not be on disk either.
+    [[nodiscard]] bool is_empty() const { return last_position == 0; }
+    void publish_end(std::uint64_t end, std::uint64_t last_index, offset_t next_offset);
+  };
+  /// What is taken down of an entry that was written or found.
+  struct entry_note {
+    std::uint64_t index = 0;
+    std::uint64_t term = 0;
+    std::uint32_t crc = 0;
+    std::uint64_t position = 0;
+    std::uint64_t size_bytes = 0;
+    std::optional<records_range> records;
+  };
+  /// An entry in its segment, and what stands before it.
+  struct entry_place {
+    std::size_t segment = 0;
+    std::uint64_t position = 0;
+    std::uint32_t prev_crc = 0;
+    /// 0 if the entry is the first of its segment.
+    std::uint64_t prev_position = 0;
+    /// Of the first record at or after it.
+    offset_t next_offset{};
   };
   /// What one gathered write is put together in; kept from write to write.
   struct staging;
-  friend class log_recovery;
 
   segment_log(const log_environment& environment, std::string directory, const group_id& group,
               const segment_options& options);
 
   [[nodiscard]] result<void> check_usable() const;
-  [[nodiscard]] unexpected poison(const error& cause);
+  unexpected poison(const error& cause);
   [[nodiscard]] result<void> check_entries(std::span<const log_entry> entries) const;
   [[nodiscard]] std::size_t fitting(std::span<const log_entry> entries) const;
-  [[nodiscard]] result<void> ensure_active(timestamp_ms now);
+  [[nodiscard]] result<void> ensure_active(const log_entry& next, timestamp_ms now);
   [[nodiscard]] result<void> begin_segment(timestamp_ms now);
   [[nodiscard]] result<void> open_active();
-  [[nodiscard]] result<void> reserve(std::uint64_t end);
-  [[nodiscard]] result<void> append_run(std::span<const log_entry> entries, timestamp_ms now);
-  [[nodiscard]] result<void> roll_back(const error& cause);
-  [[nodiscard]] result<void> write_marks(durability how);
-  [[nodiscard]] result<void> lower_marks(std::uint64_t index);
-  [[nodiscard]] result<void> drop_segment(std::size_t which);
-  [[nodiscard]] result<void> cut_segment(std::uint64_t index);
-  void publish_view();
+  void reserve(std::uint64_t end);
+  [[nodiscard]] result<void> append_run(std::span<const log_entry> entries);
+  void note_appended(std::span<const log_entry> entries, std::span<const std::uint32_t> crcs);
+  void note_membership(write_batch& derived, const log_entry& entry);
+  void note_entry(write_batch& derived, segment& s, const entry_note& note);
   void add_mark(write_batch& batch, const segment& s) const;
+  void publish_view();
+
+  [[nodiscard]] result<entry_place> find_entry(std::uint64_t index) const;
+  [[nodiscard]] result<std::shared_ptr<file>> file_of(const segment& s) const;
+  [[nodiscard]] result<void> drop_last_segment();
+  [[nodiscard]] result<void> cut_last_segment(const entry_place& place, std::uint64_t index);
+  void forget_above(std::uint64_t index);
 
   disk& files_;
   kv& store_;
@@ -215,8 +251,12 @@ private:
   bool name_synced_ = true;
   /// The next append begins a segment.
   bool roll_pending_ = false;
-  std::uint64_t marked_index_ = 0;
+  /// The segment and position of the last mark.
+  std::uint64_t marked_segment_ = 0;
   std::uint64_t marked_end_ = 0;
+  /// False once the store refused a write that a mark relies on: then no marks until the next
+  /// opening, which reads more.
+  bool marks_valid_ = true;
   std::uint64_t generation_ = 0;
   std::optional<error> poison_;
   std::shared_ptr<log_publication> publication_;
