@@ -189,6 +189,11 @@ bool core::adopt_term(replica_id from, const message& m) {
   if (const auto* response = std::get_if<pre_vote_response>(&m); response && response->granted)
     return true; // the term that this replica asked about, not one that anybody is in
   if (const auto* request = std::get_if<vote_request>(&m)) {
+    // Nobody counts the vote of who is no member, and it would carry the term into the group (R15).
+    if (!may_vote()) {
+      refuse(from, term, refusal::not_a_member);
+      return false;
+    }
     // A replica that was cut off or removed must not disturb a working group (thesis 4.2.3).
     if (protects_leader() && !request->transfer) {
       refuse(from, term, refusal::leader_alive);

@@ -47,7 +47,7 @@ void core::on(replica_id from, append_request&& m) {
   }
   // What is committed here is in the log of every later leader, so a late or repeated request can
   // be answered with it, and never takes anything back (R8).
-  const bool starts_below = slice.previous.index < commit_;
+  const bool starts_below = slice.previous.index <= commit_;
   if (starts_below)
     skip_committed(slice);
   if (!starts_below && !log_.has(slice.previous)) {
@@ -114,16 +114,16 @@ void core::truncate_log(log_index from) {
 }
 
 void core::commit_to(log_index index) {
-  RAFT_INVARIANT(index <= log_.last().index, "commit " + std::to_string(index.value) + " above " +
-                                               to_string(log_.last()));
+  RAFT_INVARIANT(index <= log_.last().index,
+                 "commit " + std::to_string(index.value) + " above " + to_string(log_.last()));
   commit_ = std::max(commit_, index);
 }
 
 void core::on(replica_id from, const heartbeat_request& m) {
   if (!follow(from))
     return;
-  // The leader names no more than what this replica has acknowledged to it in this term, durably, so
-  // it is there even after a restart.
+  // The leader names no more than what this replica has acknowledged to it in this term, durably,
+  // so it is there even after a restart.
   if (m.commit > log_.last().index) {
     refuse(from, m.term, refusal::damaged);
     return;

@@ -41,13 +41,12 @@ bool progress::acknowledged(log_index index) {
     inflight_bytes_ -= inflight_.front().bytes;
     inflight_.pop_front();
   }
-  if (mode_ == progress_mode::probe) {
+  const bool has_state = mode_ == progress_mode::snapshot && match_ >= offered_;
+  if (mode_ == progress_mode::probe || has_state) {
     // The logs are known to agree up to match; what was sent beyond it as a probe is sent again.
     mode_ = progress_mode::replicate;
     next_ = match_.next();
     clear_window();
-  } else if (mode_ == progress_mode::snapshot && match_ >= offered_) {
-    restart();
   }
   return news;
 }

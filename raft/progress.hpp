@@ -7,7 +7,7 @@
 //   replicate  a window of requests in flight, `next` runs ahead
 //     | (either) what it needs is compacted
 //     v
-//   snapshot   nothing is sent until it says that it has a state; then probe
+//   snapshot   nothing is sent until it says that it has a state; then replicate
 #pragma once
 
 #include "raft/types.hpp"

@@ -163,6 +163,22 @@ void replica::crash(std::size_t writes, std::size_t parts) {
     disk_.replace(*installed_);
 }
 
+void replica::preload(std::uint64_t term, const std::vector<std::uint64_t>& terms) {
+  std::deque<entry> entries;
+  for (std::size_t i = 0; i < terms.size(); ++i)
+    entries.push_back({log_index(i + 1), term_id(terms[i]), entry_kind::records,
+                       payload_of(std::to_string(i + 1) + "@" + std::to_string(terms[i]))});
+  disk_.preload({term_id(term), std::nullopt}, std::move(entries));
+  restart();
+}
+
+std::vector<std::uint64_t> replica::terms() const {
+  std::vector<std::uint64_t> out;
+  for (auto i = core_->first_index(); i <= core_->last_index(); i = i.next())
+    out.push_back(core_->log().term_at(i)->value);
+  return out;
+}
+
 void replica::wipe() {
   core_.reset();
   disk_ = disk({});

@@ -42,6 +42,11 @@ public:
   [[nodiscard]] const hard_state& hard() const { return hard_; }
   [[nodiscard]] const snapshot_meta& base() const { return base_; }
   [[nodiscard]] const std::deque<entry>& entries() const { return entries_; }
+  /// A log as it was left by former terms.
+  void preload(hard_state hard, std::deque<entry> entries) {
+    hard_ = hard;
+    entries_ = std::move(entries);
+  }
   void replace(snapshot_meta base) {
     base_ = std::move(base);
     entries_.clear();
@@ -96,6 +101,8 @@ public:
   /// Loses memory and the end of the disk's work, and starts again.
   void crash(std::size_t writes = 0, std::size_t parts = 0);
   void restart();
+  /// Starts again with entries of these terms on disk, at 1, 2, ..., and a hard state of `term`.
+  void preload(std::uint64_t term, const std::vector<std::uint64_t>& terms);
   /// Comes back without its disk, as another incarnation.
   void wipe();
 
@@ -110,6 +117,8 @@ public:
   /// Answers to reads since the last call.
   [[nodiscard]] std::vector<read_state> take_reads() { return std::exchange(reads_, {}); }
   [[nodiscard]] std::optional<snapshot_fetch>& fetch() { return fetch_; }
+  /// The term of every entry of the log, from 1 on.
+  [[nodiscard]] std::vector<std::uint64_t> terms() const;
   /// Payloads of `records` that the state machine has applied, in order.
   [[nodiscard]] const std::vector<std::string>& state() const { return state_; }
   /// Installs the state of `from` as the answer to a fetch.
