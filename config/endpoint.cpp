@@ -13,7 +13,7 @@ bool is_alphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/// Letters, digits, '-', '_' and '.': covers DNS names, container names and IPv4 addresses.
+/// Letters, digits, '-', '_' and '.': covers DNS names, container names, IPv4 addresses and zones.
 bool is_host_name(std::string_view host) {
   return !host.empty() && host.size() <= host_size_max && host.front() != '.' &&
          host.find("..") == std::string_view::npos && std::ranges::all_of(host, [](char c) {
@@ -25,6 +25,8 @@ bool is_host_name(std::string_view host) {
 bool looks_like_ipv6(std::string_view host) {
   const auto zone = host.find('%');
   const auto address = host.substr(0, zone);
+  if (zone != std::string_view::npos && !is_host_name(host.substr(zone + 1)))
+    return false;
   return std::ranges::count(address, ':') >= 2 && address.size() <= 45 &&
          std::ranges::all_of(address, [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||

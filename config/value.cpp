@@ -14,6 +14,8 @@ template <class... Cases>
 struct overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+overloaded(Cases...) -> overloaded<Cases...>; // clang 14 does not deduce aggregates
 
 std::string joined(const std::vector<std::string>& words, std::string_view separator = ", ") {
   return fmt::format("{}", fmt::join(words, separator));

@@ -1,4 +1,5 @@
 // Reading values; printing them is in value.cpp.
+#include "config/utf8.hpp"
 #include "config/value.hpp"
 
 #include <fmt/format.h>
@@ -150,6 +151,8 @@ result<value> read(const text_kind& wanted, const raw_value& raw) {
   if (raw.text.size() < wanted.size_min || raw.text.size() > wanted.size_max)
     return bad(fmt::format("{} has {} characters; allowed: {}", quoted(raw.text), raw.text.size(),
                            kind_range(wanted)));
+  if (!is_utf8(raw.text))
+    return bad("the text is not UTF-8");
   const auto unprintable = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (std::ranges::any_of(raw.text, unprintable))
     return bad("the text contains control characters; remove them");
@@ -213,6 +216,11 @@ result<value> read(const choice_kind& wanted, const raw_value& raw) {
   return value(raw.text);
 }
 
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.';
+}
+
 result<value> read(const choice_by_name_kind& wanted, const raw_value& raw) {
   const auto items = read_items(raw, "a list of \"name=choice\"");
   if (!items)
@@ -222,7 +230,8 @@ result<value> read(const choice_by_name_kind& wanted, const raw_value& raw) {
     if (auto wrong = wrong_form(item, {form::plain, form::quoted}, "\"name=choice\""))
       return unexpected(*wrong);
     const auto equals = item.text.find('=');
-    if (equals == std::string::npos || equals == 0)
+    if (equals == std::string::npos || equals == 0 ||
+        !std::ranges::all_of(item.text.substr(0, equals), is_name_character))
       return bad(quoted(item.text) + " is not of the form name=choice");
     if (std::ranges::find(wanted.choices, item.text.substr(equals + 1)) == wanted.choices.end())
       return bad(fmt::format("{} ends in an unknown choice; allowed: {}", quoted(item.text),

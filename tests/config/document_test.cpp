@@ -74,6 +74,21 @@ TEST_SUITE("config.document") {
     CHECK(listing(read_yaml("a: 1\na: 2\n", "f.yaml")) == "a=1@1:1 a=2@2:1 ");
   }
 
+  TEST_CASE("YAML lists keep their items, and what is no setting keeps its name") {
+    const auto entries =
+        read_yaml("a: [x, \"y\"]\nb: ~\nc: [[1], {d: 2}, ~]\ne: {}\nf:\n", "f.yaml");
+    CHECK(listing(entries) ==
+          "a=a list@1:1 b=nothing@2:1 c=a list@3:1 e=a table@4:1 f=nothing@5:1 ");
+    REQUIRE(entries);
+    REQUIRE((*entries)[0].raw.items.size() == 2);
+    CHECK((*entries)[0].raw.items[0].written == form::plain);
+    CHECK((*entries)[0].raw.items[1].written == form::quoted);
+    REQUIRE((*entries)[2].raw.items.size() == 3);
+    CHECK((*entries)[2].raw.items[0].text == "a list");
+    CHECK((*entries)[2].raw.items[1].text == "a table");
+    CHECK((*entries)[2].raw.items[2].text == "nothing");
+  }
+
   TEST_CASE("an empty document sets nothing") {
     CHECK(listing(read_toml("", "f.toml")).empty());
     CHECK(listing(read_yaml("", "f.yaml")).empty());
@@ -83,7 +98,9 @@ TEST_SUITE("config.document") {
   TEST_CASE("a YAML document that is no table of settings is refused with its place") {
     CHECK(refuses(read_yaml("a: [1\nb: 2\n", "f.yaml"), "f.yaml:2:"));
     CHECK(refuses(read_yaml("- a\n", "f.yaml"), "f.yaml:1:1: expected a table"));
-    CHECK(refuses(read_yaml("a: 1\n---\nb: 2\n", "f.yaml"), "several documents"));
+    CHECK(refuses(read_yaml("a: 1\n---\nb: 2\n", "f.yaml"), "more than one document"));
+    // yaml-cpp takes a stray comma for a document of its own, and never gets past it.
+    CHECK(refuses(read_yaml(",a: 1\n", "f.yaml"), "more than one document"));
     CHECK(refuses(read_yaml("[a, b]: 1\n", "f.yaml"), "key that is not a name"));
     CHECK(refuses(read_yaml("a: *b\n", "f.yaml"), "f.yaml:1:"));
   }
@@ -93,15 +110,11 @@ TEST_SUITE("config.document") {
     for (int i = 0; i < 20; ++i)
       deep += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
     CHECK(refuses(read_yaml(deep + std::string(20, ' ') + "b: 1\n", "f.yaml"), "too deep"));
+  }
 
-    std::string bomb = "a: &a {x: 1, y: 2, z: 3, u: 4, v: 5, w: 6, r: 7, s: 8, t: 9}\n";
-    for (char c = 'b'; c < 'h'; ++c) {
-      bomb += std::string(1, c) + ": &" + c + " {";
-      for (int i = 0; i < 9; ++i)
-        bomb += "k" + std::to_string(i) + ": *" + static_cast<char>(c - 1) + ", ";
-      bomb += "l: 1}\n";
-    }
-    CHECK(refuses(read_yaml(bomb, "f.yaml"), "too many entries"));
+  TEST_CASE("YAML aliases are refused: they could make a small file huge") {
+    CHECK(refuses(read_yaml("a: &x 1\nb: *x\n", "f.yaml"), "f.yaml:2:4: uses an alias"));
+    CHECK(listing(read_yaml("a: &x 1\n", "f.yaml")) == "a=1@1:1 ");
   }
 
   TEST_CASE("files are read by their extension") {

@@ -105,6 +105,8 @@ TEST_SUITE("config.units") {
     CHECK(says(parse_endpoint(":9092"), "has no host"));
     CHECK(says(parse_endpoint("::1:9092"), "several colons"));
     CHECK(says(parse_endpoint("[x]:1"), "not an IPv6 address"));
+    CHECK(says(parse_endpoint("[::1%]:1"), "not an IPv6 address"));
+    CHECK(says(parse_endpoint("[::1%a b]:1"), "not an IPv6 address"));
     CHECK(says(parse_endpoint("[]:1"), "not an IPv6 address"));
     CHECK(says(parse_endpoint("a b:1"), "neither a name nor an address"));
     CHECK(says(parse_endpoint("http://a:1"), "several colons"));

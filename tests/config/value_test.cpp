@@ -1,3 +1,4 @@
+#include "config/utf8.hpp"
 #include "config/value.hpp"
 
 #include <doctest/doctest.h>
@@ -104,6 +105,7 @@ TEST_SUITE("config.value") {
     CHECK(refuses(wanted, plain(""), "allowed: 1 to 5 characters"));
     CHECK(refuses(wanted, plain("abcdef"), "has 6 characters"));
     CHECK(refuses(wanted, plain("a\nb"), "control characters"));
+    CHECK(refuses(wanted, plain("a\xf4g"), "not UTF-8"));
     CHECK(refuses(wanted, written(form::integer, "5"), "expected text in quotes"));
   }
 
@@ -140,6 +142,8 @@ TEST_SUITE("config.value") {
     CHECK(read_back(wanted, plain("b=low,a=high")) == "a=high,b=low");
     CHECK(refuses(wanted, plain("a"), "not of the form name=choice"));
     CHECK(refuses(wanted, plain("=low"), "not of the form name=choice"));
+    const raw_value list{form::list, "a list", {written(form::quoted, "a,b=low")}, 0, 0};
+    CHECK(refuses(wanted, list, "not of the form name=choice"));
     CHECK(refuses(wanted, plain("a=medium"), "allowed: name=choice each"));
     CHECK(refuses(wanted, plain("a=low,a=high"), "'a' is in the list twice"));
   }
@@ -147,6 +151,18 @@ TEST_SUITE("config.value") {
   TEST_CASE("a message shows what was written on one line and not at length") {
     CHECK(refuses(bool_kind{}, plain(std::string(500, 'x')), std::string(80, 'x') + "...'"));
     CHECK(refuses(bool_kind{}, plain("a\nb"), "'a?b'"));
+  }
+
+  TEST_CASE("UTF-8 is told from other bytes at every boundary of its table") {
+    for (const auto* good :
+         {"", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+          "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})
+      CHECK(is_utf8(good));
+    for (const auto* bad :
+         {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\xc2", "\xe0\x9f\xbf",
+          "\xed\xa0\x80", "\xe1\x80", "\xe1\x80x", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+          "\xf5\x80\x80\x80", "\xff", "\xf1\x80\x80"})
+      CHECK_FALSE(is_utf8(bad));
   }
 
   TEST_CASE("TOML strings are escaped") {
