@@ -67,6 +67,8 @@ public:
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::span<std::byte> bytes() const { return {data_.get(), size_}; }
+  /// True if slices or buffers of the same memory exist elsewhere.
+  [[nodiscard]] bool is_shared() const { return data_.use_count() > 1; }
 
   /// The `count` bytes from `from` on, still writable. Precondition: within the buffer.
   [[nodiscard]] mutable_buffer slice(std::size_t from, std::size_t count) const {

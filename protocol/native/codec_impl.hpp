@@ -1,4 +1,5 @@
-// The visitors behind codec.hpp. Included by the codec_*.cpp files only.
+// The visitors behind codec.hpp. Included only where
+// messages are instantiated: the codec_*.cpp files and those of other rooms' own definitions.
 #pragma once
 
 #include "protocol/bytes.hpp"
@@ -373,9 +374,12 @@ std::vector<message_reference> reference() {
 
 } // namespace aqueduct::protocol
 
+/// Use at global scope or in namespace aqueduct::protocol.
 #define AQUEDUCT_INSTANTIATE_CODEC(M)                                                              \
-  template buffer_chain aqueduct::protocol::encode_frame<M>(const frame_header&, const M&);        \
+  template aqueduct::buffer_chain aqueduct::protocol::encode_frame<M>(                             \
+      const aqueduct::protocol::frame_header&, const M&);                                          \
   template aqueduct::buffer aqueduct::protocol::encode<M>(const M&, std::uint16_t);                \
-  template aqueduct::result<M> aqueduct::protocol::decode<M>(const buffer&, std::uint16_t);        \
+  template aqueduct::result<M> aqueduct::protocol::decode<M>(const aqueduct::buffer&,              \
+                                                             std::uint16_t);                       \
   template std::string aqueduct::protocol::print<M>(const M&);                                     \
   template std::vector<aqueduct::protocol::message_reference> aqueduct::protocol::reference<M>();
