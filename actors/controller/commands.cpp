@@ -1,0 +1,68 @@
+#include "actors/controller/commands.hpp"
+
+#include "protocol/native/codec_impl.hpp"
+
+#include <array>
+#include <utility>
+
+namespace aqueduct::actors {
+
+namespace {
+
+/// Goes up when a command changes in a way that older nodes cannot read.
+constexpr std::byte format_version{1};
+constexpr std::size_t prefix_bytes = 2;
+
+template <std::size_t Tag>
+result<controller_command> decode_as(const buffer& body) {
+  auto command = protocol::decode<std::variant_alternative_t<Tag, controller_command>>(body);
+  if (!command)
+    return unexpected(errc::storage_damaged, command.error().message);
+  return controller_command(std::in_place_index<Tag>, std::move(*command));
+}
+
+using decode_function = result<controller_command> (*)(const buffer&);
+
+template <std::size_t... Tags>
+constexpr auto make_decoders(std::index_sequence<Tags...>) {
+  return std::array<decode_function, sizeof...(Tags)>{&decode_as<Tags>...};
+}
+
+constexpr auto decoders =
+    make_decoders(std::make_index_sequence<std::variant_size_v<controller_command>>());
+
+} // namespace
+
+buffer encode(const controller_command& command) {
+  std::vector<std::byte> bytes;
+  bytes.push_back(format_version);
+  bytes.push_back(static_cast<std::byte>(command.index()));
+  std::visit(
+      [&](const auto& what) {
+        const auto body = protocol::encode(what);
+        bytes.insert(bytes.end(), body.bytes().begin(), body.bytes().end());
+      },
+      command);
+  return buffer::from(std::move(bytes));
+}
+
+result<controller_command> decode_controller_command(const buffer& bytes) {
+  if (bytes.size() < prefix_bytes || bytes.data()[0] != format_version)
+    return unexpected(errc::storage_damaged,
+                      "a command of the controller's log is malformed or of a newer version");
+  const auto tag = static_cast<std::size_t>(bytes.data()[1]);
+  if (tag >= decoders.size())
+    return unexpected(errc::storage_damaged, "a command of the controller's log has the unknown "
+                                             "kind " +
+                                                 std::to_string(tag));
+  return decoders[tag](bytes.slice(prefix_bytes, bytes.size() - prefix_bytes));
+}
+
+std::string print(const controller_command& command) {
+  return std::visit([](const auto& what) { return protocol::print(what); }, command);
+}
+
+} // namespace aqueduct::actors
+
+AQUEDUCT_INSTANTIATE_CODEC(aqueduct::actors::topic_record)
+AQUEDUCT_INSTANTIATE_CODEC(aqueduct::actors::broker_record)

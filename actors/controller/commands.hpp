@@ -1,0 +1,177 @@
+// Commands in the controller's log, and the records of the cluster's state. Both are defined like
+// the messages of the native protocol, so that they are encoded, decoded and printed the same way.
+#pragma once
+
+#include "protocol/buffer.hpp"
+#include "protocol/ids.hpp"
+#include "protocol/native/topic_messages.hpp"
+#include "protocol/result.hpp"
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace aqueduct::actors {
+
+using protocol::field;
+using protocol::message_info;
+
+/// Where a partition's replicas are; the first is the preferred leader.
+struct replica_set {
+  std::vector<std::int32_t> nodes;
+
+  static constexpr message_info info{"ReplicaSet", "The nodes that hold a partition."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"nodes", "Node ids; the first is the preferred leader."}, m.nodes);
+  }
+  friend bool operator==(const replica_set&, const replica_set&) = default;
+};
+
+enum class topic_phase : std::uint8_t {
+  active = 0,
+  /// Its name is free again; the nodes remove their files.
+  deleting = 1,
+};
+
+/// A topic in the cluster's state.
+struct topic_record {
+  uuid id;
+  std::string name;
+  std::int64_t created_ms = 0;
+  topic_phase phase = topic_phase::active;
+  std::vector<replica_set> partitions;
+  std::vector<protocol::topic_setting> overrides;
+  /// Nodes that still hold files of a deleted topic.
+  std::vector<std::int32_t> unpurged;
+
+  static constexpr message_info info{"TopicRecord", "A topic."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "Id."}, m.id);
+    v(field{"name", "Name."}, m.name);
+    v(field{"created_ms", "Time of creation."}, m.created_ms);
+    v(field{"phase", "Active or being deleted."}, m.phase);
+    v(field{"partitions", "Replicas of each partition."}, m.partitions);
+    v(field{"overrides", "Settings that differ from the defaults."}, m.overrides);
+    v(field{"unpurged", "Nodes that still hold files of a deleted topic."}, m.unpurged);
+  }
+  friend bool operator==(const topic_record&, const topic_record&) = default;
+
+  [[nodiscard]] std::int16_t replication() const {
+    return partitions.empty() ? std::int16_t{0}
+                              : static_cast<std::int16_t>(partitions.front().nodes.size());
+  }
+};
+
+/// A broker in the cluster's state.
+struct broker_record {
+  std::int32_t node = 0;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string rack;
+
+  static constexpr message_info info{"BrokerRecord", "A broker and where clients reach it."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"node", "Node id."}, m.node);
+    v(field{"host", "Advertised host."}, m.host);
+    v(field{"port", "Advertised port."}, m.port);
+    v(field{"rack", "Rack."}, m.rack);
+  }
+  friend bool operator==(const broker_record&, const broker_record&) = default;
+};
+
+// -- commands -------------------------------------------------------------------------------------
+
+/// The first command of a cluster.
+struct create_cluster_command {
+  uuid id;
+
+  static constexpr message_info info{"CreateCluster", "Names the cluster."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "Id of the cluster."}, m.id);
+  }
+};
+
+struct register_broker_command {
+  broker_record broker;
+
+  static constexpr message_info info{"RegisterBroker", "A broker is there, or moved."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"broker", "The broker."}, m.broker);
+  }
+};
+
+struct create_topic_command {
+  topic_record topic;
+
+  static constexpr message_info info{"CreateTopic", "A new topic."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"topic", "The topic."}, m.topic);
+  }
+};
+
+struct alter_topic_command {
+  uuid id;
+  std::vector<protocol::topic_setting> overrides;
+
+  static constexpr message_info info{"AlterTopic", "New settings of a topic."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+    v(field{"overrides", "All settings that differ from the defaults from now on."}, m.overrides);
+  }
+};
+
+struct delete_topic_command {
+  uuid id;
+
+  static constexpr message_info info{"DeleteTopic", "The topic's name is free, its data may go."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+  }
+};
+
+struct topic_purged_command {
+  uuid id;
+  std::int32_t node = 0;
+
+  static constexpr message_info info{"TopicPurged", "A node has no files of a deleted topic."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+    v(field{"node", "The node."}, m.node);
+  }
+};
+
+/// Sets producer ids aside for a node, which gives them out without asking again.
+struct allocate_producer_ids_command {
+  std::int32_t node = 0;
+  std::int64_t count = 0;
+
+  static constexpr message_info info{"AllocateProducerIds", "Producer ids for a node to give out."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"node", "The node."}, m.node);
+    v(field{"count", "How many."}, m.count);
+  }
+};
+
+using controller_command =
+    std::variant<create_cluster_command, register_broker_command, create_topic_command,
+                 alter_topic_command, delete_topic_command, topic_purged_command,
+                 allocate_producer_ids_command>;
+
+/// A tag, a format version and the command.
+[[nodiscard]] buffer encode(const controller_command& command);
+/// storage_damaged if the bytes are none of the commands of this version.
+[[nodiscard]] result<controller_command> decode_controller_command(const buffer& bytes);
+[[nodiscard]] std::string print(const controller_command& command);
+
+} // namespace aqueduct::actors

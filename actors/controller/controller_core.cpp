@@ -1,0 +1,324 @@
+#include "actors/controller/controller_core.hpp"
+
+#include "protocol/bytes.hpp"
+#include "protocol/native/codec.hpp"
+
+#include <algorithm>
+
+namespace aqueduct::actors {
+
+namespace {
+
+constexpr std::string_view cluster_key = "cluster";
+constexpr std::string_view producer_ids_key = "producer-ids";
+constexpr std::string_view broker_prefix = "broker/";
+constexpr std::string_view topic_prefix = "topic/";
+
+constexpr std::size_t topic_name_max = 249;
+
+buffer encode_number(std::int64_t number) {
+  std::vector<std::byte> bytes(sizeof number);
+  store_be(bytes.data(), number);
+  return buffer::from(std::move(bytes));
+}
+
+config::topic_overrides to_overrides(const std::vector<protocol::topic_setting>& settings) {
+  config::topic_overrides overrides;
+  for (const auto& setting : settings)
+    if (setting.value)
+      overrides.emplace_back(setting.name, *setting.value);
+  return overrides;
+}
+
+std::vector<protocol::topic_setting> from_overrides(const config::topic_overrides& overrides) {
+  std::vector<protocol::topic_setting> settings;
+  for (const auto& [name, value] : overrides)
+    settings.push_back({name, value});
+  return settings;
+}
+
+replay_outcome refused(errc code, std::string message) {
+  replay_outcome outcome;
+  outcome.refused = error{code, std::move(message)};
+  return outcome;
+}
+
+error no_such_topic(std::string_view name) {
+  return {errc::unknown_topic, "there is no topic '" + std::string(name) + "'"};
+}
+
+} // namespace
+
+result<void> check_topic_name(std::string_view name) {
+  if (name.empty())
+    return unexpected(errc::invalid_topic, "a topic name has at least one character");
+  if (name.size() > topic_name_max)
+    return unexpected(errc::invalid_topic,
+                      "a topic name has at most 249 characters, this one has " +
+                          std::to_string(name.size()));
+  if (name == "." || name == "..")
+    return unexpected(errc::invalid_topic, "'.' and '..' are not topic names");
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  const auto bad = std::ranges::find_if_not(name, allowed);
+  if (bad != name.end())
+    return unexpected(errc::invalid_topic, "character " + std::to_string(bad - name.begin() + 1) +
+                                               " of the topic name is not one of [a-zA-Z0-9._-]");
+  return {};
+}
+
+const topic_record* controller_core::find(std::string_view name) const {
+  const auto it = names_.find(name);
+  return it == names_.end() ? nullptr : &topics_.at(it->second);
+}
+
+std::int32_t controller_core::replicas_on(std::int32_t node) const {
+  const auto it = replicas_.find(node);
+  return it == replicas_.end() ? 0 : it->second;
+}
+
+// -- decide ---------------------------------------------------------------------------------------
+
+result<std::vector<replica_set>> controller_core::place(std::int32_t partitions,
+                                                        std::int16_t replication) const {
+  std::vector<std::pair<std::int32_t, std::int32_t>> load;
+  for (const auto& [node, broker] : brokers_)
+    load.emplace_back(replicas_on(node), node);
+  std::int64_t room = 0;
+  for (const auto& [replicas, node] : load)
+    room += std::max(0, limits_.partitions_per_node - replicas);
+  if (std::int64_t{partitions} * replication > room)
+    return unexpected(errc::invalid_partitions, std::to_string(partitions) + " partitions with " +
+                                                    std::to_string(replication) +
+                                                    " replicas do not fit: the brokers have " +
+                                                    "room for " + std::to_string(room) +
+                                                    " more (limits.partitions per broker)");
+  std::vector<replica_set> placed(static_cast<std::size_t>(partitions));
+  for (auto& partition : placed) {
+    // The least loaded first; the node id decides between equals, so that every leader places
+    // alike.
+    std::ranges::sort(load);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(replication); ++i) {
+      partition.nodes.push_back(load[i].second);
+      ++load[i].first;
+    }
+  }
+  return placed;
+}
+
+result<create_topic_command>
+controller_core::decide_create(const protocol::create_topic_request& request, const uuid& id,
+                               std::int64_t now_ms) const {
+  if (auto valid = check_topic_name(request.name); !valid)
+    return valid.propagate();
+  if (request.name.starts_with("__"))
+    return unexpected(errc::invalid_topic,
+                      "topic names that begin with two underscores are the cluster's own");
+  if (names_.contains(request.name))
+    return unexpected(errc::topic_exists, "a topic '" + request.name + "' exists");
+  const auto partitions =
+      request.partitions == -1 ? limits_.partitions_default : request.partitions;
+  if (partitions < 1 || partitions > limits_.partitions_per_node)
+    return unexpected(errc::invalid_partitions, "the number of partitions is 1 to " +
+                                                    std::to_string(limits_.partitions_per_node) +
+                                                    ", not " + std::to_string(partitions));
+  const auto replication = request.replication == -1 ? std::int16_t{1} : request.replication;
+  if (replication < 1 || static_cast<std::size_t>(replication) > brokers_.size())
+    return unexpected(errc::invalid_replication,
+                      "the replication factor is 1 to " + std::to_string(brokers_.size()) +
+                          " (the number of brokers), not " + std::to_string(replication));
+  for (const auto& setting : request.settings)
+    if (!setting.value)
+      return unexpected(errc::invalid_config, "setting '" + setting.name + "' has no value");
+  const auto overrides =
+      config::canonical_overrides(limits_.topic_defaults, to_overrides(request.settings));
+  if (!overrides)
+    return overrides.propagate();
+  if (auto whole = config::apply_overrides(limits_.topic_defaults, *overrides); !whole)
+    return whole.propagate();
+  auto placed = place(partitions, replication);
+  if (!placed)
+    return placed.propagate();
+  create_topic_command command;
+  command.topic.id = id;
+  command.topic.name = request.name;
+  command.topic.created_ms = now_ms;
+  command.topic.partitions = std::move(*placed);
+  command.topic.overrides = from_overrides(*overrides);
+  return command;
+}
+
+result<alter_topic_command>
+controller_core::decide_alter(const protocol::alter_topic_request& request) const {
+  const auto* topic = find(request.name);
+  if (topic == nullptr)
+    return unexpected(no_such_topic(request.name));
+  auto overrides = to_overrides(topic->overrides);
+  for (const auto& setting : request.settings) {
+    std::erase_if(overrides, [&](const auto& known) { return known.first == setting.name; });
+    if (setting.value) {
+      overrides.emplace_back(setting.name, *setting.value);
+      continue;
+    }
+    // Resetting a setting that does not exist is a mistake worth hearing of.
+    const auto known = config::describe_topic(limits_.topic_defaults, {});
+    if (!known)
+      return known.propagate();
+    if (std::ranges::find(*known, setting.name, &config::topic_setting_view::key) == known->end())
+      return unexpected(errc::invalid_config, "there is no setting '" + setting.name + "'");
+  }
+  const auto canonical = config::canonical_overrides(limits_.topic_defaults, overrides);
+  if (!canonical)
+    return canonical.propagate();
+  if (auto whole = config::apply_overrides(limits_.topic_defaults, *canonical); !whole)
+    return whole.propagate();
+  return alter_topic_command{topic->id, from_overrides(*canonical)};
+}
+
+result<delete_topic_command>
+controller_core::decide_delete(const protocol::delete_topic_request& request) const {
+  const auto* topic = find(request.name);
+  if (topic == nullptr)
+    return unexpected(no_such_topic(request.name));
+  return delete_topic_command{topic->id};
+}
+
+// -- replay ---------------------------------------------------------------------------------------
+
+replay_outcome controller_core::replay(const controller_command& command) {
+  return std::visit([this](const auto& what) { return apply(what); }, command);
+}
+
+state_write controller_core::write_of(const topic_record& topic) const {
+  return {std::string(topic_prefix) + to_string(topic.id), protocol::encode(topic)};
+}
+
+replay_outcome controller_core::apply(const create_cluster_command& command) {
+  if (!cluster_id_.is_nil())
+    return refused(errc::conflict, "the cluster has an id already");
+  cluster_id_ = command.id;
+  replay_outcome outcome;
+  outcome.change = cluster_created{command.id};
+  outcome.writes.push_back({std::string(cluster_key), buffer::copy_of(to_string(command.id))});
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const register_broker_command& command) {
+  brokers_[command.broker.node] = command.broker;
+  replay_outcome outcome;
+  outcome.change = broker_registered{command.broker};
+  outcome.writes.push_back({std::string(broker_prefix) + std::to_string(command.broker.node),
+                            protocol::encode(command.broker)});
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const create_topic_command& command) {
+  const auto& topic = command.topic;
+  if (names_.contains(topic.name))
+    return refused(errc::topic_exists, "a topic '" + topic.name + "' exists");
+  if (topics_.contains(topic.id))
+    return refused(errc::conflict, "a topic has the id " + to_string(topic.id));
+  topics_.emplace(topic.id, topic);
+  names_.emplace(topic.name, topic.id);
+  for (const auto& partition : topic.partitions)
+    for (const auto node : partition.nodes)
+      ++replicas_[node];
+  replay_outcome outcome;
+  outcome.change = topic_created{topic};
+  outcome.writes.push_back(write_of(topic));
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const alter_topic_command& command) {
+  const auto it = topics_.find(command.id);
+  if (it == topics_.end() || it->second.phase != topic_phase::active)
+    return refused(errc::unknown_topic, "the topic was deleted");
+  it->second.overrides = command.overrides;
+  replay_outcome outcome;
+  outcome.change = topic_altered{it->second};
+  outcome.writes.push_back(write_of(it->second));
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const delete_topic_command& command) {
+  const auto it = topics_.find(command.id);
+  if (it == topics_.end() || it->second.phase != topic_phase::active)
+    return refused(errc::unknown_topic, "the topic was deleted");
+  auto& topic = it->second;
+  topic.phase = topic_phase::deleting;
+  names_.erase(topic.name);
+  for (const auto& partition : topic.partitions)
+    topic.unpurged.insert(topic.unpurged.end(), partition.nodes.begin(), partition.nodes.end());
+  std::ranges::sort(topic.unpurged);
+  const auto repeated = std::ranges::unique(topic.unpurged);
+  topic.unpurged.erase(repeated.begin(), repeated.end());
+  replay_outcome outcome;
+  outcome.change = topic_deleted{topic};
+  outcome.writes.push_back(write_of(topic));
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const topic_purged_command& command) {
+  const auto it = topics_.find(command.id);
+  if (it == topics_.end() || it->second.phase != topic_phase::deleting)
+    return refused(errc::not_found, "no topic of that id is being deleted");
+  auto& topic = it->second;
+  std::erase(topic.unpurged, command.node);
+  replay_outcome outcome;
+  if (!topic.unpurged.empty()) {
+    outcome.writes.push_back(write_of(topic));
+    return outcome;
+  }
+  for (const auto& partition : topic.partitions)
+    for (const auto node : partition.nodes)
+      --replicas_[node];
+  outcome.change = topic_forgotten{command.id};
+  outcome.writes.push_back({std::string(topic_prefix) + to_string(command.id), std::nullopt});
+  topics_.erase(it);
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const allocate_producer_ids_command& command) {
+  if (command.count < 1)
+    return refused(errc::invalid_request, "the number of producer ids is at least 1");
+  replay_outcome outcome;
+  outcome.change = producer_ids_allocated{command.node, next_producer_id_, command.count};
+  next_producer_id_ += command.count;
+  outcome.writes.push_back({std::string(producer_ids_key), encode_number(next_producer_id_)});
+  return outcome;
+}
+
+result<void> controller_core::restore(std::string_view key, const buffer& value) {
+  if (key == cluster_key) {
+    if (!parse_uuid(value.text(), cluster_id_))
+      return unexpected(errc::storage_damaged, "the stored cluster id is malformed");
+  } else if (key == producer_ids_key) {
+    if (value.size() != sizeof next_producer_id_)
+      return unexpected(errc::storage_damaged, "the stored producer id counter is malformed");
+    next_producer_id_ = load_be<std::int64_t>(value.data());
+  } else if (key.starts_with(broker_prefix)) {
+    auto broker = protocol::decode<broker_record>(value);
+    if (!broker)
+      return unexpected(errc::storage_damaged, "stored broker: " + broker.error().message);
+    brokers_[broker->node] = std::move(*broker);
+  } else if (key.starts_with(topic_prefix)) {
+    auto topic = protocol::decode<topic_record>(value);
+    if (!topic)
+      return unexpected(errc::storage_damaged, "stored topic: " + topic.error().message);
+    for (const auto& partition : topic->partitions)
+      for (const auto node : partition.nodes)
+        ++replicas_[node];
+    if (topic->phase == topic_phase::active)
+      names_[topic->name] = topic->id;
+    const auto id = topic->id;
+    topics_[id] = std::move(*topic);
+  } else {
+    return unexpected(errc::storage_damaged, "the stored key '" + std::string(key) +
+                                                 "' is unknown: written by a newer version?");
+  }
+  return {};
+}
+
+} // namespace aqueduct::actors

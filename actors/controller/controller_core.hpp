@@ -1,0 +1,129 @@
+// The cluster's metadata as a replicated state machine: brokers, topics by id, producer ids. Pure,
+// in the decide / replay form: `decide_*` judge a request against the present state and give the
+// command to propose; `replay` is the only thing that changes the state, for live commands and when
+// the log is read again. Owned by one `controller` actor.
+#pragma once
+
+#include "actors/controller/commands.hpp"
+#include "config/topic_config.hpp"
+#include "protocol/result.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace aqueduct::actors {
+
+/// What a command changed, for those who act on it.
+struct cluster_created {
+  uuid id;
+};
+struct broker_registered {
+  broker_record broker;
+};
+struct topic_created {
+  topic_record topic;
+};
+struct topic_altered {
+  topic_record topic;
+};
+struct topic_deleted {
+  topic_record topic;
+};
+struct topic_forgotten {
+  uuid id;
+};
+struct producer_ids_allocated {
+  std::int32_t node = 0;
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+using cluster_change =
+    std::variant<cluster_created, broker_registered, topic_created, topic_altered, topic_deleted,
+                 topic_forgotten, producer_ids_allocated>;
+
+/// A key of the cluster's state and its new value; nullopt removes it.
+struct state_write {
+  std::string key;
+  std::optional<buffer> value;
+};
+
+/// What came of a command. A refusal is a result, the same on every node; it changes nothing.
+struct replay_outcome {
+  std::optional<error> refused;
+  std::optional<cluster_change> change;
+  std::vector<state_write> writes;
+};
+
+class controller_core {
+public:
+  struct limits {
+    /// Partition replicas on one node.
+    std::int32_t partitions_per_node = 10'000;
+    std::int32_t partitions_default = 1;
+    config::topic_config topic_defaults;
+  };
+
+  explicit controller_core(limits bounds) : limits_(std::move(bounds)) {}
+
+  void change_limits(limits bounds) { limits_ = std::move(bounds); }
+
+  // -- decide ------------------------------------------------------------------------------------
+
+  /// The command that creates the topic, replicas placed. `id` and `now_ms` are the leader's.
+  [[nodiscard]] result<create_topic_command>
+  decide_create(const protocol::create_topic_request& request, const uuid& id,
+                std::int64_t now_ms) const;
+  [[nodiscard]] result<alter_topic_command>
+  decide_alter(const protocol::alter_topic_request& request) const;
+  [[nodiscard]] result<delete_topic_command>
+  decide_delete(const protocol::delete_topic_request& request) const;
+
+  // -- replay ------------------------------------------------------------------------------------
+
+  /// Applies a committed command.
+  replay_outcome replay(const controller_command& command);
+  /// Puts a key of the stored state back. storage_damaged if it cannot be read.
+  [[nodiscard]] result<void> restore(std::string_view key, const buffer& value);
+
+  // -- observers ---------------------------------------------------------------------------------
+
+  [[nodiscard]] const uuid& cluster_id() const { return cluster_id_; }
+  [[nodiscard]] const std::map<std::int32_t, broker_record>& brokers() const { return brokers_; }
+  /// All topics, those being deleted among them.
+  [[nodiscard]] const std::map<uuid, topic_record>& topics() const { return topics_; }
+  /// The active topic of that name.
+  [[nodiscard]] const topic_record* find(std::string_view name) const;
+  /// Replicas on `node`, of topics that are being deleted too.
+  [[nodiscard]] std::int32_t replicas_on(std::int32_t node) const;
+  [[nodiscard]] const limits& bounds() const { return limits_; }
+
+private:
+  [[nodiscard]] result<std::vector<replica_set>> place(std::int32_t partitions,
+                                                       std::int16_t replication) const;
+  replay_outcome apply(const create_cluster_command& command);
+  replay_outcome apply(const register_broker_command& command);
+  replay_outcome apply(const create_topic_command& command);
+  replay_outcome apply(const alter_topic_command& command);
+  replay_outcome apply(const delete_topic_command& command);
+  replay_outcome apply(const topic_purged_command& command);
+  replay_outcome apply(const allocate_producer_ids_command& command);
+  [[nodiscard]] state_write write_of(const topic_record& topic) const;
+
+  limits limits_;
+  uuid cluster_id_;
+  std::map<std::int32_t, broker_record> brokers_;
+  std::map<uuid, topic_record> topics_;
+  /// Active topics by name. Invariant: each id is in topics_ with that name.
+  std::map<std::string, uuid, std::less<>> names_;
+  std::map<std::int32_t, std::int32_t> replicas_;
+  std::int64_t next_producer_id_ = 0;
+};
+
+/// 1 to 249 characters of [a-zA-Z0-9._-], not "." or ".."; names that begin with two underscores
+/// are the cluster's own. invalid_topic says which rule is broken.
+[[nodiscard]] result<void> check_topic_name(std::string_view name);
+
+} // namespace aqueduct::actors

@@ -1,0 +1,342 @@
+// Life of the replica: leadership, applying what is committed, state, time.
+#include "actors/partition/partition_core.hpp"
+
+#include "protocol/invariant.hpp"
+
+#include <algorithm>
+
+namespace aqueduct::actors {
+
+partition_core::partition_core(options opts, restored_state state)
+    : options_(std::move(opts)),
+      tail_(options_.cache),
+      applied_index_(state.summary.applied_index),
+      applied_term_(state.summary.applied_term),
+      log_start_(state.summary.log_start),
+      high_watermark_(state.summary.high_watermark),
+      next_offset_(state.summary.high_watermark) {
+  for (auto& [producer, entry] : state.producers)
+    producers_.restore(producer, std::move(entry));
+}
+
+// -- leadership -----------------------------------------------------------------------------------
+
+void partition_core::lead(std::uint64_t term) {
+  term_ = term;
+  leader_ = options_.node;
+  leads_ = true;
+  ready_ = false;
+}
+
+void partition_core::follow(std::uint64_t term, std::int32_t leader) {
+  const bool led = leads_;
+  term_ = term;
+  leader_ = leader;
+  leads_ = false;
+  ready_ = false;
+  if (led) {
+    fail_pending(errc::not_leader, leader,
+                 "leadership was lost before the batch was committed; it may or may not be stored");
+    producers_.drop_speculative();
+  }
+  if (leader < 0)
+    return;
+  // Whoever asked while nobody led is told where to go.
+  partition_effects none;
+  unpark(0, none);
+  for (auto& waiter : std::exchange(waiters_, {})) {
+    auto outcome = fetch_state();
+    outcome.error = errc::not_leader;
+    waiter.sink->fetched(waiter.slot, std::move(outcome));
+  }
+  for (auto& who : std::exchange(subscribers_, {}))
+    who.item.sink->pushed(who.item.partition, {errc::not_leader, "leadership moved", -1, -1, {}});
+}
+
+void partition_core::fail(error why) {
+  failed_ = std::move(why);
+  leads_ = false;
+  ready_ = false;
+  close(failed_->code);
+}
+
+bool partition_core::undecided() const {
+  // Without a leader there is no truth to answer with; with one elsewhere there is.
+  return !failed_ && !ready_ && (leads_ || leader_ < 0);
+}
+
+void partition_core::unpark(std::int64_t now_ms, partition_effects& out) {
+  if (undecided())
+    return;
+  for (auto& event : std::exchange(parked_, {})) {
+    std::visit(
+        [&](auto& parked) {
+          using parked_type = std::decay_t<decltype(parked)>;
+          if constexpr (std::is_same_v<parked_type, std::vector<produce_item>>)
+            produce(std::move(parked), now_ms, out);
+          else if constexpr (std::is_same_v<parked_type, fetch_item>)
+            fetch(std::move(parked), out);
+          else if constexpr (std::is_same_v<parked_type, subscribe_item>)
+            subscribe(std::move(parked), out);
+          else if constexpr (std::is_same_v<parked_type, offset_item>)
+            find_offset(std::move(parked), out);
+          else if constexpr (std::is_same_v<parked_type, describe_item>)
+            describe(std::move(parked), out);
+          else
+            trim(std::move(parked), out);
+        },
+        event);
+  }
+}
+
+void partition_core::become_ready(std::int64_t now_ms, partition_effects& out) {
+  ready_ = true;
+  next_offset_ = high_watermark_;
+  unpark(now_ms, out);
+}
+
+// -- the log --------------------------------------------------------------------------------------
+
+void partition_core::proposed(std::uint64_t first, std::uint64_t term, std::size_t count) {
+  const auto skipped = std::min(abandoned_, count);
+  abandoned_ -= skipped;
+  AQUEDUCT_INVARIANT(pending_indexed_ + count - skipped <= pending_.size(),
+                     std::to_string(pending_indexed_) + "+" + std::to_string(count));
+  for (auto i = skipped; i < count; ++i) {
+    auto& entry = pending_[pending_indexed_++];
+    entry.index = first + i;
+    entry.term = term;
+  }
+}
+
+std::vector<partition_core::pending_entry> partition_core::take_unanswered(std::size_t count) {
+  const auto skipped = std::min(abandoned_, count);
+  abandoned_ -= skipped;
+  AQUEDUCT_INVARIANT(pending_indexed_ + count - skipped <= pending_.size(),
+                     std::to_string(pending_indexed_) + "+" + std::to_string(count));
+  const auto first = pending_.begin() + static_cast<std::ptrdiff_t>(pending_indexed_);
+  const auto last = first + static_cast<std::ptrdiff_t>(count - skipped);
+  std::vector<pending_entry> taken(std::make_move_iterator(first), std::make_move_iterator(last));
+  pending_.erase(first, last);
+  return taken;
+}
+
+void partition_core::proposal_refused(std::size_t count, errc why, std::int32_t leader) {
+  for (auto& entry : take_unanswered(count))
+    fail_entry(entry, why, leader, "the batch was not accepted");
+  // The next batches would leave a hole in the offsets: they wait for the next time in office.
+  ready_ = false;
+  producers_.drop_speculative();
+}
+
+std::optional<partition_core::pending_entry>
+partition_core::take_pending(const raft::entry& entry) {
+  if (pending_indexed_ == 0 || pending_.front().index > entry.index.value)
+    return std::nullopt;
+  auto front = std::move(pending_.front());
+  pending_.pop_front();
+  --pending_indexed_;
+  AQUEDUCT_INVARIANT(front.index == entry.index.value,
+                     std::to_string(front.index) + " " + std::to_string(entry.index.value));
+  if (front.term == entry.term.value)
+    return front;
+  // Another leader's entry took the place: what was proposed here is lost (Raft paper 5.3).
+  const std::string message = "another leader's entry took the place of the batch";
+  fail_entry(front, errc::not_leader, leader_, message);
+  fail_pending(errc::not_leader, leader_, message);
+  return std::nullopt;
+}
+
+void partition_core::applied(const std::vector<raft::entry>& entries, std::int64_t now_ms,
+                             partition_effects& out) {
+  for (const auto& entry : entries) {
+    AQUEDUCT_INVARIANT(entry.index.value == applied_index_ + 1, std::to_string(entry.index.value) +
+                                                                    " after " +
+                                                                    std::to_string(applied_index_));
+    applied_index_ = entry.index.value;
+    applied_term_ = entry.term.value;
+    state_changed_ = true;
+    unpersisted_bytes_ += entry.body.size + raft::entry_overhead_bytes;
+    if (entry.kind == raft::entry_kind::records)
+      apply_records(entry, out);
+    else if (entry.kind == raft::entry_kind::command)
+      apply_command(entry, out);
+    if (leads_ && !ready_ && entry.term.value == term_)
+      become_ready(now_ms, out);
+  }
+  last_append_ms_ = now_ms;
+  wake_readers(out);
+  maybe_persist(out);
+}
+
+void partition_core::apply_records(const raft::entry& entry, partition_effects&) {
+  const byte_span bytes(entry.body.data.get(), entry.body.size);
+  const auto header = protocol::batch_view(bytes).header();
+  AQUEDUCT_INVARIANT(header.base_offset.value == high_watermark_,
+                     "batch at offset " + std::to_string(header.base_offset.value) +
+                         ", the log ends at " + std::to_string(high_watermark_));
+  high_watermark_ = header.next_offset().value;
+  newest_record_ms_ = std::max(newest_record_ms_, header.max_timestamp.value);
+  if (header.is_idempotent() && !header.is_control())
+    producers_.commit(header, header.base_offset.value);
+  tail_.push(header.base_offset.value, high_watermark_, buffer(entry.body.data, entry.body.size));
+  const auto mine = take_pending(entry);
+  if (!mine)
+    return;
+  const auto* batch = std::get_if<pending_batch>(&mine->what);
+  AQUEDUCT_INVARIANT(batch != nullptr && batch->base_offset == header.base_offset.value,
+                     std::to_string(header.base_offset.value));
+  pending_bytes_ -= batch->size_bytes;
+  for (const auto& waiter : batch->waiters) {
+    produce_outcome outcome;
+    outcome.base_offset = batch->base_offset;
+    outcome.append_time_ms = batch->append_time_ms;
+    outcome.log_start = log_start_;
+    answer(waiter, std::move(outcome));
+  }
+}
+
+void partition_core::apply_command(const raft::entry& entry, partition_effects&) {
+  const auto command = decode_partition_command(byte_span(entry.body.data.get(), entry.body.size));
+  AQUEDUCT_INVARIANT(command.has_value(), "entry " + std::to_string(entry.index.value));
+  const auto mine = take_pending(entry);
+  if (const auto* trim = std::get_if<trim_command>(&*command)) {
+    const auto start = std::clamp(trim->log_start, log_start_, high_watermark_);
+    if (start > log_start_) {
+      log_start_ = start;
+      trim_before_ = start;
+      tail_.drop_before(start);
+    }
+    if (mine) {
+      const auto& waiting = std::get<pending_command>(mine->what).trim;
+      if (waiting)
+        waiting->item.sink->trimmed(waiting->item.slot, {errc::none, {}, log_start_, -1});
+    }
+  } else {
+    producers_.expire(std::get<expire_producers_command>(*command).before_ms);
+  }
+}
+
+void partition_core::fail_entry(pending_entry& entry, errc why, std::int32_t leader,
+                                const std::string& message) {
+  if (auto* batch = std::get_if<pending_batch>(&entry.what)) {
+    pending_bytes_ -= batch->size_bytes;
+    for (const auto& waiter : batch->waiters) {
+      auto outcome = refusal(why, message);
+      outcome.leader = leader;
+      answer(waiter, std::move(outcome));
+    }
+  } else if (auto& command = std::get<pending_command>(entry.what); command.trim) {
+    const auto& item = command.trim->item;
+    item.sink->trimmed(item.slot, {why, message, -1, leader});
+  }
+}
+
+void partition_core::fail_pending(errc why, std::int32_t leader, const std::string& message) {
+  abandoned_ += pending_.size() - pending_indexed_;
+  pending_indexed_ = 0;
+  for (auto& entry : std::exchange(pending_, {}))
+    fail_entry(entry, why, leader, message);
+}
+
+// -- state and time -------------------------------------------------------------------------------
+
+void partition_core::maybe_persist(partition_effects& out) {
+  if (trim_before_ || unpersisted_bytes_ >= options_.persist_bytes)
+    persist_now(out);
+}
+
+void partition_core::persist_now(partition_effects& out) {
+  if (!state_changed_)
+    return;
+  persist_state_request request;
+  request.summary = {applied_index_, applied_term_, log_start_, high_watermark_};
+  request.producers = producers_.take_changes();
+  request.trim_before = std::exchange(trim_before_, std::nullopt);
+  out.persist = std::move(request);
+  unpersisted_bytes_ = 0;
+  state_changed_ = false;
+}
+
+void partition_core::expire_waiters(std::int64_t steady_ms) {
+  for (auto& entry : pending_) {
+    auto* batch = std::get_if<pending_batch>(&entry.what);
+    if (batch == nullptr)
+      continue;
+    std::erase_if(batch->waiters, [&](const produce_waiter& waiter) {
+      if (waiter.deadline_ms > steady_ms)
+        return false;
+      answer(waiter, refusal(errc::timed_out, "the batch was not committed in time; it may "
+                                              "still be"));
+      return true;
+    });
+  }
+}
+
+void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition_effects& out) {
+  expire_waiters(steady_ms);
+  persist_now(out);
+  if (now_ms - last_append_ms_ > options_.cache_idle_ms &&
+      now_ms - last_shrink_ms_ > options_.cache_idle_ms) {
+    last_shrink_ms_ = now_ms;
+    tail_.shrink();
+  }
+  if (!ready_)
+    return;
+  if (now_ms >= next_retention_ms_ && high_watermark_ > log_start_) {
+    next_retention_ms_ = now_ms + options_.retention_interval_ms;
+    const auto& topic = options_.topic;
+    if (topic.retention_time || topic.retention_bytes)
+      out.retention = retention_request{
+          now_ms,
+          topic.retention_time ? std::optional<std::int64_t>(topic.retention_time->count())
+                               : std::nullopt,
+          topic.retention_bytes};
+  }
+  if (now_ms >= next_expiry_ms_ && producers_.size() > 0 && newest_record_ms_ >= 0) {
+    next_expiry_ms_ = now_ms + options_.producer_expiry_ms / 24;
+    const auto before = newest_record_ms_ - options_.producer_expiry_ms;
+    if (producers_.has_older_than(before)) {
+      pending_.push_back({0, 0, pending_command{}});
+      out.propose.push_back(
+          {raft::entry_kind::command, encode(partition_command(expire_producers_command{before}))});
+    }
+  }
+}
+
+void partition_core::retention_found(std::int64_t offset, partition_effects& out) {
+  if (!ready_ || offset <= log_start_)
+    return;
+  pending_.push_back({0, 0, pending_command{}});
+  out.propose.push_back(
+      {raft::entry_kind::command,
+       encode(partition_command(trim_command{std::min(offset, high_watermark_)}))});
+}
+
+void partition_core::close(errc why) {
+  const auto message = failed_ ? failed_->message : std::string(aqueduct::describe(why).meaning);
+  fail_pending(why, -1, message);
+  for (auto& waiter : std::exchange(waiters_, {})) {
+    auto outcome = fetch_state();
+    outcome.error = why;
+    outcome.message = message;
+    waiter.sink->fetched(waiter.slot, std::move(outcome));
+  }
+  for (auto& who : std::exchange(subscribers_, {}))
+    who.item.sink->pushed(who.item.partition, {why, message, -1, -1, {}});
+  for (auto& [token, read] : std::exchange(disk_reads_, {})) {
+    if (!read.fetch)
+      continue;
+    read.fetch->sink->release(read.reserved);
+    auto outcome = fetch_state();
+    outcome.error = why;
+    outcome.message = message;
+    read.fetch->sink->fetched(read.fetch->slot, std::move(outcome));
+  }
+  if (!failed_)
+    failed_ = error{why, message};
+  partition_effects none;
+  unpark(0, none);
+}
+
+} // namespace aqueduct::actors

@@ -1,0 +1,298 @@
+// One partition replica: offsets, acknowledgements, reads, waiters, subscriptions, trimming. Pure:
+// it is given events and the time, and returns effects; answers go through the sinks that came with
+// the questions. Owned by one `partition` actor.
+//
+// The life of a batch: `produce` judges it, stamps its offset in place and proposes it; `applied`
+// gets it back when it is committed, answers its producer, keeps it in the tail cache and wakes the
+// readers that wait for it.
+#pragma once
+
+#include "actors/calls.hpp"
+#include "actors/partition/partition_command.hpp"
+#include "actors/partition/producer_table.hpp"
+#include "actors/partition/tail_cache.hpp"
+#include "config/topic_config.hpp"
+#include "raft/types.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace aqueduct::actors {
+
+/// Something to be put into the log.
+struct proposed_entry {
+  raft::entry_kind kind = raft::entry_kind::records;
+  buffer body;
+};
+
+/// A read of the log on disk; answered by `partition_core::read_done`.
+struct read_request {
+  std::uint64_t token = 0;
+  std::int64_t offset = 0;
+  /// Entries with a higher index are not committed yet.
+  std::uint64_t commit_index = 0;
+  std::size_t bytes_max = 0;
+};
+/// Answered by `partition_core::time_found`.
+struct time_request {
+  std::uint64_t token = 0;
+  std::int64_t timestamp_ms = 0;
+  std::uint64_t commit_index = 0;
+};
+/// Answered by `partition_core::log_described`.
+struct describe_request {
+  std::uint64_t token = 0;
+};
+/// Answered by `partition_core::retention_found`.
+struct retention_request {
+  std::int64_t now_ms = 0;
+  std::optional<std::int64_t> retention_ms;
+  std::optional<std::uint64_t> retention_bytes;
+};
+/// Write the changed state, then drop what the log no longer needs.
+struct persist_state_request {
+  partition_summary summary;
+  std::map<std::int64_t, std::optional<producer_entry>> producers;
+  /// Set when log files before this offset may go once the state is durable.
+  std::optional<std::int64_t> trim_before;
+};
+
+/// What the actor has to do after an event.
+struct partition_effects {
+  std::vector<proposed_entry> propose;
+  std::vector<read_request> reads;
+  std::vector<time_request> times;
+  std::vector<describe_request> describes;
+  std::optional<retention_request> retention;
+  std::optional<persist_state_request> persist;
+};
+
+/// What a storage read brought.
+struct read_answer {
+  buffer_chain records;
+  /// Offset after the last record of `records`.
+  std::int64_t next_offset = 0;
+};
+
+class partition_core {
+public:
+  struct options {
+    group_id group;
+    std::int32_t node = 0;
+    config::topic_config topic;
+    std::shared_ptr<cache_budget> cache;
+    /// Batches that may be proposed and not committed, in bytes; more are refused as overloaded.
+    std::size_t pending_bytes_max = 64ULL << 20;
+    /// How much log may have to be applied again after a crash, in bytes.
+    std::uint64_t persist_bytes = 4ULL << 20;
+    /// How often retention is looked at.
+    std::int64_t retention_interval_ms = 30'000;
+    /// Idempotent producers are forgotten after this much log time without a batch.
+    std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
+    /// Milliseconds of idleness after which the tail cache begins to shrink.
+    std::int64_t cache_idle_ms = 60'000;
+  };
+
+  /// What the key-value state and the log held at the start.
+  struct restored_state {
+    partition_summary summary;
+    std::map<std::int64_t, producer_entry> producers;
+  };
+
+  partition_core(options opts, restored_state state);
+
+  // -- questions of clients ----------------------------------------------------------------------
+
+  void produce(std::vector<produce_item> items, std::int64_t now_ms, partition_effects& out);
+  void fetch(fetch_item item, partition_effects& out);
+  /// The request of `sink` was answered without this partition's help: forget its waiter.
+  void cancel_fetch(const fetch_sink* sink);
+  void subscribe(subscribe_item item, partition_effects& out);
+  void unsubscribe(const push_sink* sink);
+  /// The subscription of `sink` has credit again.
+  void credited(const push_sink* sink, partition_effects& out);
+  void find_offset(offset_item item, partition_effects& out);
+  void describe(describe_item item, partition_effects& out);
+  void trim(trim_item item, partition_effects& out);
+
+  // -- answers of storage ------------------------------------------------------------------------
+
+  void read_done(std::uint64_t token, result<read_answer> answer, partition_effects& out);
+  void time_found(std::uint64_t token,
+                  result<std::optional<std::pair<std::int64_t, std::int64_t>>> offset_and_time);
+  void log_described(std::uint64_t token, std::int64_t size_bytes, std::int64_t oldest_ms);
+  /// Records before `offset` are past their retention.
+  void retention_found(std::int64_t offset, partition_effects& out);
+
+  // -- news of the Raft group --------------------------------------------------------------------
+
+  /// The oldest `count` proposals that had no answer got the indexes from `first` on.
+  void proposed(std::uint64_t first, std::uint64_t term, std::size_t count);
+  /// The oldest `count` proposals that had no answer were refused.
+  void proposal_refused(std::size_t count, errc why, std::int32_t leader);
+  /// Entries are committed, in order.
+  void applied(const std::vector<raft::entry>& entries, std::int64_t now_ms,
+               partition_effects& out);
+  /// This replica leads in `term`; it accepts batches when an entry of its term is committed.
+  void lead(std::uint64_t term);
+  /// Another replica leads, or none (-1).
+  void follow(std::uint64_t term, std::int32_t leader);
+  /// The group is out of service for good on this node; every question is answered with `why`.
+  void fail(error why);
+
+  // -- time and settings -------------------------------------------------------------------------
+
+  /// Call about once a second. `steady_ms` is the clock of deadlines, `now_ms` that of records.
+  void tick(std::int64_t steady_ms, std::int64_t now_ms, partition_effects& out);
+  void configure(const config::topic_config& topic) { options_.topic = topic; }
+  /// Whether the disk has room for more batches.
+  void accept_writes(bool accept) { accepts_writes_ = accept; }
+  /// Everything that changed since the state was last written, whether or not it is much.
+  void persist_now(partition_effects& out);
+  /// Answers everyone who still waits with `why`.
+  void close(errc why);
+
+  // -- observers ---------------------------------------------------------------------------------
+
+  [[nodiscard]] std::int64_t high_watermark() const { return high_watermark_; }
+  [[nodiscard]] std::int64_t log_start() const { return log_start_; }
+  [[nodiscard]] bool is_ready() const { return ready_; }
+  /// Nothing waits for a tick but retention and other things that have time.
+  [[nodiscard]] bool is_quiet() const { return pending_.empty() && !state_changed_; }
+  [[nodiscard]] std::uint64_t applied_index() const { return applied_index_; }
+  [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+  [[nodiscard]] std::size_t waiters() const { return waiters_.size(); }
+  [[nodiscard]] std::size_t subscribers() const { return subscribers_.size(); }
+  [[nodiscard]] std::size_t producers() const { return producers_.size(); }
+
+private:
+  /// Somebody who waits for a batch.
+  struct produce_waiter {
+    std::shared_ptr<produce_sink> sink;
+    std::uint32_t slot = 0;
+    std::int64_t deadline_ms = 0;
+  };
+  struct pending_batch {
+    std::size_t size_bytes = 0;
+    std::int64_t base_offset = 0;
+    std::int64_t next_offset = 0;
+    std::int64_t append_time_ms = -1;
+    /// Empty when nobody waits (acks none), or no longer.
+    std::vector<produce_waiter> waiters;
+  };
+  struct pending_trim {
+    trim_item item;
+  };
+  struct pending_command {
+    std::optional<pending_trim> trim;
+  };
+  struct pending_entry {
+    /// 0 until the Raft replica said which index it got.
+    std::uint64_t index = 0;
+    std::uint64_t term = 0;
+    std::variant<pending_batch, pending_command> what;
+  };
+  struct subscriber {
+    subscribe_item item;
+    std::int64_t next_offset = 0;
+    /// A storage read is under way for it.
+    bool reading = false;
+  };
+  struct disk_read {
+    /// Exactly one of both.
+    std::optional<fetch_item> fetch;
+    const push_sink* push = nullptr;
+    std::size_t reserved = 0;
+  };
+  using parked_event = std::variant<std::vector<produce_item>, fetch_item, subscribe_item,
+                                    offset_item, describe_item, trim_item>;
+
+  // partition_core.cpp
+  /// Nobody can be answered yet: it is not known who leads, or what is committed.
+  [[nodiscard]] bool undecided() const;
+  void unpark(std::int64_t now_ms, partition_effects& out);
+  void become_ready(std::int64_t now_ms, partition_effects& out);
+  void apply_records(const raft::entry& entry, partition_effects& out);
+  void apply_command(const raft::entry& entry, partition_effects& out);
+  [[nodiscard]] std::optional<pending_entry> take_pending(const raft::entry& entry);
+  /// Takes the oldest `count` proposals that have no index yet; fewer where some were given up.
+  [[nodiscard]] std::vector<pending_entry> take_unanswered(std::size_t count);
+  void fail_entry(pending_entry& entry, errc why, std::int32_t leader, const std::string& message);
+  void fail_pending(errc why, std::int32_t leader, const std::string& message);
+  void maybe_persist(partition_effects& out);
+  void expire_waiters(std::int64_t steady_ms);
+
+  // partition_produce.cpp
+  void produce_one(produce_item item, std::int64_t now_ms, partition_effects& out);
+  [[nodiscard]] std::optional<produce_outcome> refuse(const produce_item& item) const;
+  [[nodiscard]] bool answer_duplicate(produce_item& item);
+  [[nodiscard]] produce_outcome refusal(errc code, std::string message) const;
+  void answer(const produce_waiter& waiter, produce_outcome outcome) const;
+
+  // partition_read.cpp
+  [[nodiscard]] fetch_outcome fetch_state() const;
+  [[nodiscard]] std::optional<fetch_outcome> fetch_error(std::int64_t offset,
+                                                         std::int32_t epoch) const;
+  [[nodiscard]] std::string valid_range() const;
+  void start_fetch(fetch_item item, partition_effects& out);
+  [[nodiscard]] bool wants_more(const fetch_item& item) const;
+  void wake_readers(partition_effects& out);
+  void push_to(subscriber& who, partition_effects& out);
+  void end_subscription(const push_sink* sink, errc error, std::string message);
+  void answer_offset(const offset_item& item, partition_effects& out);
+
+  options options_;
+  producer_table producers_;
+  tail_cache tail_;
+
+  std::uint64_t term_ = 0;
+  std::int32_t leader_ = -1;
+  bool leads_ = false;
+  /// Leads, and an entry of its own term is committed. Invariant: implies leads_.
+  bool ready_ = false;
+  bool accepts_writes_ = true;
+  std::optional<error> failed_;
+
+  std::uint64_t applied_index_ = 0;
+  std::uint64_t applied_term_ = 0;
+  std::int64_t log_start_ = 0;
+  /// Offset after the last committed record. Invariant: log_start_ <= high_watermark_.
+  std::int64_t high_watermark_ = 0;
+  /// Offset of the next batch to be proposed. Invariant: >= high_watermark_ while ready_.
+  std::int64_t next_offset_ = 0;
+  std::int64_t newest_record_ms_ = -1;
+
+  /// Proposed and not committed, oldest first.
+  std::deque<pending_entry> pending_;
+  /// How many of pending_, from the front, have their index.
+  std::size_t pending_indexed_ = 0;
+  /// Proposals that were given up here while the Raft replica's answer to them is still to come.
+  /// They are older than everything in pending_ without an index.
+  std::size_t abandoned_ = 0;
+  /// Batches proposed and not committed.
+  std::size_t pending_bytes_ = 0;
+  /// Arrived before the group was ready.
+  std::vector<parked_event> parked_;
+
+  std::vector<fetch_item> waiters_;
+  std::vector<subscriber> subscribers_;
+  std::unordered_map<std::uint64_t, disk_read> disk_reads_;
+  std::unordered_map<std::uint64_t, offset_item> time_lookups_;
+  std::unordered_map<std::uint64_t, describe_item> describe_lookups_;
+  std::uint64_t next_token_ = 1;
+
+  std::uint64_t unpersisted_bytes_ = 0;
+  bool state_changed_ = false;
+  std::optional<std::int64_t> trim_before_;
+  std::int64_t next_retention_ms_ = 0;
+  std::int64_t next_expiry_ms_ = 0;
+  std::int64_t last_append_ms_ = 0;
+  std::int64_t last_shrink_ms_ = 0;
+};
+
+} // namespace aqueduct::actors
