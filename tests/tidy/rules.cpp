@@ -38,7 +38,6 @@ bool is_source(const std::string& path) {
          has_extension(path, {".sh", ".py", ".js", ".css", ".cmake", "CMakeLists.txt"});
 }
 
-/// Files whose bytes are what a test is about.
 bool is_test_data(const std::string& path) {
   return path.find("/testdata/") != std::string::npos || path.starts_with("tests/fuzz/corpus/");
 }

@@ -1,0 +1,198 @@
+#include "actors/admin.hpp"
+
+#include "actors/logging.hpp"
+#include "storage/disk.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <optional>
+
+namespace aqueduct::actors {
+
+namespace {
+
+constexpr auto describe_timeout = std::chrono::seconds(10);
+
+std::uint64_t resident_bytes() {
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  if (auto* statm = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(statm, "%lu %lu", &total, &resident) != 2)
+      resident = 0;
+    std::fclose(statm);
+  }
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::optional<config::log_level> parse_level(const std::string& text) {
+  using config::log_level;
+  constexpr std::pair<const char*, log_level> names[] = {
+      {"trace", log_level::trace},     {"debug", log_level::debug}, {"info", log_level::info},
+      {"warning", log_level::warning}, {"error", log_level::error}, {"off", log_level::off}};
+  for (const auto& [name, level] : names)
+    if (text == name)
+      return level;
+  return std::nullopt;
+}
+
+admin_done done(const result<void>& outcome) {
+  admin_done answer;
+  if (!outcome) {
+    answer.error = static_cast<std::uint16_t>(outcome.error().code);
+    answer.message = outcome.error().message;
+  }
+  return answer;
+}
+
+result<void> check_version(std::uint16_t version) {
+  if (version == admin_version)
+    return {};
+  return unexpected(errc::unsupported_version,
+                    "the node speaks version " + std::to_string(admin_version) +
+                        " of the admin interface, the client version " + std::to_string(version));
+}
+
+/// Collects the descriptions of many partitions for a thread that waits for them.
+class description : public query_sink {
+public:
+  explicit description(std::vector<admin_partition> rows) : rows_(std::move(rows)) {}
+
+  void described(std::uint32_t slot, describe_outcome outcome) override {
+    const std::lock_guard lock(mutex_);
+    auto& row = rows_[slot];
+    row.error = outcome.error == errc::none ? std::string() : std::move(outcome.message);
+    row.leader = outcome.leader;
+    row.epoch = outcome.leader_epoch;
+    row.log_start = outcome.log_start;
+    row.high_watermark = outcome.high_watermark;
+    row.size_bytes = outcome.size_bytes;
+    ++described_;
+    changed_.notify_one();
+  }
+  void found_offset(std::uint32_t, offset_outcome) override {}
+  void trimmed(std::uint32_t, trim_outcome) override {}
+
+  /// What is there when all have answered, or when the time is over.
+  [[nodiscard]] std::vector<admin_partition> wait(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, describe_timeout, [&] { return described_ >= count; });
+    return rows_;
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<admin_partition> rows_;
+  std::size_t described_ = 0;
+};
+
+admin_partitions describe_partitions(const admin_services& node, const std::string& only) {
+  std::vector<admin_partition> rows;
+  std::vector<std::shared_ptr<partition_route>> routes;
+  for (const auto& topic : node.directory->all()) {
+    if (!only.empty() && topic->record.name != only)
+      continue;
+    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+      admin_partition row;
+      row.topic = topic->record.name;
+      row.topic_id = to_string(topic->record.id);
+      row.partition = static_cast<std::int32_t>(i);
+      row.replicas = topic->record.partitions[i].nodes;
+      row.error = "no answer";
+      rows.push_back(std::move(row));
+      routes.push_back(topic->partitions[i]);
+    }
+  }
+  const auto sink = std::make_shared<description>(std::move(rows));
+  std::size_t asked = 0;
+  for (std::uint32_t slot = 0; slot < routes.size(); ++slot)
+    if (routes[slot]->handle) {
+      caf::anon_send(routes[slot]->handle, partition_call{describe_item{sink, slot}});
+      ++asked;
+    }
+  admin_partitions answer;
+  answer.partitions = sink->wait(asked);
+  return answer;
+}
+
+admin_status describe_node(const admin_services& node) {
+  admin_status status;
+  status.node = node.node;
+  status.software = node.software;
+  status.state = node.is_draining() ? "draining" : "running";
+  status.address = node.address;
+  status.data_dir = node.data_dir;
+  status.started_ms = node.started_ms;
+  if (const auto view = node.view->load()) {
+    status.cluster = to_string(view->id);
+    status.controller = view->controller;
+  }
+  for (const auto& topic : node.directory->all()) {
+    ++status.topics;
+    status.partitions += static_cast<std::int64_t>(topic->partitions.size());
+  }
+  status.connections = static_cast<std::int64_t>(node.connections());
+  status.resident_bytes = resident_bytes();
+  if (const auto space = node.disk->space(node.data_dir)) {
+    status.disk_free_bytes = space->free_bytes;
+    status.disk_total_bytes = space->total_bytes;
+  }
+  status.cache_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(node.cache->used(), 0));
+  return status;
+}
+
+admin_done change_level(const admin_log_level_request& request) {
+  const auto level = parse_level(request.level);
+  if (!level)
+    return done(unexpected(errc::invalid_config, "'" + request.level +
+                                                     "' is not a log level; the levels are trace, "
+                                                     "debug, info, warning, error and off"));
+  return done(change_log_level(request.component, *level));
+}
+
+admin_actor::behavior_type admin(admin_actor::pointer, admin_services given) {
+  const auto node = std::make_shared<const admin_services>(std::move(given));
+  const auto checked = [](std::uint16_t version, const std::function<result<void>()>& work) {
+    const auto valid = check_version(version);
+    return done(valid ? work() : valid);
+  };
+  return {
+      [=](const admin_status_request&) { return describe_node(*node); },
+      [=](const admin_partitions_request& request) {
+        return describe_partitions(*node, request.topic);
+      },
+      [=](const admin_log_level_request& request) {
+        const auto valid = check_version(request.version);
+        return valid ? change_level(request) : done(valid);
+      },
+      [=](const admin_flush_request& request) { return checked(request.version, node->flush); },
+      [=](const admin_drain_request& request) {
+        return checked(request.version, [&]() -> result<void> {
+          node->drain();
+          return {};
+        });
+      },
+      [=](const admin_shutdown_request& request) {
+        return checked(request.version, [&]() -> result<void> {
+          node->shut_down();
+          return {};
+        });
+      },
+  };
+}
+
+} // namespace
+
+admin_actor spawn_admin(caf::actor_system& system, admin_services services) {
+  return system.spawn<caf::detached>(admin, std::move(services));
+}
+
+} // namespace aqueduct::actors

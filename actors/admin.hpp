@@ -1,0 +1,39 @@
+// THE ADMIN actor: serves operators over CAF remote actors (admin_interface.hpp). Detached: it may
+// wait for the answers of others without holding up anybody.
+#pragma once
+
+#include "actors/admin_interface.hpp"
+#include "actors/directory.hpp"
+#include "actors/partition/tail_cache.hpp"
+#include "protocol/result.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace aqueduct::actors {
+
+/// What the admin actor needs of the node.
+struct admin_services {
+  std::int32_t node = 0;
+  std::string software;
+  std::string address;
+  std::string data_dir;
+  std::int64_t started_ms = 0;
+  std::shared_ptr<topic_directory> directory;
+  std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
+  std::shared_ptr<cache_budget> cache;
+  std::shared_ptr<storage::disk> disk;
+  std::function<std::size_t()> connections;
+  std::function<bool()> is_draining;
+  /// Thread-safe.
+  std::function<result<void>()> flush;
+  std::function<void()> drain;
+  std::function<void()> shut_down;
+};
+
+[[nodiscard]] admin_actor spawn_admin(caf::actor_system& system, admin_services services);
+
+} // namespace aqueduct::actors

@@ -1,0 +1,152 @@
+#include "actors/controller/topic_host.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace aqueduct::actors {
+
+config::topic_config topic_host::config_of(const topic_record& topic) const {
+  config::topic_overrides overrides;
+  for (const auto& setting : topic.overrides)
+    if (setting.value)
+      overrides.emplace_back(setting.name, *setting.value);
+  auto whole = config::apply_overrides(options_.topic_defaults, overrides);
+  if (whole)
+    return *whole;
+  // The overrides were judged when they were set; this node's defaults may contradict them now.
+  options_.services->log->warn("topic {}: {}; the node's defaults are used", topic.name,
+                               whole.error().message);
+  return options_.topic_defaults;
+}
+
+void topic_host::add(const topic_record& topic) {
+  auto route = std::make_shared<topic_route>();
+  route->record = topic;
+  route->config = config_of(topic);
+  const auto self = options_.services->node;
+  for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
+    const auto& nodes = topic.partitions[i].nodes;
+    auto partition = std::make_shared<partition_route>();
+    // A group of one has its leader before it wakes.
+    if (nodes.size() == 1)
+      partition->leader = nodes.front();
+    if (std::ranges::find(nodes, self) != nodes.end()) {
+      partition_config config;
+      config.group = {topic.id, static_cast<std::int32_t>(i)};
+      config.topic = route->config;
+      config.route = partition;
+      config.services = options_.services;
+      config.founders.voters = {options_.services->replica};
+      partition->handle = spawn_partition(system_, std::move(config));
+      ++partition_count_;
+    }
+    route->partitions.push_back(std::move(partition));
+  }
+  topics_[topic.id] = route;
+  options_.directory->put(std::move(route));
+}
+
+void topic_host::alter(const topic_record& topic) {
+  const auto it = topics_.find(topic.id);
+  if (it == topics_.end())
+    return;
+  auto route = std::make_shared<topic_route>(*it->second);
+  route->record = topic;
+  route->config = config_of(topic);
+  for (const auto& partition : route->partitions)
+    if (partition->handle)
+      caf::anon_send(partition->handle, partition_control{partition_configure{route->config}});
+  it->second = route;
+  options_.directory->put(std::move(route));
+}
+
+void topic_host::change_defaults(const config::topic_config& defaults) {
+  options_.topic_defaults = defaults;
+  std::vector<topic_record> records;
+  for (const auto& [id, topic] : topics_)
+    records.push_back(topic->record);
+  for (const auto& record : records)
+    alter(record);
+}
+
+void topic_host::remove(const topic_record& topic, std::function<void()> purged) {
+  options_.directory->remove(topic.name, topic.id);
+  const auto known = topics_.find(topic.id);
+  const auto self = options_.services->node;
+  std::vector<std::size_t> here;
+  for (std::size_t i = 0; i < topic.partitions.size(); ++i)
+    if (std::ranges::find(topic.partitions[i].nodes, self) != topic.partitions[i].nodes.end())
+      here.push_back(i);
+  const auto left = std::make_shared<std::atomic<std::size_t>>(here.size());
+  const auto log = options_.services->log;
+  const auto done = [left, log, purged, name = topic.name](const result<void>& removed) {
+    if (!removed) {
+      // The tombstone stays; the next start of the node tries again.
+      log->error("topic {}: a partition's files could not be removed: {}", name,
+                 to_string(removed.error()));
+      return;
+    }
+    if (--*left == 0)
+      purged();
+  };
+  for (const auto i : here) {
+    const group_id group{topic.id, static_cast<std::int32_t>(i)};
+    if (known != topics_.end()) {
+      --partition_count_;
+      caf::anon_send(known->second->partitions[i]->handle,
+                     partition_control{partition_stop{true, done}});
+    } else {
+      caf::anon_send(options_.services->storage_of(group),
+                     storage_request{storage_remove{group, done}});
+    }
+  }
+  if (known != topics_.end())
+    topics_.erase(known);
+  if (here.empty())
+    purged();
+}
+
+std::vector<group_id> topic_host::plan_wake(const std::vector<group_id>& groups) {
+  std::vector<group_id> unknown;
+  for (const auto& group : groups) {
+    if (group == controller_group)
+      continue;
+    const auto it = topics_.find(group.topic);
+    const auto number = static_cast<std::size_t>(group.partition);
+    if (it == topics_.end() || number >= it->second->partitions.size() ||
+        !it->second->partitions[number]->handle)
+      unknown.push_back(group);
+    else
+      to_wake_.push_back(it->second->partitions[number]->handle);
+  }
+  return unknown;
+}
+
+void topic_host::wake_some(std::size_t count) {
+  for (; count > 0 && !to_wake_.empty(); --count) {
+    caf::anon_send(to_wake_.front(), partition_control{partition_wake{}});
+    to_wake_.pop_front();
+  }
+}
+
+std::size_t topic_host::stop_all(const std::function<void(group_id)>& stopped) {
+  std::size_t count = 0;
+  for (const auto& [id, topic] : topics_)
+    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+      if (!topic->partitions[i]->handle)
+        continue;
+      const group_id group{id, static_cast<std::int32_t>(i)};
+      caf::anon_send(topic->partitions[i]->handle,
+                     partition_control{partition_stop{
+                         false, [stopped, group](const result<void>&) { stopped(group); }}});
+      ++count;
+    }
+  to_wake_.clear();
+  return count;
+}
+
+} // namespace aqueduct::actors

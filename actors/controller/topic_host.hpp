@@ -1,0 +1,59 @@
+// The partitions of this node, kept in step with the cluster's metadata: spawns what appears, stops
+// and removes what goes, and tells the directory. A plain class, owned by the `controller` actor.
+#pragma once
+
+#include "actors/controller/controller_core.hpp"
+#include "actors/directory.hpp"
+#include "actors/partition/partition.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+
+namespace aqueduct::actors {
+
+class topic_host {
+public:
+  struct options {
+    std::shared_ptr<const partition_services> services;
+    std::shared_ptr<topic_directory> directory;
+    config::topic_config topic_defaults;
+  };
+
+  topic_host(caf::actor_system& system, options opts)
+      : system_(system), options_(std::move(opts)) {}
+
+  /// A topic is there: its partitions on this node sleep until somebody asks for them.
+  void add(const topic_record& topic);
+  void alter(const topic_record& topic);
+  /// Settings that topics do not override are these from now on.
+  void change_defaults(const config::topic_config& defaults);
+  /// Removes everything of a deleted topic from this node; `purged` is called from any thread when
+  /// nothing is left.
+  void remove(const topic_record& topic, std::function<void()> purged);
+
+  /// Remembers which of these groups to wake; unknown ones are returned.
+  [[nodiscard]] std::vector<group_id> plan_wake(const std::vector<group_id>& groups);
+  /// Wakes up to `count` of them.
+  void wake_some(std::size_t count);
+
+  /// Stops every partition; `stopped` is called for each, from any thread. Returns how many.
+  std::size_t stop_all(const std::function<void(group_id)>& stopped);
+
+  [[nodiscard]] std::size_t partition_count() const { return partition_count_; }
+
+private:
+  [[nodiscard]] config::topic_config config_of(const topic_record& topic) const;
+
+  caf::actor_system& system_;
+  options options_;
+  std::map<uuid, std::shared_ptr<const topic_route>> topics_;
+  std::deque<partition_actor> to_wake_;
+  std::size_t partition_count_ = 0;
+};
+
+} // namespace aqueduct::actors

@@ -1,0 +1,66 @@
+// What every front end knows of the cluster without asking an actor: the topics, where their
+// partitions are, the brokers. Written by the actors that own the truth, read by the I/O threads.
+#pragma once
+
+#include "actors/controller/commands.hpp"
+#include "actors/messages.hpp"
+#include "config/topic_config.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace aqueduct::actors {
+
+/// A partition as a front end sees it. Shared with its `partition` actor, which keeps leader and
+/// epoch up to date.
+struct partition_route {
+  partition_actor handle;
+  std::atomic<std::int32_t> leader{-1};
+  std::atomic<std::int32_t> leader_epoch{0};
+};
+
+/// A topic as a front end sees it. Immutable but for the partitions' leaders.
+struct topic_route {
+  topic_record record;
+  config::topic_config config;
+  /// By partition number.
+  std::vector<std::shared_ptr<partition_route>> partitions;
+};
+
+/// Topics by name. Readers take a snapshot of one shard and never wait for writers.
+class topic_directory {
+public:
+  [[nodiscard]] std::shared_ptr<const topic_route> find(std::string_view name) const;
+  void put(std::shared_ptr<const topic_route> topic);
+  void remove(const std::string& name, const uuid& id);
+  /// All topics, ordered by name.
+  [[nodiscard]] std::vector<std::shared_ptr<const topic_route>> all() const;
+  /// Grows with every change.
+  [[nodiscard]] std::int64_t version() const { return version_.load(); }
+
+private:
+  using shard = std::map<std::string, std::shared_ptr<const topic_route>, std::less<>>;
+  static constexpr std::size_t shard_count = 64;
+
+  [[nodiscard]] static std::size_t shard_of(std::string_view name);
+
+  std::array<std::atomic<std::shared_ptr<const shard>>, shard_count> shards_;
+  std::mutex write_;
+  std::atomic<std::int64_t> version_{0};
+};
+
+/// The cluster around the topics.
+struct cluster_view {
+  uuid id;
+  std::int32_t controller = -1;
+  std::vector<broker_record> brokers;
+};
+
+} // namespace aqueduct::actors

@@ -1,0 +1,340 @@
+// The messages between the actors of a node. They never leave the process: what crosses machines is
+// bytes of protocol/. Each actor takes few message types, each a variant of requests, so that an
+// interface can be read at a glance and is instantiated quickly.
+#pragma once
+
+#include "actors/calls.hpp"
+#include "actors/controller/controller_core.hpp"
+#include "actors/partition/partition_core.hpp"
+#include "protocol/native/topic_messages.hpp"
+#include "raft/effects.hpp"
+#include "storage/log_store.hpp"
+
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/fwd.hpp>
+#include <caf/replies_to.hpp>
+#include <caf/typed_actor.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <variant>
+#include <vector>
+
+namespace aqueduct::actors {
+
+// -- between a Raft replica and its state machine (partition or controller)
+// ------------------------
+
+/// The group's storage is open; `state` is what the key-value state holds under the group's prefix.
+struct group_opened {
+  std::vector<storage::kv_pair> state;
+  std::shared_ptr<storage::log_reader> log;
+};
+/// Answers to proposals, in the order in which they were made.
+struct group_proposed {
+  std::uint64_t first = 0;
+  std::uint64_t term = 0;
+  std::size_t count = 0;
+};
+struct group_refused {
+  std::size_t count = 0;
+  errc why = errc::not_leader;
+  std::int32_t leader = -1;
+};
+/// Committed entries, to be applied in order. With `confirm` the replica waits for
+/// `replica_applied` before it reads more of the log.
+struct group_committed {
+  std::vector<raft::entry> entries;
+  bool confirm = false;
+};
+struct group_leadership {
+  std::uint64_t term = 0;
+  /// -1: nobody that is known.
+  std::int32_t leader = -1;
+  bool here = false;
+};
+/// The group is out of service on this node until a restart.
+struct group_failed {
+  error why;
+};
+/// Whether the disk has room for more.
+struct group_space {
+  bool accepts_writes = true;
+};
+/// Everything of the group is closed; the replica is gone.
+struct group_closed {};
+struct group_event {
+  std::variant<group_opened, group_proposed, group_refused, group_committed, group_leadership,
+               group_failed, group_space, group_closed>
+      what;
+};
+using state_machine_actor = caf::typed_actor<caf::reacts_to<group_event>>;
+
+// -- to a Raft replica
+// -----------------------------------------------------------------------------
+
+/// All or nothing, and only if this replica leads in `term`.
+struct replica_propose {
+  std::uint64_t term = 0;
+  std::vector<proposed_entry> entries;
+};
+/// The state machine applied entries that came with `confirm`.
+struct replica_applied {
+  std::uint64_t index = 0;
+};
+/// The state that stands for the entries before `first_kept` is durable.
+struct replica_compact {
+  std::uint64_t first_kept = 0;
+};
+struct replica_tick {};
+/// Stops taking proposals, waits for the writes under way, closes the group.
+struct replica_stop {};
+struct replica_request {
+  std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_stop> what;
+};
+
+/// Answers of storage to a replica.
+struct replica_opened {
+  result<storage::opened_group> group = unexpected(errc::internal, "not opened");
+  std::vector<storage::kv_pair> state;
+};
+struct replica_appended {
+  raft::persist_ticket ticket;
+  result<void> status;
+};
+struct replica_loaded {
+  std::uint64_t id = 0;
+  result<std::vector<storage::log_entry>> entries = unexpected(errc::internal, "not loaded");
+};
+struct replica_closed {};
+struct storage_event {
+  std::variant<replica_opened, replica_appended, replica_loaded, replica_closed, group_space> what;
+};
+using replica_actor =
+    caf::typed_actor<caf::reacts_to<replica_request>, caf::reacts_to<storage_event>>;
+
+// -- to a partition
+// --------------------------------------------------------------------------------
+
+struct produce_message {
+  std::vector<produce_item> items;
+};
+struct cancel_fetch {
+  std::shared_ptr<fetch_sink> sink;
+};
+struct cancel_subscription {
+  std::shared_ptr<push_sink> sink;
+};
+struct credit_subscription {
+  std::shared_ptr<push_sink> sink;
+};
+struct partition_call {
+  std::variant<fetch_item, cancel_fetch, subscribe_item, cancel_subscription, credit_subscription,
+               offset_item, describe_item, trim_item>
+      what;
+};
+
+struct log_read_done {
+  std::uint64_t token = 0;
+  result<read_answer> answer = unexpected(errc::internal, "not read");
+};
+struct log_time_found {
+  std::uint64_t token = 0;
+  result<std::optional<std::pair<std::int64_t, std::int64_t>>> found =
+      unexpected(errc::internal, "not looked up");
+};
+struct log_described {
+  std::uint64_t token = 0;
+  std::int64_t size_bytes = 0;
+  std::int64_t oldest_ms = -1;
+};
+struct log_retention_found {
+  std::int64_t offset = 0;
+};
+/// The log begins with this entry now.
+struct log_trimmed {
+  std::uint64_t first_index = 0;
+};
+struct log_answer {
+  std::variant<log_read_done, log_time_found, log_described, log_retention_found, log_trimmed> what;
+};
+
+/// Ticks of an earlier schedule are ignored.
+struct partition_tick {
+  std::uint64_t schedule = 0;
+};
+struct partition_configure {
+  config::topic_config topic;
+};
+/// Open the group and lead it, if it sleeps.
+struct partition_wake {};
+/// Write what changed, answer everyone, close the group and stop. With `remove` the group's files
+/// and state go too.
+struct partition_stop {
+  bool remove = false;
+  std::function<void(result<void>)> done;
+};
+struct partition_control {
+  std::variant<partition_tick, partition_configure, partition_wake, partition_stop> what;
+};
+using partition_actor =
+    caf::typed_actor<caf::reacts_to<produce_message>, caf::reacts_to<partition_call>,
+                     caf::reacts_to<log_answer>, caf::reacts_to<partition_control>,
+                     caf::reacts_to<group_event>>;
+/// What storage tells about a log.
+using log_client_actor = caf::typed_actor<caf::reacts_to<log_answer>>;
+
+// -- to the storage pool
+// ---------------------------------------------------------------------------
+
+struct storage_open {
+  group_id group;
+  replica_actor from;
+  /// What the key-value state holds under this prefix is read along.
+  storage::family state_family = storage::family::partition_state;
+  std::string state_prefix;
+  std::uint64_t segment_bytes = 0;
+  std::int64_t segment_age_ms = 0;
+};
+struct storage_append {
+  storage::append_batch batch;
+  /// Entries up to here may go once the batch is durable.
+  std::optional<storage::log_base> compact;
+  raft::persist_ticket ticket;
+  replica_actor from;
+};
+/// Writes state; the log prefix before `trim_before` goes when the state is durable.
+struct storage_write_state {
+  group_id group;
+  storage::write_batch batch;
+  std::optional<std::int64_t> trim_before;
+  log_client_actor from;
+};
+struct storage_retention {
+  group_id group;
+  retention_request request;
+  log_client_actor from;
+};
+struct storage_describe {
+  group_id group;
+  std::uint64_t token = 0;
+  std::shared_ptr<storage::log_reader> log;
+  std::uint64_t commit_index = 0;
+  log_client_actor from;
+};
+struct storage_configure {
+  group_id group;
+  std::uint64_t segment_bytes = 0;
+  std::int64_t segment_age_ms = 0;
+};
+struct storage_close {
+  group_id group;
+  replica_actor from;
+};
+/// Deletes the files and the state of a closed group for ever.
+struct storage_remove {
+  group_id group;
+  std::function<void(result<void>)> done;
+};
+/// Everything that was written is durable when `done` is called.
+struct storage_sync {
+  std::function<void(result<void>)> done;
+};
+/// Names the groups that have files on this disk.
+struct storage_list {
+  std::function<void(result<std::vector<group_id>>)> done;
+};
+struct storage_request {
+  std::variant<storage_open, storage_append, storage_write_state, storage_retention,
+               storage_describe, storage_configure, storage_close, storage_remove, storage_sync,
+               storage_list>
+      what;
+};
+/// Write what is queued; sent by a storage actor to itself.
+struct storage_flush {};
+struct storage_tick {};
+using storage_actor = caf::typed_actor<caf::reacts_to<storage_request>,
+                                       caf::reacts_to<storage_flush>, caf::reacts_to<storage_tick>>;
+
+struct reader_read {
+  std::shared_ptr<storage::log_reader> log;
+  read_request request;
+  log_client_actor from;
+};
+struct reader_find_time {
+  std::shared_ptr<storage::log_reader> log;
+  time_request request;
+  log_client_actor from;
+};
+struct reader_load {
+  std::shared_ptr<storage::log_reader> log;
+  raft::load_request request;
+  replica_actor from;
+};
+struct reader_request {
+  std::variant<reader_read, reader_find_time, reader_load> what;
+};
+using reader_actor = caf::typed_actor<caf::reacts_to<reader_request>>;
+
+// -- to the controller
+// -----------------------------------------------------------------------------
+
+struct create_topic_call {
+  protocol::create_topic_request request;
+  std::shared_ptr<topic_sink> sink;
+};
+struct alter_topic_call {
+  protocol::alter_topic_request request;
+  std::shared_ptr<topic_sink> sink;
+};
+struct delete_topic_call {
+  protocol::delete_topic_request request;
+  std::shared_ptr<topic_sink> sink;
+};
+struct producer_id_call {
+  std::shared_ptr<producer_id_sink> sink;
+};
+/// All files and state of a deleted topic are gone from this node.
+struct topic_purged {
+  uuid id;
+};
+struct groups_listed {
+  std::vector<group_id> groups;
+};
+struct controller_tick {};
+/// New limits and defaults, after a reload.
+struct controller_configure {
+  controller_core::limits limits;
+};
+/// Stop all partitions, then the controller's own group. `done` is called when everything is
+/// written.
+struct controller_stop {
+  std::function<void(result<void>)> done;
+};
+struct partition_stopped {
+  group_id group;
+};
+struct controller_call {
+  std::variant<create_topic_call, alter_topic_call, delete_topic_call, producer_id_call,
+               topic_purged, groups_listed, controller_tick, controller_configure, controller_stop,
+               partition_stopped>
+      what;
+};
+using controller_actor =
+    caf::typed_actor<caf::reacts_to<controller_call>, caf::reacts_to<group_event>>;
+
+} // namespace aqueduct::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::controller_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::group_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::replica_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::produce_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::log_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_control)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_flush)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::reader_request)

@@ -1,0 +1,360 @@
+#include "actors/network/connection.hpp"
+
+#include <boost/asio/buffer.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace aqueduct::actors::network {
+
+namespace {
+
+constexpr std::size_t gather_parts_max = 64;
+constexpr std::size_t gather_bytes_max = 1 << 20;
+/// How long last words may take to be read.
+constexpr auto linger_max = std::chrono::seconds(5);
+constexpr auto retry_interval = std::chrono::milliseconds(20);
+
+std::string name_of(const stream& socket) {
+  boost::system::error_code failed;
+  const auto peer = socket.remote_endpoint(failed);
+  return failed ? "unknown" : peer.address().to_string() + ":" + std::to_string(peer.port());
+}
+
+bool is_transient(const boost::system::error_code& code) {
+  return code == asio::error::would_block || code == asio::error::try_again ||
+         code == asio::error::interrupted;
+}
+
+} // namespace
+
+mutable_buffer& read_chunk::fresh() {
+  if (chunk_.empty() || chunk_.is_shared())
+    chunk_ = mutable_buffer(size);
+  return chunk_;
+}
+
+connection::connection(stream socket, connection_limits limits, std::shared_ptr<byte_budget> total,
+                       std::shared_ptr<read_chunk> chunk)
+    : socket_(std::move(socket)),
+      limits_(limits),
+      total_(std::move(total)),
+      own_(limits.request_bytes_max),
+      chunk_(std::move(chunk)),
+      peer_(name_of(socket_)),
+      retry_(socket_.get_executor()),
+      last_read_(clock::now()),
+      opened_(last_read_) {}
+
+connection::~connection() {
+  // A request whose answer never came would otherwise keep its bytes for ever.
+  total_->give_back(static_cast<std::size_t>(std::max<std::int64_t>(own_.used(), 0)));
+}
+
+void connection::start(std::unique_ptr<dialect> speaks) {
+  dialect_ = std::move(speaks);
+  boost::system::error_code ignored;
+  socket_.non_blocking(true, ignored);
+  socket_.set_option(tcp::no_delay(true), ignored);
+  socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+  wait_readable();
+}
+
+void connection::become(std::unique_ptr<dialect> speaks) {
+  former_dialect_ = std::move(dialect_);
+  dialect_ = std::move(speaks);
+}
+
+// -- reading --------------------------------------------------------------------------------------
+
+bool connection::may_read() {
+  if (unsent_bytes_.load() > limits_.send_bytes_max || own_.is_full())
+    return false;
+  // A frame that was begun is finished even when memory is short: waiting for each other would
+  // never end.
+  return !partial_.empty() || !total_->is_full();
+}
+
+void connection::wait_readable() {
+  if (reading_ || ending_ || is_closed())
+    return;
+  // Set before the look, so that whoever frees memory in between sees it.
+  stalled_ = true;
+  if (!may_read()) {
+    // The memory of all connections can be freed without this one being told.
+    retry_.expires_after(retry_interval);
+    retry_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
+      if (!cancelled)
+        self->look_again();
+    });
+    return;
+  }
+  stalled_ = false;
+  reading_ = true;
+  socket_.async_wait(stream::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& failed) {
+                       self->reading_ = false;
+                       if (failed)
+                         self->do_close();
+                       else
+                         self->read_some();
+                     });
+}
+
+void connection::look_again() {
+  look_posted_ = false;
+  if (stalled_)
+    wait_readable();
+}
+
+void connection::read_some() {
+  if (is_closed() || ending_)
+    return;
+  auto& chunk = chunk_->fresh();
+  // The rest of a large frame goes straight to its place, what follows it to the chunk.
+  const auto missing = partial_sized_ ? partial_.size() - partial_filled_ : 0;
+  const std::array<asio::mutable_buffer, 2> into = {
+      asio::mutable_buffer(partial_.data() + (missing > 0 ? partial_filled_ : 0), missing),
+      asio::mutable_buffer(chunk.data(), chunk.size())};
+  boost::system::error_code failed;
+  const auto got = socket_.read_some(into, failed);
+  if (failed && !is_transient(failed)) {
+    do_close();
+    return;
+  }
+  last_read_ = clock::now();
+  own_.take(got);
+  total_->take(got);
+  const auto filled = std::min(got, missing);
+  partial_filled_ += filled;
+  const bool alive = consume(chunk.slice(0, got - filled));
+  former_dialect_.reset();
+  if (!alive)
+    return;
+  dialect_->end_of_chunk();
+  wait_readable();
+}
+
+bool connection::consume(const mutable_buffer& bytes) {
+  auto rest = bytes;
+  if (!partial_.empty()) {
+    const auto used = grow_partial(rest);
+    if (!used) {
+      end(used.error());
+      return false;
+    }
+    rest = rest.slice(*used, rest.size() - *used);
+  }
+  if (partial_.empty() && !ending_) {
+    if (const auto taken = take_frames(rest); !taken) {
+      end(taken.error());
+      return false;
+    }
+  }
+  return !ending_;
+}
+
+result<std::size_t> connection::grow_partial(const mutable_buffer& bytes) {
+  std::size_t used = 0;
+  const auto fill = [&] {
+    const auto take = std::min(partial_.size() - partial_filled_, bytes.size() - used);
+    if (take > 0)
+      std::memcpy(partial_.data() + partial_filled_, bytes.data() + used, take);
+    partial_filled_ += take;
+    used += take;
+  };
+  fill();
+  if (!partial_sized_ && partial_filled_ == partial_.size()) {
+    const auto size = dialect_->frame_size(partial_.data());
+    if (!size)
+      return size.propagate();
+    mutable_buffer whole(*size);
+    std::memcpy(whole.data(), partial_.data(), partial_.size());
+    partial_ = std::move(whole);
+    partial_sized_ = true;
+    fill();
+  }
+  if (partial_sized_ && partial_filled_ == partial_.size()) {
+    const auto frame = std::exchange(partial_, {});
+    partial_sized_ = false;
+    if (auto given = dialect_->frame(frame, true); !given)
+      return given.propagate();
+  }
+  return used;
+}
+
+result<void> connection::take_frames(const mutable_buffer& bytes) {
+  auto rest = bytes;
+  while (!rest.empty()) {
+    if (rest.size() < dialect_->header_size())
+      return begin_partial(rest);
+    const auto size = dialect_->frame_size(rest.data());
+    if (!size)
+      return size.propagate();
+    if (*size > rest.size())
+      return begin_partial(rest);
+    if (auto given = dialect_->frame(rest.slice(0, *size), false); !given)
+      return given;
+    rest = rest.slice(*size, rest.size() - *size);
+  }
+  return {};
+}
+
+result<void> connection::begin_partial(const mutable_buffer& rest) {
+  partial_sized_ = rest.size() >= dialect_->header_size();
+  auto size = dialect_->header_size();
+  if (partial_sized_) {
+    const auto whole = dialect_->frame_size(rest.data());
+    if (!whole)
+      return whole.propagate();
+    size = *whole;
+  }
+  partial_ = mutable_buffer(size);
+  partial_filled_ = rest.size();
+  partial_since_ = last_read_;
+  std::memcpy(partial_.data(), rest.data(), rest.size());
+  return {};
+}
+
+void connection::finish_request(std::size_t bytes) {
+  own_.give_back(bytes);
+  total_->give_back(bytes);
+  if (stalled_ && !look_posted_.exchange(true))
+    post([self = shared_from_this()] { self->look_again(); });
+}
+
+// -- writing --------------------------------------------------------------------------------------
+
+void connection::reply(buffer_chain bytes) {
+  if (is_closed())
+    return;
+  unsent_bytes_ += bytes.size();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& part : bytes.parts())
+      queue_.push_back(part);
+    if (std::exchange(flush_posted_, true))
+      return;
+  }
+  post([self = shared_from_this()] { self->flush(); });
+}
+
+void connection::flush() {
+  {
+    const std::lock_guard lock(mutex_);
+    flush_posted_ = false;
+    if (writing_.empty()) {
+      writing_.swap(queue_);
+    } else {
+      std::ranges::move(queue_, std::back_inserter(writing_));
+      queue_.clear();
+    }
+  }
+  if (!write_waiting_)
+    write_some();
+}
+
+void connection::write_some() {
+  std::vector<asio::const_buffer> gather;
+  gather.reserve(std::min(writing_.size(), gather_parts_max));
+  while (!writing_.empty() && !is_closed()) {
+    gather.clear();
+    std::size_t bytes = 0;
+    for (const auto& part : writing_) {
+      const auto skip = gather.empty() ? writing_offset_ : 0;
+      gather.emplace_back(part.data() + skip, part.size() - skip);
+      bytes += part.size() - skip;
+      if (gather.size() == gather_parts_max || bytes >= gather_bytes_max)
+        break;
+    }
+    boost::system::error_code failed;
+    const auto sent = socket_.write_some(gather, failed);
+    if (failed && is_transient(failed)) {
+      wait_writable();
+      return;
+    }
+    if (failed) {
+      do_close();
+      return;
+    }
+    drop_sent(sent);
+  }
+  if (ending_ && writing_.empty())
+    do_close();
+  else if (stalled_)
+    wait_readable();
+}
+
+void connection::wait_writable() {
+  write_waiting_ = true;
+  socket_.async_wait(stream::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& failed) {
+                       self->write_waiting_ = false;
+                       if (failed)
+                         self->do_close();
+                       else
+                         self->write_some();
+                     });
+}
+
+void connection::drop_sent(std::size_t sent) {
+  unsent_bytes_ -= sent;
+  while (sent > 0) {
+    const auto left = writing_.front().size() - writing_offset_;
+    if (sent < left) {
+      writing_offset_ += sent;
+      return;
+    }
+    sent -= left;
+    writing_offset_ = 0;
+    writing_.pop_front();
+  }
+}
+
+// -- the end --------------------------------------------------------------------------------------
+
+void connection::check_idle(clock::time_point now) {
+  if (is_closed())
+    return;
+  if (ending_) {
+    if (now - ending_since_ > linger_max)
+      do_close();
+    return;
+  }
+  if (!dialect_->is_established() && now - opened_ > limits_.handshake_timeout)
+    end({errc::timed_out, "no request came within network.handshake-timeout"});
+  else if (!partial_.empty() && now - partial_since_ > limits_.idle_timeout)
+    end({errc::timed_out, "a frame was not completed within network.idle-timeout"});
+  else if (now - last_read_ > limits_.idle_timeout && own_.used() <= 0)
+    end({errc::timed_out, "nothing came within network.idle-timeout"});
+}
+
+void connection::end(const error& why) {
+  if (ending_ || is_closed())
+    return;
+  ending_ = true;
+  ending_since_ = clock::now();
+  dialect_->refuse(why);
+  post([self = shared_from_this()] {
+    self->flush();
+    if (self->writing_.empty())
+      self->do_close();
+  });
+}
+
+void connection::close() {
+  post([self = shared_from_this()] { self->do_close(); });
+}
+
+void connection::do_close() {
+  if (std::exchange(closing_done_, true))
+    return;
+  closed_ = true;
+  boost::system::error_code ignored;
+  retry_.cancel(ignored);
+  socket_.shutdown(tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+  dialect_->closed();
+}
+
+} // namespace aqueduct::actors::network

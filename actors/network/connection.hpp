@@ -1,0 +1,169 @@
+// A client connection: bytes in, frames to the dialect; replies from any thread, gathered writes
+// out. What the bytes mean is the dialect's business, who may be asked the services'.
+//
+// Owned by the I/O thread of its io_context; `reply`, `finish_request` and `close` may be called
+// from any thread. Memory is bounded: request bytes by two budgets, replies by a limit above which
+// no more requests are read.
+#pragma once
+
+#include "actors/network/byte_budget.hpp"
+#include "actors/network/stream.hpp"
+#include "protocol/buffer.hpp"
+#include "protocol/result.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace aqueduct::actors::network {
+
+class connection;
+
+/// What the bytes of a connection mean. Called by the connection's I/O thread only.
+class dialect {
+public:
+  virtual ~dialect() = default;
+  /// Bytes at the front of a frame that `frame_size` needs to see.
+  [[nodiscard]] virtual std::size_t header_size() const = 0;
+  /// Size of the frame that begins with these `header_size()` bytes, header included. An error ends
+  /// the connection.
+  [[nodiscard]] virtual result<std::size_t> frame_size(const std::byte* header) = 0;
+  /// A whole frame. Its bytes may be written to by whoever gets a slice of it; they stay valid as
+  /// long as a slice lives. `whole_allocation` is false when the frame shares its memory with
+  /// others, so that a slice that is kept for long keeps more than itself.
+  /// Returns an error to end the connection after what is queued has been sent.
+  [[nodiscard]] virtual result<void> frame(const mutable_buffer& bytes, bool whole_allocation) = 0;
+  /// All frames of a read were given: send on what was gathered.
+  virtual void end_of_chunk() = 0;
+  /// The connection is gone.
+  virtual void closed() = 0;
+  /// Last words before the connection ends because of `why`; may reply.
+  virtual void refuse(const error& why) = 0;
+  /// False until the client has introduced itself.
+  [[nodiscard]] virtual bool is_established() const = 0;
+};
+
+struct connection_limits {
+  std::size_t request_bytes_max = 0;
+  std::size_t send_bytes_max = 0;
+  std::chrono::milliseconds handshake_timeout{};
+  std::chrono::milliseconds idle_timeout{};
+};
+
+/// Memory for reads that an I/O thread shares between its connections.
+class read_chunk {
+public:
+  static constexpr std::size_t size = 128 * 1024;
+
+  /// A chunk nobody else holds a slice of.
+  [[nodiscard]] mutable_buffer& fresh();
+
+private:
+  mutable_buffer chunk_;
+};
+
+class connection : public std::enable_shared_from_this<connection> {
+public:
+  using clock = std::chrono::steady_clock;
+
+  connection(stream socket, connection_limits limits, std::shared_ptr<byte_budget> total,
+             std::shared_ptr<read_chunk> chunk);
+  ~connection();
+
+  /// Starts reading. The dialect is owned from here on.
+  void start(std::unique_ptr<dialect> speaks);
+  /// Replaces the dialect, from within a call of the present one (after a preface). The present one
+  /// lives until the call returns.
+  void become(std::unique_ptr<dialect> speaks);
+
+  // -- any thread --------------------------------------------------------------------------------
+
+  /// Queues bytes behind all earlier replies.
+  void reply(buffer_chain bytes);
+  /// A request of `bytes` was answered, or needs no answer.
+  void finish_request(std::size_t bytes);
+  void close();
+  [[nodiscard]] bool is_closed() const { return closed_.load(std::memory_order_relaxed); }
+  template <class F>
+  void post(F&& work) {
+    asio::post(socket_.get_executor(), std::forward<F>(work));
+  }
+
+  // -- I/O thread --------------------------------------------------------------------------------
+
+  /// Closes the connection if it has been silent for too long.
+  void check_idle(clock::time_point now);
+  void close_now() { do_close(); }
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+
+private:
+  void wait_readable();
+  [[nodiscard]] bool may_read();
+  void look_again();
+  void read_some();
+  /// Takes what was read: first the rest of the frame that was begun, then whole frames. False when
+  /// the connection ended.
+  [[nodiscard]] bool consume(const mutable_buffer& bytes);
+  /// Completes partial_ from the front of `bytes`; returns how much of them it took.
+  [[nodiscard]] result<std::size_t> grow_partial(const mutable_buffer& bytes);
+  [[nodiscard]] result<void> take_frames(const mutable_buffer& bytes);
+  /// Keeps the front of a frame whose rest has not come yet.
+  [[nodiscard]] result<void> begin_partial(const mutable_buffer& rest);
+  void flush();
+  void write_some();
+  void wait_writable();
+  void drop_sent(std::size_t sent);
+  void end(const error& why);
+  void do_close();
+
+  stream socket_;
+  connection_limits limits_;
+  std::shared_ptr<byte_budget> total_;
+  byte_budget own_;
+  std::shared_ptr<read_chunk> chunk_;
+  std::unique_ptr<dialect> dialect_;
+  /// Was replaced by `become` and may still be on the stack.
+  std::unique_ptr<dialect> former_dialect_;
+  std::string peer_;
+  asio::steady_timer retry_;
+
+  /// The frame, or the header of the frame, that is not all here yet; empty: none.
+  mutable_buffer partial_;
+  std::size_t partial_filled_ = 0;
+  /// partial_ has the size of the frame, not only of its header.
+  bool partial_sized_ = false;
+  clock::time_point partial_since_;
+
+  bool reading_ = false;
+  /// No more reads; closes when everything queued has been sent.
+  bool ending_ = false;
+  bool closing_done_ = false;
+  clock::time_point last_read_;
+  clock::time_point opened_;
+  clock::time_point ending_since_;
+
+  std::mutex mutex_;
+  /// Guarded by mutex_.
+  std::deque<buffer> queue_;
+  bool flush_posted_ = false;
+
+  /// Being written; I/O thread only.
+  std::deque<buffer> writing_;
+  std::size_t writing_offset_ = 0;
+  bool write_waiting_ = false;
+
+  std::atomic<std::size_t> unsent_bytes_{0};
+  std::atomic<bool> closed_{false};
+  /// Reading stopped for want of memory.
+  std::atomic<bool> stalled_{false};
+  std::atomic<bool> look_posted_{false};
+};
+
+} // namespace aqueduct::actors::network

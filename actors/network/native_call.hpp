@@ -1,0 +1,75 @@
+// One request of the native protocol on its way to an answer. Whoever drops the last reference
+// without an answer makes the call answer for itself: no client waits for an actor that is gone.
+#pragma once
+
+#include "actors/network/connection.hpp"
+#include "protocol/native/codec.hpp"
+#include "protocol/native/messages.hpp"
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+namespace aqueduct::actors::network {
+
+class native_call {
+public:
+  /// `frame_bytes` were charged to the connection for this request.
+  native_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
+              std::size_t frame_bytes)
+      : client_(std::move(client)), request_(request), frame_bytes_(frame_bytes) {}
+
+  virtual ~native_call() {
+    if (!answered_)
+      fail({errc::shutting_down, "the part of the broker that had the request is gone"});
+  }
+
+  native_call(const native_call&) = delete;
+  native_call& operator=(const native_call&) = delete;
+
+  /// Answers; later answers are ignored. Thread-safe.
+  template <protocol::defined M>
+  void respond(const M& message) {
+    if (!answered_.exchange(true))
+      send(protocol::encode_frame(response_header(errc::none), message));
+  }
+
+  void fail(const error& why) {
+    if (answered_.exchange(true))
+      return;
+    protocol::error_response response;
+    response.message = why.message.empty() ? std::string(describe(why.code).meaning) : why.message;
+    response.retriable = is_retriable(why.code);
+    send(protocol::encode_frame(response_header(why.code), response));
+  }
+
+  /// Needs no answer (acks none).
+  void finish_silently() {
+    if (!answered_.exchange(true))
+      client_->finish_request(frame_bytes_);
+  }
+
+  [[nodiscard]] bool is_answered() const { return answered_; }
+  [[nodiscard]] const std::shared_ptr<connection>& client() const { return client_; }
+  [[nodiscard]] std::uint32_t correlation_id() const { return request_.correlation_id; }
+
+private:
+  [[nodiscard]] protocol::frame_header response_header(errc status) const {
+    auto header = request_;
+    header.kind = protocol::frame_kind::response;
+    header.status = status;
+    return header;
+  }
+
+  void send(buffer_chain frame) {
+    client_->reply(std::move(frame));
+    client_->finish_request(frame_bytes_);
+  }
+
+  std::shared_ptr<connection> client_;
+  protocol::frame_header request_;
+  std::size_t frame_bytes_;
+  std::atomic<bool> answered_{false};
+};
+
+} // namespace aqueduct::actors::network

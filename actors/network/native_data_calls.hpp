@@ -1,0 +1,146 @@
+// PRODUCE, FETCH, BATCH_FETCH and SUBSCRIBE on their way. Sinks of the partitions on one side, the
+// response frame on the other.
+#pragma once
+
+#include "actors/calls.hpp"
+#include "actors/directory.hpp"
+#include "actors/network/deadline_queue.hpp"
+#include "actors/network/native_call.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace aqueduct::actors::network {
+
+/// Gathers the outcomes of one PRODUCE; each partition fills its slot, the last one answers.
+class produce_call : public produce_sink, public native_call {
+public:
+  produce_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
+               std::size_t frame_bytes, const protocol::produce_request& message);
+  ~produce_call() override;
+
+  void produced(std::uint32_t slot, produce_outcome outcome) override;
+
+private:
+  void finish();
+
+  bool silent_;
+  protocol::produce_response response_;
+  /// Slot to its result in response_.
+  std::vector<protocol::produce_partition_result*> slots_;
+  std::atomic<std::size_t> left_;
+};
+
+/// One FETCH: asks all partitions at once, waits until there is enough or time is over.
+class fetch_call : public fetch_sink,
+                   public native_call,
+                   public expirable,
+                   public std::enable_shared_from_this<fetch_call> {
+public:
+  fetch_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
+             std::size_t frame_bytes, protocol::fetch_request message);
+
+  /// Sends the questions. Call once, from the I/O thread. True if it may have to be told `expire`.
+  void start(const topic_directory& directory);
+  [[nodiscard]] bool may_wait() const { return request_.max_wait_ms > 0; }
+  [[nodiscard]] std::int32_t max_wait_ms() const { return request_.max_wait_ms; }
+
+  void fetched(std::uint32_t slot, fetch_outcome outcome) override;
+  std::size_t reserve(std::size_t wanted) override;
+  void release(std::size_t unused) override;
+  void expire() override;
+
+private:
+  struct slot_state {
+    std::shared_ptr<partition_route> route;
+    protocol::fetch_partition asked;
+    protocol::fetch_partition_result* result = nullptr;
+    bool answered = false;
+    bool waiting = false;
+  };
+
+  void ask(std::uint32_t slot, bool wait);
+  /// Answers if there is nothing left to wait for. Precondition: mutex_ is held.
+  void finish_if_done(std::unique_lock<std::mutex>& lock);
+
+  protocol::fetch_request request_;
+  std::atomic<std::int64_t> budget_;
+  std::mutex mutex_;
+  // Guarded by mutex_ from `start` on.
+  protocol::fetch_response response_;
+  std::vector<slot_state> slots_;
+  std::size_t unanswered_ = 0;
+  std::size_t waiting_ = 0;
+  std::size_t bytes_ = 0;
+  bool any_error_ = false;
+  bool expired_ = false;
+  bool done_ = false;
+};
+
+/// One BATCH_FETCH: ranges of one partition, no waiting.
+class batch_fetch_call : public fetch_sink,
+                         public native_call,
+                         public std::enable_shared_from_this<batch_fetch_call> {
+public:
+  batch_fetch_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
+                   std::size_t frame_bytes, protocol::batch_fetch_request message,
+                   std::size_t bytes_max);
+
+  void start(const std::shared_ptr<partition_route>& route);
+
+  void fetched(std::uint32_t slot, fetch_outcome outcome) override;
+  std::size_t reserve(std::size_t wanted) override;
+  void release(std::size_t unused) override;
+
+private:
+  protocol::batch_fetch_request request_;
+  std::atomic<std::int64_t> budget_;
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  protocol::batch_fetch_response response_;
+  std::size_t left_;
+};
+
+/// A subscription of a connection. Pushes wait until the response is out.
+class native_subscription : public push_sink,
+                            public std::enable_shared_from_this<native_subscription> {
+public:
+  native_subscription(std::shared_ptr<native_call> call, protocol::subscribe_request request,
+                      std::vector<std::shared_ptr<partition_route>> routes);
+
+  /// Asks the partitions. Call once.
+  void start();
+  /// Refused before a partition was asked.
+  void refuse(std::uint32_t slot, errc error, std::string message);
+  void add_credit(std::int64_t bytes);
+  void cancel();
+
+  std::size_t take_credit(std::size_t wanted) override;
+  void return_credit(std::int64_t unused) override;
+  void subscribed(std::uint32_t slot, errc error, std::string message,
+                  std::int64_t offset) override;
+  void pushed(std::int32_t partition, push_outcome outcome) override;
+
+private:
+  void wake_partitions();
+
+  std::shared_ptr<native_call> call_;
+  std::shared_ptr<connection> client_;
+  protocol::frame_header push_header_;
+  protocol::subscribe_request request_;
+  std::vector<std::shared_ptr<partition_route>> routes_;
+  std::atomic<std::int64_t> credit_;
+  /// A partition was told that there is no credit.
+  std::atomic<bool> starved_{false};
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  protocol::subscribe_response response_;
+  std::size_t unanswered_;
+  std::vector<buffer_chain> early_;
+};
+
+} // namespace aqueduct::actors::network

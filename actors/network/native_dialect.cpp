@@ -1,0 +1,431 @@
+#include "actors/network/native_dialect.hpp"
+
+#include "actors/network/native_admin_calls.hpp"
+#include "protocol/record_batch.hpp"
+
+#include <caf/send.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace aqueduct::actors::network {
+
+namespace {
+
+using protocol::api_key;
+
+/// Batches below this size are copied out of memory that they share with other frames: a small
+/// batch in the tail cache must not keep a whole read alive.
+constexpr std::size_t copy_below_bytes = 32 * 1024;
+
+std::vector<protocol::api_range> api_ranges() {
+  std::vector<protocol::api_range> ranges;
+  for (const auto& row : protocol::api_table())
+    if (row.key != api_key::delivery)
+      ranges.push_back({static_cast<std::uint16_t>(row.key), row.version_min, row.version_max});
+  return ranges;
+}
+
+produce_outcome refused(errc code, std::string message) {
+  produce_outcome outcome;
+  outcome.error = code;
+  outcome.message = std::move(message);
+  return outcome;
+}
+
+/// The first frame of every connection: the preface of the native protocol.
+class first_dialect : public dialect {
+public:
+  first_dialect(std::weak_ptr<connection> client, std::shared_ptr<const front_services> node,
+                std::shared_ptr<deadline_queue> deadlines)
+      : client_(std::move(client)), node_(std::move(node)), deadlines_(std::move(deadlines)) {}
+
+  [[nodiscard]] std::size_t header_size() const override { return 4; }
+
+  [[nodiscard]] result<std::size_t> frame_size(const std::byte* header) override {
+    if (std::memcmp(header, protocol::native_preface.data(), header_size()) != 0)
+      return unexpected(errc::invalid_request,
+                        "the first bytes are not those of a protocol that this port speaks");
+    return protocol::native_preface.size();
+  }
+
+  [[nodiscard]] result<void> frame(const mutable_buffer& bytes, bool) override {
+    const auto client = client_.lock();
+    client->finish_request(bytes.size());
+    if (std::memcmp(bytes.data(), protocol::native_preface.data(), bytes.size()) != 0)
+      return unexpected(errc::unsupported_version,
+                        "this version of the native protocol's preface is unknown");
+    client->become(std::make_unique<native_dialect>(client_, node_, deadlines_));
+    return {};
+  }
+
+  void end_of_chunk() override {}
+  void closed() override {}
+  void refuse(const error& why) override {
+    if (const auto client = client_.lock())
+      node_->log->debug("{}: refused: {}", client->peer(), to_string(why));
+  }
+  [[nodiscard]] bool is_established() const override { return false; }
+
+private:
+  std::weak_ptr<connection> client_;
+  std::shared_ptr<const front_services> node_;
+  std::shared_ptr<deadline_queue> deadlines_;
+};
+
+} // namespace
+
+std::unique_ptr<dialect> make_first_dialect(std::weak_ptr<connection> client,
+                                            std::shared_ptr<const front_services> node,
+                                            std::shared_ptr<deadline_queue> deadlines) {
+  return std::make_unique<first_dialect>(std::move(client), std::move(node), std::move(deadlines));
+}
+
+native_dialect::native_dialect(std::weak_ptr<connection> client,
+                               std::shared_ptr<const front_services> node,
+                               std::shared_ptr<deadline_queue> deadlines)
+    : client_(std::move(client)), node_(std::move(node)), deadlines_(std::move(deadlines)) {}
+
+result<std::size_t> native_dialect::frame_size(const std::byte* header) {
+  const auto limit = greeted_ ? static_cast<std::size_t>(node_->limits.frame_bytes_max)
+                              : protocol::handshake_frame_bytes_max;
+  const auto read = protocol::read_frame_header(header, limit);
+  if (!read)
+    return read.propagate();
+  if (read->kind != protocol::frame_kind::request)
+    return unexpected(errc::invalid_request, "a client sends frames of kind 0 (request) only");
+  return read->length + sizeof read->length;
+}
+
+result<void> native_dialect::frame(const mutable_buffer& bytes, bool whole_allocation) {
+  incoming request;
+  request.header = *protocol::read_frame_header(bytes.data(), bytes.size());
+  request.frame = bytes;
+  request.payload =
+      bytes.freeze().slice(protocol::frame_header_size, bytes.size() - protocol::frame_header_size);
+  request.whole_allocation = whole_allocation;
+  const auto key = request.header.key;
+  native_call call(client(), request.header, 0);
+  const auto refuse_request = [&](errc code, std::string message) {
+    client()->finish_request(charged(request));
+    call.fail({code, std::move(message)});
+  };
+  const auto* api = protocol::find_api(static_cast<std::uint16_t>(key));
+  if (api == nullptr || key == api_key::delivery) {
+    refuse_request(errc::unsupported_api,
+                   "request " + std::to_string(static_cast<std::uint16_t>(key)) +
+                       " is unknown; API_VERSIONS (101) names those that are known");
+  } else if (request.header.version < api->version_min ||
+             request.header.version > api->version_max) {
+    refuse_request(errc::unsupported_version, std::string(api->name) + " has versions " +
+                                                  std::to_string(api->version_min) + " to " +
+                                                  std::to_string(api->version_max) + ", not " +
+                                                  std::to_string(request.header.version));
+  } else if (!greeted_ && key != api_key::hello && key != api_key::api_versions) {
+    refuse_request(errc::invalid_request, "the first request of a connection is HELLO (100)");
+    return unexpected(errc::invalid_request, "no HELLO");
+  } else {
+    call.finish_silently();
+    dispatch(request);
+  }
+  return {};
+}
+
+template <class M>
+void native_dialect::decoded(const incoming& request,
+                             void (native_dialect::*handle)(const incoming&, M)) {
+  auto message = protocol::decode<M>(request.payload, request.header.version);
+  if (message)
+    (this->*handle)(request, std::move(*message));
+  else
+    native_call(client(), request.header, charged(request)).fail(message.error());
+}
+
+namespace {
+
+template <class M>
+void serve_decoded(const native_request& request, const front_services& node,
+                   const buffer& payload) {
+  auto message = protocol::decode<M>(payload, request.header.version);
+  if (message)
+    serve(request, node, std::move(*message));
+  else
+    native_call(request.client, request.header, request.frame_bytes).fail(message.error());
+}
+
+} // namespace
+
+void native_dialect::dispatch(const incoming& request) {
+  const native_request simple{client(), request.header, charged(request)};
+  switch (request.header.key) {
+  case api_key::produce:
+    return decoded(request, &native_dialect::on_produce);
+  case api_key::fetch:
+    return decoded(request, &native_dialect::on_fetch);
+  case api_key::batch_fetch:
+    return decoded(request, &native_dialect::on_batch_fetch);
+  case api_key::hello:
+    return decoded(request, &native_dialect::on_hello);
+  case api_key::api_versions:
+    return decoded(request, &native_dialect::on_api_versions);
+  case api_key::subscribe:
+    return decoded(request, &native_dialect::on_subscribe);
+  case api_key::credit:
+    return decoded(request, &native_dialect::on_credit);
+  case api_key::unsubscribe:
+    return decoded(request, &native_dialect::on_unsubscribe);
+  case api_key::list_topics:
+    return serve_decoded<protocol::list_topics_request>(simple, *node_, request.payload);
+  case api_key::create_topic:
+    return serve_decoded<protocol::create_topic_request>(simple, *node_, request.payload);
+  case api_key::delete_topic:
+    return serve_decoded<protocol::delete_topic_request>(simple, *node_, request.payload);
+  case api_key::get_topic_info:
+    return serve_decoded<protocol::get_topic_info_request>(simple, *node_, request.payload);
+  case api_key::list_offsets:
+    return serve_decoded<protocol::list_offsets_request>(simple, *node_, request.payload);
+  case api_key::alter_topic:
+    return serve_decoded<protocol::alter_topic_request>(simple, *node_, request.payload);
+  case api_key::delete_records:
+    return serve_decoded<protocol::delete_records_request>(simple, *node_, request.payload);
+  case api_key::init_producer_id:
+    return serve_decoded<protocol::init_producer_id_request>(simple, *node_, request.payload);
+  case api_key::controller_discover:
+    return serve_decoded<protocol::controller_discover_request>(simple, *node_, request.payload);
+  case api_key::metadata:
+    return serve_decoded<protocol::metadata_request>(simple, *node_, request.payload);
+  case api_key::delivery:
+    break;
+  }
+}
+
+// -- the connection itself ------------------------------------------------------------------------
+
+void native_dialect::on_hello(const incoming& request, protocol::hello_request message) {
+  native_call call(client(), request.header, charged(request));
+  if (message.protocol_min > 1 || message.protocol_max < 1) {
+    call.fail({errc::unsupported_version, "the broker speaks protocol version 1, the client " +
+                                              std::to_string(message.protocol_min) + " to " +
+                                              std::to_string(message.protocol_max)});
+    return;
+  }
+  greeted_ = true;
+  protocol::hello_response response;
+  response.protocol = 1;
+  response.node = node_->node;
+  if (const auto view = node_->view->load())
+    response.cluster = view->id;
+  response.software = node_->software;
+  response.frame_bytes_max = static_cast<std::uint32_t>(node_->limits.frame_bytes_max);
+  response.apis = api_ranges();
+  call.respond(response);
+}
+
+void native_dialect::on_api_versions(const incoming& request, protocol::api_versions_request) {
+  native_call(client(), request.header, charged(request))
+      .respond(protocol::api_versions_response{api_ranges()});
+}
+
+void native_dialect::refuse(const error& why) {
+  const auto to = client();
+  if (!to)
+    return;
+  node_->log->debug("{}: closing: {}", to->peer(), to_string(why));
+  // Not an answer to any request: correlation id 0 and the key of the greeting.
+  native_call(to, {0, protocol::frame_kind::response, api_key::hello, 1, errc::none, 0}, 0)
+      .fail(why);
+}
+
+void native_dialect::closed() {
+  for (const auto& [number, subscription] : std::exchange(subscriptions_, {}))
+    subscription->cancel();
+}
+
+// -- data -----------------------------------------------------------------------------------------
+
+produce_outcome native_dialect::check_batch(const incoming& request,
+                                            const protocol::produce_partition& partition,
+                                            const topic_route& topic, produce_item& item) const {
+  const auto records = partition.records.flatten();
+  protocol::batch_limits limits;
+  limits.batch_bytes_max = topic.config.message_bytes_max;
+  const auto header = protocol::validate_batch(records.bytes(), limits);
+  if (!header)
+    return refused(header.error().code, header.error().message);
+  protocol::records_limits inner;
+  inner.records_bytes_max = node_->limits.decompressed_bytes_max;
+  const auto deep = protocol::validate_records(protocol::batch_view(records.bytes()), inner);
+  if (!deep)
+    return refused(deep.error().code, deep.error().message);
+  const auto at = static_cast<std::size_t>(records.data() - request.frame.data());
+  const auto slice = request.frame.slice(at, records.size());
+  const bool lonely = request.whole_allocation && records.size() >= request.frame.size() / 4;
+  if (lonely || records.size() >= copy_below_bytes) {
+    item.batch = slice;
+  } else {
+    item.batch = mutable_buffer(slice.size());
+    std::memcpy(item.batch.data(), slice.data(), slice.size());
+  }
+  item.header = *header;
+  return {};
+}
+
+void native_dialect::produce_partition(const incoming& request,
+                                       const std::shared_ptr<produce_call>& call,
+                                       std::uint32_t slot, const protocol::produce_request& message,
+                                       const protocol::produce_topic& topic,
+                                       const protocol::produce_partition& partition,
+                                       const topic_route* route) {
+  if (route == nullptr) {
+    call->produced(slot, refused(errc::unknown_topic, "there is no topic '" + topic.name + "'"));
+    return;
+  }
+  const auto number = static_cast<std::size_t>(partition.partition);
+  if (partition.partition < 0 || number >= route->partitions.size()) {
+    call->produced(
+        slot, refused(errc::unknown_partition, "topic '" + topic.name + "' has partitions 0 to " +
+                                                   std::to_string(route->partitions.size() - 1)));
+    return;
+  }
+  const auto& target = route->partitions[number];
+  if (!target->handle) {
+    auto outcome = refused(errc::not_leader, "another broker leads the partition");
+    outcome.leader = target->leader;
+    call->produced(slot, std::move(outcome));
+    return;
+  }
+  produce_item item;
+  auto outcome = check_batch(request, partition, *route, item);
+  if (outcome.error != errc::none) {
+    call->produced(slot, std::move(outcome));
+    return;
+  }
+  item.sink = call;
+  item.slot = slot;
+  item.acks = message.acks;
+  item.expected_offset = partition.expected_offset;
+  item.deadline_ms = node_->env->steady_ms() + std::max(message.timeout_ms, 1);
+  for (auto& [to, items] : gathered_)
+    if (to == target) {
+      items.push_back(std::move(item));
+      return;
+    }
+  gathered_.emplace_back(target, std::vector<produce_item>()).second.push_back(std::move(item));
+}
+
+void native_dialect::on_produce(const incoming& request, protocol::produce_request message) {
+  const auto acks = message.acks;
+  if (acks != protocol::acks::all && acks != protocol::acks::none &&
+      acks != protocol::acks::leader) {
+    native_call(client(), request.header, charged(request))
+        .fail({errc::invalid_request,
+               "acks is -1, 0 or 1, not " + std::to_string(static_cast<int>(acks))});
+    return;
+  }
+  const auto call =
+      std::make_shared<produce_call>(client(), request.header, charged(request), message);
+  std::uint32_t slot = 0;
+  for (const auto& topic : message.topics) {
+    const auto route = node_->directory->find(topic.name);
+    for (const auto& partition : topic.partitions)
+      produce_partition(request, call, slot++, message, topic, partition, route.get());
+  }
+}
+
+void native_dialect::end_of_chunk() {
+  for (auto& [to, items] : gathered_)
+    caf::anon_send(to->handle, produce_message{std::move(items)});
+  gathered_.clear();
+}
+
+void native_dialect::on_fetch(const incoming& request, protocol::fetch_request message) {
+  const auto frame_limit = node_->limits.frame_bytes_max;
+  if (message.max_bytes <= 0 || static_cast<std::uint64_t>(message.max_bytes) > frame_limit)
+    message.max_bytes = static_cast<std::int32_t>(std::min<std::uint64_t>(frame_limit, 0x7fffffff));
+  const auto call =
+      std::make_shared<fetch_call>(client(), request.header, charged(request), std::move(message));
+  call->start(*node_->directory);
+  if (call->may_wait() && !call->is_answered())
+    deadlines_->add(deadline_queue::clock::now() + std::chrono::milliseconds(call->max_wait_ms()),
+                    call);
+}
+
+void native_dialect::on_batch_fetch(const incoming& request,
+                                    protocol::batch_fetch_request message) {
+  const auto route = node_->directory->find(message.topic);
+  const auto number = static_cast<std::size_t>(message.partition);
+  const auto fail = [&](errc code, std::string text) {
+    native_call(client(), request.header, charged(request)).fail({code, std::move(text)});
+  };
+  if (!route)
+    return fail(errc::unknown_topic, "there is no topic '" + message.topic + "'");
+  if (message.partition < 0 || number >= route->partitions.size())
+    return fail(errc::unknown_partition, "topic '" + message.topic + "' has partitions 0 to " +
+                                             std::to_string(route->partitions.size() - 1));
+  if (!route->partitions[number]->handle)
+    return fail(errc::not_leader, "another broker leads the partition");
+  const auto call = std::make_shared<batch_fetch_call>(
+      client(), request.header, charged(request), std::move(message),
+      static_cast<std::size_t>(node_->limits.frame_bytes_max));
+  call->start(route->partitions[number]);
+}
+
+void native_dialect::on_subscribe(const incoming& request, protocol::subscribe_request message) {
+  auto call = std::make_shared<native_call>(client(), request.header, charged(request));
+  if (subscriptions_.contains(message.subscription))
+    return call->fail({errc::conflict, "subscription " + std::to_string(message.subscription) +
+                                           " exists on this connection"});
+  if (message.partitions.empty() || message.credit_bytes < 0)
+    return call->fail(
+        {errc::invalid_request,
+         "a subscription names at least one partition and has a credit of 0 or more"});
+  const auto topic = node_->directory->find(message.topic);
+  if (!topic)
+    return call->fail({errc::unknown_topic, "there is no topic '" + message.topic + "'"});
+  std::vector<std::shared_ptr<partition_route>> routes;
+  for (const auto& partition : message.partitions) {
+    const auto number = static_cast<std::size_t>(partition.partition);
+    const bool exists = partition.partition >= 0 && number < topic->partitions.size();
+    const auto twice = std::ranges::count(message.partitions, partition.partition,
+                                          &protocol::subscribe_partition::partition) > 1;
+    routes.push_back(exists && !twice && topic->partitions[number]->handle
+                         ? topic->partitions[number]
+                         : nullptr);
+  }
+  const auto number = message.subscription;
+  const auto subscription =
+      std::make_shared<native_subscription>(std::move(call), std::move(message), routes);
+  subscriptions_.emplace(number, subscription);
+  for (std::uint32_t slot = 0; slot < routes.size(); ++slot)
+    if (!routes[slot])
+      subscription->refuse(slot, errc::unknown_partition,
+                           "the topic has no such partition here, or it is named twice");
+  subscription->start();
+}
+
+void native_dialect::on_credit(const incoming& request, protocol::credit_request message) {
+  native_call call(client(), request.header, charged(request));
+  const auto found = subscriptions_.find(message.subscription);
+  if (found == subscriptions_.end())
+    return call.fail({errc::unknown_subscription,
+                      "there is no subscription " + std::to_string(message.subscription)});
+  if (message.bytes <= 0)
+    return call.fail({errc::invalid_request, "credit is more than 0 bytes"});
+  call.finish_silently();
+  found->second->add_credit(message.bytes);
+}
+
+void native_dialect::on_unsubscribe(const incoming& request,
+                                    protocol::unsubscribe_request message) {
+  native_call call(client(), request.header, charged(request));
+  const auto found = subscriptions_.find(message.subscription);
+  if (found == subscriptions_.end())
+    return call.fail({errc::unknown_subscription,
+                      "there is no subscription " + std::to_string(message.subscription)});
+  found->second->cancel();
+  subscriptions_.erase(found);
+  call.respond(protocol::unsubscribe_response{});
+}
+
+} // namespace aqueduct::actors::network

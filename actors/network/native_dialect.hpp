@@ -1,0 +1,76 @@
+// The native protocol on one connection: decodes requests, sends them to the actors, and gathers
+// the batches of one read into one message per partition.
+#pragma once
+
+#include "actors/network/connection.hpp"
+#include "actors/network/native_data_calls.hpp"
+#include "actors/network/services.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace aqueduct::actors::network {
+
+/// Waits for the first bytes of a connection and chooses the dialect by them.
+[[nodiscard]] std::unique_ptr<dialect>
+make_first_dialect(std::weak_ptr<connection> client, std::shared_ptr<const front_services> node,
+                   std::shared_ptr<deadline_queue> deadlines);
+
+class native_dialect : public dialect {
+public:
+  native_dialect(std::weak_ptr<connection> client, std::shared_ptr<const front_services> node,
+                 std::shared_ptr<deadline_queue> deadlines);
+
+  [[nodiscard]] std::size_t header_size() const override { return protocol::frame_header_size; }
+  [[nodiscard]] result<std::size_t> frame_size(const std::byte* header) override;
+  [[nodiscard]] result<void> frame(const mutable_buffer& bytes, bool whole_allocation) override;
+  void end_of_chunk() override;
+  void closed() override;
+  void refuse(const error& why) override;
+  [[nodiscard]] bool is_established() const override { return greeted_; }
+
+private:
+  /// A request that was taken off the wire.
+  struct incoming {
+    protocol::frame_header header;
+    buffer payload;
+    mutable_buffer frame;
+    bool whole_allocation = false;
+  };
+
+  void dispatch(const incoming& request);
+  /// Decodes the message and hands it to `handle`; answers what cannot be decoded.
+  template <class M>
+  void decoded(const incoming& request, void (native_dialect::*handle)(const incoming&, M));
+
+  void on_hello(const incoming& request, protocol::hello_request message);
+  void on_api_versions(const incoming& request, protocol::api_versions_request message);
+  void on_produce(const incoming& request, protocol::produce_request message);
+  void on_fetch(const incoming& request, protocol::fetch_request message);
+  void on_batch_fetch(const incoming& request, protocol::batch_fetch_request message);
+  void on_subscribe(const incoming& request, protocol::subscribe_request message);
+  void on_credit(const incoming& request, protocol::credit_request message);
+  void on_unsubscribe(const incoming& request, protocol::unsubscribe_request message);
+
+  [[nodiscard]] produce_outcome check_batch(const incoming& request,
+                                            const protocol::produce_partition& partition,
+                                            const topic_route& topic, produce_item& item) const;
+  void produce_partition(const incoming& request, const std::shared_ptr<produce_call>& call,
+                         std::uint32_t slot, const protocol::produce_request& message,
+                         const protocol::produce_topic& topic,
+                         const protocol::produce_partition& partition, const topic_route* route);
+  [[nodiscard]] std::shared_ptr<connection> client() const { return client_.lock(); }
+  [[nodiscard]] static std::size_t charged(const incoming& request) { return request.frame.size(); }
+
+  std::weak_ptr<connection> client_;
+  std::shared_ptr<const front_services> node_;
+  std::shared_ptr<deadline_queue> deadlines_;
+  bool greeted_ = false;
+  std::map<std::uint32_t, std::shared_ptr<native_subscription>> subscriptions_;
+  /// Batches of the present read, by partition, in order.
+  std::vector<std::pair<std::shared_ptr<partition_route>, std::vector<produce_item>>> gathered_;
+};
+
+} // namespace aqueduct::actors::network

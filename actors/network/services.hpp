@@ -1,0 +1,40 @@
+// What a dialect needs of the node.
+#pragma once
+
+#include "actors/directory.hpp"
+#include "actors/environment.hpp"
+#include "config/node_config.hpp"
+#include "config/topic_config.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace spdlog {
+class logger;
+}
+
+namespace aqueduct::actors::network {
+
+/// Settings that may change while the node runs.
+struct live_settings {
+  std::atomic<bool> auto_create{true};
+  /// To say which settings of a topic are defaults.
+  std::atomic<std::shared_ptr<const config::topic_config>> topic_defaults;
+};
+
+/// Shared by all connections; immutable but for what is atomic.
+struct front_services {
+  std::int32_t node = 0;
+  std::string software;
+  std::shared_ptr<topic_directory> directory;
+  std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
+  controller_actor controller;
+  std::shared_ptr<environment> env;
+  std::shared_ptr<spdlog::logger> log;
+  config::limit_settings limits;
+  std::shared_ptr<const live_settings> live;
+};
+
+} // namespace aqueduct::actors::network

@@ -1,0 +1,377 @@
+#include "actors/node.hpp"
+
+#include "actors/admin.hpp"
+#include "actors/controller/controller.hpp"
+#include "actors/environment.hpp"
+#include "actors/logging.hpp"
+#include "actors/network/front_end.hpp"
+#include "actors/storage_pool/storage_worker.hpp"
+#include "config/loader.hpp"
+#include "storage/data_directory.hpp"
+#include "storage/posix_disk.hpp"
+#include "storage/rocksdb_kv.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/send.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <optional>
+#include <thread>
+
+namespace aqueduct::actors {
+
+namespace {
+
+/// CAF as the node runs it: see docs/adr/0005-caf-settings.md for the measurements.
+struct caf_settings : caf::actor_system_config {
+  explicit caf_settings(const config::actor_settings& actors) {
+    load<caf::io::middleman>();
+    const auto cores = static_cast<std::size_t>(std::thread::hardware_concurrency());
+    const auto threads = actors.threads > 0 ? static_cast<std::size_t>(actors.threads)
+                                            : std::max<std::size_t>(cores, 2);
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", threads);
+    set("scheduler.max-throughput", std::size_t{100});
+    set("middleman.workers", std::size_t{1});
+    add_message_types<caf::id_block::aqueduct_admin>();
+  }
+};
+
+storage::flush_mode to_storage(config::flush_policy policy) {
+  switch (policy) {
+  case config::flush_policy::commit:
+    return storage::flush_mode::commit;
+  case config::flush_policy::interval:
+    return storage::flush_mode::interval;
+  case config::flush_policy::os:
+    return storage::flush_mode::os;
+  }
+  return storage::flush_mode::commit;
+}
+
+std::uint32_t ticks_of(std::chrono::milliseconds time, std::chrono::milliseconds tick) {
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(time / tick, 1));
+}
+
+template <class Handle>
+void kill(Handle& handle) {
+  if (handle)
+    caf::anon_send_exit(handle, caf::exit_reason::kill);
+  handle = nullptr;
+}
+
+} // namespace
+
+struct node::impl {
+  explicit impl(options given) : opts(std::move(given)), log(component_logger("node")) {}
+
+  [[nodiscard]] const config::node_config& settings() const { return opts.config; }
+
+  // -- start -------------------------------------------------------------------------------------
+
+  [[nodiscard]] result<void> check_cluster() const {
+    // One node is a cluster of one; forming larger ones is refused rather than pretended.
+    const auto& discovery = settings().discovery;
+    if (discovery.kind == config::discovery_kind::etcd || discovery.seeds.size() > 1)
+      return unexpected(errc::invalid_config,
+                        "discovery names other nodes, and this version runs clusters of one node; "
+                        "remove discovery.seeds");
+    return {};
+  }
+
+  [[nodiscard]] result<void> open_stores() {
+    disk = std::make_shared<storage::posix_disk>();
+    storage::claim_request claim;
+    claim.path = settings().data.dir.string();
+    claim.node = node_id(settings().node.id);
+    claim.now = timestamp_ms(env->now_ms());
+    auto claimed = storage::data_directory::claim(*disk, claim);
+    if (!claimed)
+      return claimed.propagate();
+    data.emplace(std::move(*claimed));
+    auto opened = storage::rocksdb_kv::open({.directory = data->kv_path()});
+    if (!opened)
+      return opened.propagate();
+    state = std::move(*opened);
+    return {};
+  }
+
+  void spawn_storage() {
+    storage_worker_config worker;
+    worker.disk = disk;
+    worker.state = state;
+    worker.env = env;
+    worker.store.directory = data->path();
+    worker.store.flush = to_storage(settings().storage.flush);
+    worker.store.reserve_bytes = settings().storage.reserve_bytes;
+    worker.store.read_files_max = static_cast<std::size_t>(
+        std::max(settings().storage.open_files / settings().storage.threads, 1));
+    worker.sync_interval_ms = settings().storage.flush_interval.count();
+    worker.index_interval_bytes = settings().storage.index_interval_bytes;
+    worker.preallocate_bytes = settings().storage.preallocate_bytes;
+    auto shared = std::make_shared<partition_services>();
+    for (std::int32_t i = 0; i < settings().storage.threads; ++i) {
+      worker.finish_removals = i == 0;
+      shared->storage.push_back(spawn_storage_worker(*system, worker));
+    }
+    for (std::int32_t i = 0; i < settings().storage.reader_threads; ++i)
+      shared->readers.push_back(spawn_reader(*system, true));
+    shared->node = settings().node.id;
+    shared->replica = {raft::node_id(settings().node.id),
+                       raft::incarnation(data->identity().incarnation)};
+    shared->env = env;
+    shared->log = component_logger("partition");
+    shared->raft_log = component_logger("raft");
+    shared->cache = cache;
+    shared->raft_tick_ms = settings().raft.tick.count();
+    shared->election_timeout_ticks =
+        ticks_of(settings().raft.election_timeout, settings().raft.tick);
+    shared->heartbeat_ticks = ticks_of(settings().raft.heartbeat, settings().raft.tick);
+    services = std::move(shared);
+  }
+
+  [[nodiscard]] result<void> start_controller() {
+    controller_config control;
+    control.services = services;
+    control.directory = directory;
+    control.view = view;
+    control.limits = controller_limits();
+    auto advertised = settings().advertised();
+    if (advertised.port == 0)
+      advertised.port = front->address().port;
+    control.self = {settings().node.id, advertised.host, advertised.port, settings().node.rack};
+    control.log = component_logger("controller");
+    const auto ready = std::make_shared<std::promise<result<void>>>();
+    control.ready = [ready](result<void> outcome) { ready->set_value(std::move(outcome)); };
+    controller = spawn_controller(*system, std::move(control));
+    auto outcome = ready->get_future().get();
+    if (outcome && data->identity().cluster.is_nil()) {
+      auto identity = data->identity();
+      identity.cluster = view->load()->id;
+      outcome = data->change_identity(identity);
+    }
+    return outcome;
+  }
+
+  [[nodiscard]] result<void> publish_admin() {
+    admin_services what;
+    what.node = settings().node.id;
+    what.software = opts.software;
+    what.address = to_string(front->address());
+    what.data_dir = data->path();
+    what.started_ms = env->now_ms();
+    what.directory = directory;
+    what.view = view;
+    what.cache = cache;
+    what.disk = disk;
+    what.connections = [this] { return front->connection_count(); };
+    what.is_draining = [this] { return draining.load(); };
+    what.flush = [this] { return sync_storage(); };
+    what.drain = [this] { drain(); };
+    what.shut_down = opts.shutdown_requested;
+    admin = spawn_admin(*system, std::move(what));
+    const auto& listen = settings().admin.listen;
+    auto port = system->middleman().publish(admin, listen.port, listen.host.c_str(), true);
+    if (!port)
+      return unexpected(errc::conflict, "cannot listen on " + to_string(listen) +
+                                            " (admin.listen): " + system->render(port.error()));
+    admin_address = {listen.host, *port};
+    return {};
+  }
+
+  [[nodiscard]] result<void> start() {
+    if (auto alone = check_cluster(); !alone)
+      return alone;
+    network::front_end::options ports{settings().listen, settings().network, settings().limits};
+    auto opened = network::front_end::open(std::move(ports));
+    if (!opened)
+      return opened.propagate();
+    front = std::move(*opened);
+    if (auto stores = open_stores(); !stores)
+      return stores;
+    cache = std::make_shared<cache_budget>(settings().storage.tail_cache_bytes);
+    caf_config = std::make_unique<caf_settings>(settings().actors);
+    system = std::make_unique<caf::actor_system>(*caf_config);
+    spawn_storage();
+    if (auto controlled = start_controller(); !controlled)
+      return controlled;
+    if (auto published = publish_admin(); !published)
+      return published;
+    live->auto_create = settings().topic.auto_create;
+    live->topic_defaults =
+        std::make_shared<const config::topic_config>(config::topic_defaults(settings()));
+    auto shared = std::make_shared<network::front_services>();
+    shared->node = settings().node.id;
+    shared->software = opts.software;
+    shared->directory = directory;
+    shared->view = view;
+    shared->controller = controller;
+    shared->env = env;
+    shared->log = component_logger("network");
+    shared->limits = settings().limits;
+    shared->live = live;
+    front->serve(std::move(shared));
+    log->info("node {} serves clients on {}, operators on {}", settings().node.id,
+              to_string(front->address()), to_string(admin_address));
+    return {};
+  }
+
+  // -- while running -----------------------------------------------------------------------------
+
+  [[nodiscard]] result<void> sync_storage() {
+    result<void> outcome;
+    for (const auto& worker : services->storage) {
+      const auto done = std::make_shared<std::promise<result<void>>>();
+      caf::anon_send(worker, storage_request{storage_sync{
+                                 [done](result<void> synced) { done->set_value(synced); }}});
+      if (auto synced = done->get_future().get(); !synced)
+        outcome = synced;
+    }
+    return outcome;
+  }
+
+  void drain() {
+    if (!draining.exchange(true))
+      front->stop_accepting();
+  }
+
+  void reload(const config::node_config& settings) {
+    for (const auto& change : config::changes(opts.config, settings))
+      log->info("{}: {} -> {}{}", change.key, change.before, change.after,
+                change.reloadable ? "" : " (takes effect after a restart)");
+    auto merged = config::reloaded(opts.config, settings);
+    if (!merged) {
+      log->error("the settings are not taken over: {}", merged.error().message);
+      return;
+    }
+    opts.config = std::move(*merged);
+    set_log_levels(opts.config.log);
+    front->limit_connections(opts.config.limits.connections);
+    live->auto_create = opts.config.topic.auto_create;
+    live->topic_defaults =
+        std::make_shared<const config::topic_config>(config::topic_defaults(opts.config));
+    caf::anon_send(controller, controller_call{controller_configure{controller_limits()}});
+  }
+
+  [[nodiscard]] controller_core::limits controller_limits() const {
+    controller_core::limits limits;
+    limits.partitions_per_node = settings().limits.partitions;
+    limits.partitions_default = settings().topic.partitions_default;
+    limits.topic_defaults = config::topic_defaults(settings());
+    return limits;
+  }
+
+  // -- stop --------------------------------------------------------------------------------------
+
+  [[nodiscard]] bool stop() {
+    const auto deadline = std::chrono::steady_clock::now() + settings().shutdown.timeout;
+    bool clean = true;
+    if (system) {
+      drain();
+      clean = stop_controller(deadline);
+      front->stop();
+      if (clean)
+        if (auto synced = sync_storage(); !synced)
+          log->error("the last sync failed: {}", to_string(synced.error()));
+      clean = stop_actors(deadline) && clean;
+    }
+    if (clean) {
+      log->info("stopped");
+      front.reset();
+      system.reset();
+      state.reset();
+      data.reset();
+    }
+    flush_logs();
+    return clean;
+  }
+
+  [[nodiscard]] bool stop_controller(std::chrono::steady_clock::time_point deadline) {
+    if (!controller)
+      return true;
+    const auto stopped = std::make_shared<std::promise<void>>();
+    caf::anon_send(controller, controller_call{controller_stop{
+                                   [stopped](const result<void>&) { stopped->set_value(); }}});
+    return stopped->get_future().wait_until(deadline) == std::future_status::ready;
+  }
+
+  [[nodiscard]] bool stop_actors(std::chrono::steady_clock::time_point deadline) {
+    if (admin && admin_address.port != 0)
+      (void)system->middleman().unpublish(admin, admin_address.port);
+    kill(admin);
+    kill(controller);
+    auto workers = services->storage;
+    auto readers = services->readers;
+    services.reset();
+    directory.reset();
+    for (auto& worker : workers)
+      kill(worker);
+    for (auto& reader : readers)
+      kill(reader);
+    // The actor system waits for the last actor without a bound; this one has it.
+    while (system->registry().running() > 0) {
+      if (std::chrono::steady_clock::now() > deadline)
+        return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  }
+
+  options opts;
+  std::shared_ptr<spdlog::logger> log;
+  std::shared_ptr<environment> env = make_system_environment();
+  std::shared_ptr<storage::disk> disk;
+  std::optional<storage::data_directory> data;
+  std::shared_ptr<storage::kv> state;
+  std::shared_ptr<cache_budget> cache;
+  std::shared_ptr<topic_directory> directory = std::make_shared<topic_directory>();
+  std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view =
+      std::make_shared<std::atomic<std::shared_ptr<const cluster_view>>>(
+          std::make_shared<const cluster_view>());
+  std::shared_ptr<network::live_settings> live = std::make_shared<network::live_settings>();
+  std::unique_ptr<caf_settings> caf_config;
+  std::unique_ptr<caf::actor_system> system;
+  std::shared_ptr<const partition_services> services;
+  controller_actor controller;
+  admin_actor admin;
+  std::unique_ptr<network::front_end> front;
+  config::endpoint admin_address;
+  std::atomic<bool> draining{false};
+};
+
+node::node(std::unique_ptr<impl> state) : impl_(std::move(state)) {}
+
+node::~node() = default;
+
+result<std::unique_ptr<node>> node::start(options opts) {
+  auto state = std::make_unique<impl>(std::move(opts));
+  if (auto started = state->start(); !started) {
+    (void)state->stop();
+    return started.propagate();
+  }
+  return std::unique_ptr<node>(new node(std::move(state)));
+}
+
+const config::endpoint& node::client_address() const {
+  return impl_->front->address();
+}
+
+const config::endpoint& node::admin_address() const {
+  return impl_->admin_address;
+}
+
+void node::reload(const config::node_config& settings) {
+  impl_->reload(settings);
+}
+
+bool node::stop() {
+  return impl_->stop();
+}
+
+} // namespace aqueduct::actors

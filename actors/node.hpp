@@ -1,0 +1,48 @@
+// One broker: claims its data directory, opens the stores, spawns the actors, serves the ports, and
+// takes all of it down again. The only place that knows all rooms.
+#pragma once
+
+#include "config/node_config.hpp"
+#include "protocol/result.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace aqueduct::actors {
+
+/// Owned by `main`; all calls from one thread.
+class node {
+public:
+  struct options {
+    config::node_config config;
+    /// Name and version, told to clients.
+    std::string software;
+    /// Called from any thread when an operator asks the node to shut down.
+    std::function<void()> shutdown_requested;
+  };
+
+  /// Everything up to serving. Errors: conflict (port or data directory in use, data of another
+  /// node), unsupported_version, invalid_config, storage_*; each with a sentence.
+  [[nodiscard]] static result<std::unique_ptr<node>> start(options opts);
+  ~node();
+
+  /// The addresses that were bound.
+  [[nodiscard]] const config::endpoint& client_address() const;
+  [[nodiscard]] const config::endpoint& admin_address() const;
+
+  /// Takes over those of the settings that may change while the node runs, and logs which others
+  /// would need a restart.
+  void reload(const config::node_config& settings);
+
+  /// Drains and stops. False if that took longer than `shutdown.timeout`; then the process should
+  /// end at once: what was acknowledged is safe in any case.
+  [[nodiscard]] bool stop();
+
+private:
+  struct impl;
+  explicit node(std::unique_ptr<impl> state);
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace aqueduct::actors

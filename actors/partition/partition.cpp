@@ -1,0 +1,444 @@
+#include "actors/partition/partition.hpp"
+
+#include "protocol/bytes.hpp"
+#include "protocol/invariant.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <optional>
+
+namespace aqueduct::actors {
+
+namespace {
+
+// Keys of a partition in the key-value state, behind its group's prefix.
+constexpr std::string_view summary_key = "summary";
+constexpr std::string_view producer_key_prefix = "producer/";
+
+std::string producer_key(std::int64_t producer) {
+  std::string key(producer_key_prefix);
+  std::byte number[8];
+  store_be(number, producer);
+  key.append(reinterpret_cast<const char*>(number), sizeof number);
+  return key;
+}
+
+byte_span bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+result<partition_core::restored_state> restore(const std::vector<storage::kv_pair>& rows) {
+  partition_core::restored_state state;
+  for (const auto& [key, value] : rows) {
+    if (key == summary_key) {
+      auto summary = decode_partition_summary(bytes_of(value));
+      if (!summary)
+        return summary.propagate();
+      state.summary = *summary;
+    } else if (key.starts_with(producer_key_prefix) &&
+               key.size() == producer_key_prefix.size() + 8) {
+      auto producer = decode_producer(bytes_of(value));
+      if (!producer)
+        return producer.propagate();
+      const auto number = bytes_of(std::string_view(key).substr(producer_key_prefix.size()));
+      state.producers.emplace(load_be<std::int64_t>(number.data()), std::move(*producer));
+    }
+  }
+  return state;
+}
+
+struct partition_state {
+  partition_state() = default;
+
+  void begin(partition_actor::pointer actor, partition_config given) {
+    self = actor;
+    config = std::move(given);
+  }
+
+  [[nodiscard]] const partition_services& services() const { return *config.services; }
+  [[nodiscard]] std::int64_t now_ms() const { return services().env->now_ms(); }
+
+  // -- life --------------------------------------------------------------------------------------
+
+  void wake() {
+    if (replica || failed || closing)
+      return;
+    replica_config group;
+    group.group = config.group;
+    group.core = core_options_of(services());
+    group.storage = services().storage_of(config.group);
+    group.reader = services().reader_of(config.group);
+    group.state_machine = state_machine_actor(self);
+    group.env = services().env;
+    group.log = services().raft_log;
+    group.state_family = storage::family::partition_state;
+    group.state_prefix = storage::group_prefix(config.group);
+    group.segment_bytes = config.topic.segment_bytes;
+    group.segment_age_ms = config.topic.segment_age.count();
+    group.tick_ms = services().raft_tick_ms;
+    group.founders = config.founders;
+    replica = spawn_replica(self->system(), std::move(group));
+  }
+
+  /// Runs `work` with the core, now or when the group is open.
+  template <class Work>
+  void with_core(Work work) {
+    if (core) {
+      partition_effects effects;
+      work(*core, effects);
+      perform(std::move(effects));
+      return;
+    }
+    waiting.push_back(
+        [work = std::move(work)](partition_core& opened, partition_effects& effects) mutable {
+          work(opened, effects);
+        });
+    if (failed)
+      open_failed_core();
+    else
+      wake();
+  }
+
+  [[nodiscard]] partition_core::options core_options() const {
+    partition_core::options options;
+    options.group = config.group;
+    options.node = services().node;
+    options.topic = config.topic;
+    options.cache = services().cache;
+    return options;
+  }
+
+  /// A core that answers everything with the reason for which the group is out of service.
+  void open_failed_core() {
+    core.emplace(core_options(), partition_core::restored_state{});
+    core->fail(*failed);
+    run_waiting();
+  }
+
+  void run_waiting() {
+    partition_effects effects;
+    for (auto& work : std::exchange(waiting, {}))
+      work(*core, effects);
+    perform(std::move(effects));
+  }
+
+  /// Once a second while there is something to watch, seldom while there is not: ten thousand quiet
+  /// partitions must cost nothing.
+  void schedule_tick() {
+    if (!core || closing)
+      return;
+    const bool quiet = core->is_quiet();
+    if (tick == tick_pace::fast || (tick == tick_pace::slow && quiet))
+      return;
+    tick = quiet ? tick_pace::slow : tick_pace::fast;
+    const auto wait = quiet ? services().quiet_tick_ms : services().tick_ms;
+    self->delayed_send(self, std::chrono::milliseconds(wait),
+                       partition_control{partition_tick{++tick_schedule}});
+  }
+
+  // -- the Raft group ----------------------------------------------------------------------------
+
+  void handle(group_opened& opened) {
+    auto state = restore(opened.state);
+    if (!state) {
+      fail(state.error());
+      return;
+    }
+    log = opened.log;
+    core.emplace(core_options(), std::move(*state));
+    core->accept_writes(accepts_writes);
+    run_waiting();
+  }
+
+  void handle(group_proposed& news) {
+    if (core)
+      core->proposed(news.first, news.term, news.count);
+  }
+
+  void handle(group_refused& news) {
+    if (core)
+      core->proposal_refused(news.count, news.why, news.leader);
+  }
+
+  void handle(group_committed& news) {
+    if (!core)
+      return;
+    partition_effects effects;
+    core->applied(news.entries, now_ms(), effects);
+    if (news.confirm)
+      self->send(replica, replica_request{replica_applied{news.entries.back().index.value}});
+    perform(std::move(effects));
+  }
+
+  void handle(group_leadership& news) {
+    config.route->leader = news.leader;
+    config.route->leader_epoch = static_cast<std::int32_t>(news.term);
+    term = news.term;
+    if (!core)
+      return;
+    if (news.here)
+      core->lead(news.term);
+    else
+      core->follow(news.term, news.leader);
+  }
+
+  void handle(group_failed& news) { fail(std::move(news.why)); }
+
+  void handle(group_space& news) {
+    accepts_writes = news.accepts_writes;
+    if (core)
+      core->accept_writes(accepts_writes);
+  }
+
+  void handle(group_closed&) {
+    replica = nullptr;
+    finish_closing();
+  }
+
+  // -- storage -----------------------------------------------------------------------------------
+
+  void handle(log_read_done& done) {
+    if (!core)
+      return;
+    partition_effects effects;
+    core->read_done(done.token, std::move(done.answer), effects);
+    perform(std::move(effects));
+  }
+
+  void handle(log_time_found& done) {
+    if (core)
+      core->time_found(done.token, std::move(done.found));
+  }
+
+  void handle(log_described& done) {
+    if (core)
+      core->log_described(done.token, done.size_bytes, done.oldest_ms);
+  }
+
+  void handle(log_retention_found& done) {
+    if (!core)
+      return;
+    partition_effects effects;
+    core->retention_found(done.offset, effects);
+    perform(std::move(effects));
+  }
+
+  void handle(log_trimmed& done) {
+    if (replica)
+      self->send(replica, replica_request{replica_compact{done.first_index}});
+  }
+
+  // -- control -----------------------------------------------------------------------------------
+
+  void handle(partition_tick& due) {
+    if (!core || closing || due.schedule != tick_schedule)
+      return;
+    tick = tick_pace::none;
+    partition_effects effects;
+    core->tick(services().env->steady_ms(), now_ms(), effects);
+    perform(std::move(effects));
+  }
+
+  void handle(partition_configure& change) {
+    config.topic = change.topic;
+    if (core)
+      core->configure(change.topic);
+    if (replica)
+      self->send(services().storage_of(config.group),
+                 storage_request{storage_configure{config.group, change.topic.segment_bytes,
+                                                   change.topic.segment_age.count()}});
+  }
+
+  void handle(partition_wake&) { wake(); }
+
+  void handle(partition_stop& request) {
+    closing = std::move(request);
+    if (core) {
+      core->close(closing->remove ? errc::unknown_topic : errc::shutting_down);
+      partition_effects effects;
+      if (!closing->remove && !failed)
+        core->persist_now(effects);
+      perform(std::move(effects));
+    } else {
+      failed = error{closing->remove ? errc::unknown_topic : errc::shutting_down,
+                     "the partition is closed"};
+      open_failed_core();
+    }
+    if (replica)
+      self->send(replica, replica_request{replica_stop{}});
+    else
+      finish_closing();
+  }
+
+  void finish_closing() {
+    if (!closing)
+      return;
+    if (closing->remove)
+      self->send(services().storage_of(config.group),
+                 storage_request{storage_remove{config.group, closing->done}});
+    else
+      closing->done({});
+    // Whoever still holds the handle gets no answer from here: sinks answer for themselves.
+    self->quit();
+  }
+
+  // -- effects -----------------------------------------------------------------------------------
+
+  void perform(partition_effects effects) {
+    if (!effects.propose.empty())
+      self->send(replica, replica_request{replica_propose{term, std::move(effects.propose)}});
+    for (auto& read : effects.reads)
+      self->send(services().reader_of(config.group),
+                 reader_request{reader_read{log, read, log_client_actor(self)}});
+    for (auto& lookup : effects.times)
+      self->send(services().reader_of(config.group),
+                 reader_request{reader_find_time{log, lookup, log_client_actor(self)}});
+    for (auto& question : effects.describes)
+      self->send(services().storage_of(config.group),
+                 storage_request{storage_describe{config.group, question.token, log,
+                                                  core->applied_index(), log_client_actor(self)}});
+    if (effects.retention)
+      self->send(services().storage_of(config.group),
+                 storage_request{
+                     storage_retention{config.group, *effects.retention, log_client_actor(self)}});
+    if (effects.persist)
+      persist(*effects.persist);
+    schedule_tick();
+  }
+
+  void persist(const persist_state_request& request) {
+    storage_write_state write;
+    write.group = config.group;
+    write.trim_before = request.trim_before;
+    write.from = log_client_actor(self);
+    const auto prefix = storage::group_prefix(config.group);
+    constexpr auto family = storage::family::partition_state;
+    write.batch.put(family, prefix + std::string(summary_key), encode(request.summary).text());
+    for (const auto& [producer, entry] : request.producers) {
+      const auto key = prefix + producer_key(producer);
+      if (entry)
+        write.batch.put(family, key, encode(*entry).text());
+      else
+        write.batch.remove(family, key);
+    }
+    storage::put_applied_index(write.batch, config.group, request.summary.applied_index);
+    self->send(services().storage_of(config.group), storage_request{std::move(write)});
+  }
+
+  void fail(error why) {
+    services().log->error("partition {} is out of service: {}", to_string(config.group),
+                          to_string(why));
+    config.route->leader = -1;
+    failed = why;
+    if (core)
+      core->fail(std::move(why));
+    else
+      open_failed_core();
+  }
+
+  partition_actor::pointer self = nullptr;
+  partition_config config;
+  /// Nothing while asleep or opening.
+  std::optional<partition_core> core;
+  replica_actor replica;
+  std::shared_ptr<storage::log_reader> log;
+  std::uint64_t term = 0;
+  bool accepts_writes = true;
+  enum class tick_pace : std::uint8_t { none, slow, fast };
+  tick_pace tick = tick_pace::none;
+  std::uint64_t tick_schedule = 0;
+  std::optional<error> failed;
+  std::optional<partition_stop> closing;
+  /// Questions that came before the group was open.
+  std::vector<std::function<void(partition_core&, partition_effects&)>> waiting;
+};
+
+/// Questions of clients, each to its function of the core.
+struct call_dispatch {
+  partition_core& core;
+  partition_effects& out;
+
+  void operator()(fetch_item& item) const { core.fetch(std::move(item), out); }
+  void operator()(cancel_fetch& item) const { core.cancel_fetch(item.sink.get()); }
+  void operator()(subscribe_item& item) const { core.subscribe(std::move(item), out); }
+  void operator()(cancel_subscription& item) const { core.unsubscribe(item.sink.get()); }
+  void operator()(credit_subscription& item) const { core.credited(item.sink.get(), out); }
+  void operator()(offset_item& item) const { core.find_offset(std::move(item), out); }
+  void operator()(describe_item& item) const { core.describe(std::move(item), out); }
+  void operator()(trim_item& item) const { core.trim(std::move(item), out); }
+};
+
+partition_actor::behavior_type partition(partition_actor::stateful_pointer<partition_state> self,
+                                         partition_config config) {
+  self->state.begin(self, std::move(config));
+  auto* state = &self->state;
+  // A broken invariant takes the partition out of service; it never answers wrongly.
+  const auto guarded = [state](auto work) {
+    try {
+      work();
+    } catch (const std::logic_error& broken) {
+      state->fail({errc::internal, broken.what()});
+    }
+  };
+  return {
+      [=](produce_message& message) {
+        guarded([&] {
+          state->with_core([state, items = std::move(message.items)](
+                               partition_core& core, partition_effects& out) mutable {
+            core.produce(std::move(items), state->now_ms(), out);
+          });
+        });
+      },
+      [=](partition_call& call) {
+        guarded([&] {
+          state->with_core(
+              [what = std::move(call.what)](partition_core& core, partition_effects& out) mutable {
+                std::visit(call_dispatch{core, out}, what);
+              });
+        });
+      },
+      [=](log_answer& answer) {
+        guarded([&] { std::visit([state](auto& what) { state->handle(what); }, answer.what); });
+      },
+      [=](partition_control& control) {
+        guarded([&] { std::visit([state](auto& what) { state->handle(what); }, control.what); });
+      },
+      [=](group_event& event) {
+        guarded([&] { std::visit([state](auto& what) { state->handle(what); }, event.what); });
+      },
+  };
+}
+
+} // namespace
+
+const storage_actor& partition_services::storage_of(const group_id& group) const {
+  return storage[std::hash<group_id>{}(group) % storage.size()];
+}
+
+const reader_actor& partition_services::reader_of(const group_id& group) const {
+  return readers[std::hash<group_id>{}(group) % readers.size()];
+}
+
+raft::core_options core_options_of(const partition_services& services) {
+  raft::core_options options;
+  options.self = services.replica;
+  options.life = services.env->random();
+  options.seed = services.env->random();
+  options.election_timeout_ticks = services.election_timeout_ticks;
+  options.heartbeat_ticks = services.heartbeat_ticks;
+  options.hibernate_after_ticks = 2;
+  // The state machine refuses more than its own bound first, with a better answer.
+  options.pending_bytes_max = std::size_t{1} << 30;
+  return options;
+}
+
+partition_actor spawn_partition(caf::actor_system& system, partition_config config) {
+  return system.spawn(partition, std::move(config));
+}
+
+} // namespace aqueduct::actors

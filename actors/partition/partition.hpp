@@ -1,0 +1,51 @@
+// THE PARTITION actor: the shell of one `partition_core`. It sleeps without a replica, an open file
+// or a timer until somebody asks for the partition; then it opens the group and stays awake.
+//
+//   asleep --any question, wake--> opening --group_opened--> running --stop--> closing --> gone
+#pragma once
+
+#include "actors/directory.hpp"
+#include "actors/environment.hpp"
+#include "actors/messages.hpp"
+#include "actors/replica/replica.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <memory>
+
+namespace aqueduct::actors {
+
+/// What all partitions of a node share.
+struct partition_services {
+  std::int32_t node = 0;
+  raft::replica_id replica;
+  std::shared_ptr<environment> env;
+  std::shared_ptr<spdlog::logger> log;
+  std::shared_ptr<spdlog::logger> raft_log;
+  std::shared_ptr<cache_budget> cache;
+  std::vector<storage_actor> storage;
+  std::vector<reader_actor> readers;
+  std::int64_t raft_tick_ms = 50;
+  std::uint32_t election_timeout_ticks = 20;
+  std::uint32_t heartbeat_ticks = 3;
+  std::int64_t tick_ms = 1000;
+  std::int64_t quiet_tick_ms = 30'000;
+
+  [[nodiscard]] const storage_actor& storage_of(const group_id& group) const;
+  [[nodiscard]] const reader_actor& reader_of(const group_id& group) const;
+};
+
+/// The Raft settings of a group on this node; every call gives a new life.
+[[nodiscard]] raft::core_options core_options_of(const partition_services& services);
+
+struct partition_config {
+  group_id group;
+  config::topic_config topic;
+  std::shared_ptr<partition_route> route;
+  std::shared_ptr<const partition_services> services;
+  raft::membership founders;
+};
+
+[[nodiscard]] partition_actor spawn_partition(caf::actor_system& system, partition_config config);
+
+} // namespace aqueduct::actors

@@ -1,0 +1,319 @@
+#include "actors/replica/replica.hpp"
+
+#include "raft/core.hpp"
+#include "raft/invariant.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <optional>
+
+namespace aqueduct::actors {
+
+namespace {
+
+raft::payload to_payload(const buffer& bytes) {
+  return {bytes.owner(), bytes.size()};
+}
+
+std::vector<storage::log_entry> to_storage(std::vector<raft::entry>&& entries) {
+  std::vector<storage::log_entry> converted;
+  converted.reserve(entries.size());
+  for (auto& entry : entries)
+    converted.push_back({entry.index.value, entry.term.value,
+                         static_cast<storage::entry_kind>(entry.kind),
+                         buffer(std::move(entry.body.data), entry.body.size)});
+  return converted;
+}
+
+std::vector<raft::entry> to_raft(std::vector<storage::log_entry>&& entries) {
+  std::vector<raft::entry> converted;
+  converted.reserve(entries.size());
+  for (auto& entry : entries)
+    converted.push_back({raft::log_index(entry.index), raft::term_id(entry.term),
+                         static_cast<raft::entry_kind>(entry.kind), to_payload(entry.body)});
+  return converted;
+}
+
+storage::hard_state to_storage(const raft::hard_state& hard) {
+  storage::hard_state converted;
+  converted.term = hard.term.value;
+  if (hard.voted_for)
+    converted.vote = storage::voted_replica{node_id(hard.voted_for->node.value),
+                                            hard.voted_for->incarnation.value};
+  return converted;
+}
+
+storage::log_base to_storage(const raft::snapshot_meta& meta) {
+  storage::log_base base;
+  base.index = meta.last.index.value;
+  base.term = meta.last.term.value;
+  base.next_offset = offset_t(-1);
+  base.data = buffer::from(raft::encode(meta.membership));
+  return base;
+}
+
+/// What the disk holds, in the core's terms; an error if it contradicts itself.
+result<raft::restored_state> restore(const storage::opened_group& group,
+                                     const raft::membership& founders) {
+  raft::restored_state state;
+  if (group.hard) {
+    state.hard.term = raft::term_id(group.hard->term);
+    if (group.hard->vote)
+      state.hard.voted_for = raft::replica_id{raft::node_id(group.hard->vote->node.value),
+                                              raft::incarnation(group.hard->vote->incarnation)};
+  }
+  state.base.last = {raft::term_id(group.base.term), raft::log_index(group.base.index)};
+  if (group.base.data.empty()) {
+    state.base.membership = founders;
+  } else {
+    const auto membership = raft::decode_membership(group.base.data.bytes());
+    if (!membership)
+      return unexpected(errc::storage_damaged, "the membership at the log's base is malformed");
+    state.base.membership = *membership;
+  }
+  for (const auto& run : group.terms)
+    state.terms.push_back({raft::term_id(run.term), raft::log_index(run.first_index)});
+  state.last = raft::log_index(group.last_index);
+  for (const auto& entry : group.memberships) {
+    const auto membership = raft::decode_membership(entry.body.bytes());
+    if (!membership)
+      return unexpected(errc::storage_damaged, "the membership entry at index " +
+                                                   std::to_string(entry.index) + " is malformed");
+    state.memberships.push_back({raft::log_index(entry.index), *membership});
+  }
+  state.applied = raft::log_index(std::max(group.applied_index, group.base.index));
+  state.commit = state.applied;
+  return state;
+}
+
+struct replica_state {
+  replica_state() = default;
+
+  void begin(replica_actor::pointer actor, replica_config given) {
+    self = actor;
+    config = std::move(given);
+    storage_open open;
+    open.group = config.group;
+    open.from = self;
+    open.state_family = config.state_family;
+    open.state_prefix = config.state_prefix;
+    open.segment_bytes = config.segment_bytes;
+    open.segment_age_ms = config.segment_age_ms;
+    self->send(config.storage, storage_request{std::move(open)});
+  }
+
+  // -- storage -----------------------------------------------------------------------------------
+
+  void handle(replica_opened& opened) {
+    if (!opened.group) {
+      fail(opened.group.error());
+      return;
+    }
+    auto restored = restore(*opened.group, config.founders);
+    if (!restored) {
+      fail(restored.error());
+      return;
+    }
+    auto made = raft::core::create(config.core, std::move(*restored));
+    if (auto* invalid = std::get_if<raft::invalid_state>(&made)) {
+      fail({errc::storage_damaged, invalid->reason});
+      return;
+    }
+    core.emplace(std::get<raft::core>(std::move(made)));
+    log = opened.group->reader;
+    notify(group_opened{std::move(opened.state), log});
+    perform(core->campaign());
+  }
+
+  void handle(replica_appended& done) {
+    if (!core)
+      return;
+    if (done.status) {
+      perform(core->persisted(done.ticket));
+    } else {
+      perform(core->persist_failed(done.ticket));
+      fail(done.status.error());
+    }
+  }
+
+  void handle(replica_loaded& loaded) {
+    if (!core)
+      return;
+    if (loaded.entries) {
+      perform(core->loaded(loaded.id, to_raft(std::move(*loaded.entries))), true);
+      return;
+    }
+    config.log->error("group {}: cannot read the log: {}", to_string(config.group),
+                      to_string(loaded.entries.error()));
+    perform(core->load_failed(loaded.id));
+    if (loaded.entries.error().code == errc::storage_damaged)
+      fail(loaded.entries.error());
+  }
+
+  void handle(replica_closed&) {
+    notify(group_closed{});
+    self->quit();
+  }
+
+  void handle(group_space& space) { notify(space); }
+
+  // -- the state machine and others --------------------------------------------------------------
+
+  void handle(replica_propose& request) {
+    const auto count = request.entries.size();
+    if (!core || stopping) {
+      notify(group_refused{count, failed ? errc::storage_failed : errc::shutting_down, -1});
+      return;
+    }
+    std::vector<raft::proposal> proposals;
+    proposals.reserve(count);
+    for (auto& entry : request.entries)
+      proposals.push_back({entry.kind, to_payload(entry.body)});
+    auto outcome = core->propose(std::move(proposals), raft::term_id(request.term));
+    if (const auto* accepted = std::get_if<raft::proposal_accepted>(&outcome.answer)) {
+      notify(group_proposed{accepted->first.value, accepted->term.value, count});
+    } else if (const auto* elsewhere = std::get_if<raft::proposal_not_leader>(&outcome.answer)) {
+      notify(group_refused{count, errc::not_leader,
+                           elsewhere->leader ? elsewhere->leader->node.value : -1});
+    } else {
+      notify(group_refused{count, errc::overloaded, -1});
+    }
+    perform(std::move(outcome.then));
+  }
+
+  void handle(replica_applied& done) {
+    if (core)
+      tell_applied(raft::log_index(done.index));
+  }
+
+  void handle(replica_compact& request) {
+    if (core && request.first_kept > 1)
+      perform(core->compact(raft::log_index(request.first_kept - 1)));
+  }
+
+  void handle(replica_tick&) {
+    tick_scheduled = false;
+    if (core)
+      perform(core->tick());
+  }
+
+  void handle(replica_stop&) {
+    if (std::exchange(stopping, true))
+      return;
+    core.reset();
+    self->send(config.storage, storage_request{storage_close{config.group, self}});
+  }
+
+  // -- effects -----------------------------------------------------------------------------------
+
+  void perform(raft::effects effects, bool loaded = false) {
+    if (effects.persist)
+      persist(std::move(*effects.persist));
+    if (effects.leader) {
+      group_leadership news;
+      news.term = effects.leader->term.value;
+      if (effects.leader->leader) {
+        news.leader = effects.leader->leader->node.value;
+        news.here = *effects.leader->leader == config.core.self;
+      }
+      notify(news);
+    }
+    for (const auto& event : effects.events)
+      config.log->debug("group {}: {}", to_string(config.group), raft::to_string(event));
+    for (const auto& load : effects.loads)
+      self->send(config.reader, reader_request{reader_load{log, load, self}});
+    schedule_tick();
+    if (effects.committed.empty())
+      return;
+    const auto last = effects.committed.back().index;
+    notify(group_committed{std::move(effects.committed), loaded});
+    // What was read from the disk waits until it is applied, so that replaying a long log does not
+    // pile it up in a mailbox. What is live is bounded by who proposed it.
+    if (!loaded)
+      tell_applied(last);
+  }
+
+  void tell_applied(raft::log_index index) {
+    if (index > core->applied_index())
+      perform(core->applied(index));
+  }
+
+  void persist(raft::persist_request request) {
+    storage_append append;
+    append.ticket = request.ticket;
+    append.from = self;
+    append.batch.group = config.group;
+    append.batch.ticket = request.ticket.number;
+    if (request.hard)
+      append.batch.hard = to_storage(*request.hard);
+    if (request.reset)
+      append.batch.reset = to_storage(*request.reset);
+    if (request.truncate_from)
+      append.batch.truncate_from = request.truncate_from->value;
+    append.batch.entries = to_storage(std::move(request.append));
+    if (request.compact)
+      append.compact = to_storage(*request.compact);
+    self->send(config.storage, storage_request{std::move(append)});
+  }
+
+  void schedule_tick() {
+    if (tick_scheduled || !core || core->is_hibernating())
+      return;
+    tick_scheduled = true;
+    self->delayed_send(self, std::chrono::milliseconds(config.tick_ms),
+                       replica_request{replica_tick{}});
+  }
+
+  template <class Event>
+  void notify(Event event) {
+    self->send(config.state_machine, group_event{std::move(event)});
+  }
+
+  void fail(error why) {
+    if (std::exchange(failed, true))
+      return;
+    config.log->error("group {} is out of service on this node until a restart: {}",
+                      to_string(config.group), to_string(why));
+    core.reset();
+    notify(group_failed{std::move(why)});
+  }
+
+  replica_actor::pointer self = nullptr;
+  replica_config config;
+  /// Nothing before the group is open and after it failed.
+  std::optional<raft::core> core;
+  std::shared_ptr<storage::log_reader> log;
+  bool failed = false;
+  bool stopping = false;
+  bool tick_scheduled = false;
+};
+
+replica_actor::behavior_type replica(replica_actor::stateful_pointer<replica_state> self,
+                                     replica_config config) {
+  self->state.begin(self, std::move(config));
+  auto* state = &self->state;
+  const auto guarded = [state](auto& message) {
+    try {
+      std::visit([state](auto& what) { state->handle(what); }, message.what);
+    } catch (const std::logic_error& broken) {
+      state->fail({errc::internal, broken.what()});
+    }
+  };
+  return {
+      [guarded](replica_request& request) { guarded(request); },
+      [guarded](storage_event& event) { guarded(event); },
+  };
+}
+
+} // namespace
+
+replica_actor spawn_replica(caf::actor_system& system, replica_config config) {
+  return system.spawn(replica, std::move(config));
+}
+
+} // namespace aqueduct::actors

@@ -1,0 +1,43 @@
+// THE RAFT REPLICA actor: drives the Raft core of one group replica. Storage is on one side, the
+// state machine (a partition or the controller) on the other. It decides nothing itself: it turns
+// messages into calls of the core and the core's effects into messages (raft/README.md, the driving
+// loop).
+//
+//   opening --replica_opened--> running --replica_stop--> closing --replica_closed--> gone
+//      \________ damaged ________/ \__ write failed, invariant broken __> failed
+#pragma once
+
+#include "actors/environment.hpp"
+#include "actors/logging.hpp"
+#include "actors/messages.hpp"
+#include "raft/options.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace aqueduct::actors {
+
+struct replica_config {
+  group_id group;
+  raft::core_options core;
+  storage_actor storage;
+  reader_actor reader;
+  state_machine_actor state_machine;
+  std::shared_ptr<environment> env;
+  std::shared_ptr<spdlog::logger> log;
+  /// Where the state machine keeps what it knows.
+  storage::family state_family = storage::family::partition_state;
+  std::string state_prefix;
+  std::uint64_t segment_bytes = 0;
+  std::int64_t segment_age_ms = 0;
+  std::int64_t tick_ms = 50;
+  /// The members of a group that has no log yet.
+  raft::membership founders;
+};
+
+[[nodiscard]] replica_actor spawn_replica(caf::actor_system& system, replica_config config);
+
+} // namespace aqueduct::actors

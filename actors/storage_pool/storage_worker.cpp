@@ -1,0 +1,354 @@
+#include "actors/storage_pool/storage_worker.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <deque>
+#include <limits>
+#include <unordered_map>
+
+namespace aqueduct::actors {
+
+namespace {
+
+/// A group that ran out of space: its writes wait in order until there is some.
+struct stuck_group {
+  std::deque<storage_append> waiting;
+};
+
+struct storage_worker_state {
+  storage_worker_state() = default;
+
+  void begin(storage_actor::pointer actor, storage_worker_config given) {
+    self = actor;
+    config = std::move(given);
+    store = std::make_unique<storage::log_store>(*config.disk, *config.state, config.store);
+    if (config.finish_removals)
+      (void)store->finish_removals();
+    (void)store->maintain(timestamp_ms(config.env->now_ms()));
+    accepts = store->accepts_writes();
+    next_sync_ms = config.env->steady_ms() + config.sync_interval_ms;
+    schedule_tick();
+  }
+
+  // -- requests ----------------------------------------------------------------------------------
+
+  void handle(storage_open& request) {
+    replica_opened opened;
+    opened.group =
+        store->open(request.group, segment_options(request.segment_bytes, request.segment_age_ms));
+    if (opened.group) {
+      const auto end = storage::end_of_prefix(request.state_prefix);
+      const auto scanned = config.state->scan(
+          request.state_family, request.state_prefix, end,
+          [&](std::string_view key, std::string_view value) {
+            opened.state.push_back(
+                {std::string(key.substr(request.state_prefix.size())), std::string(value)});
+            return true;
+          });
+      if (!scanned)
+        opened.group = scanned.propagate();
+    }
+    owners[request.group] = request.from;
+    self->send(request.from, storage_event{std::move(opened)});
+    if (!accepts)
+      self->send(request.from, storage_event{group_space{false}});
+  }
+
+  void handle(storage_append& request) {
+    if (const auto it = stuck.find(request.batch.group); it != stuck.end()) {
+      it->second.waiting.push_back(std::move(request));
+      return;
+    }
+    if (queue.empty())
+      self->send(self, storage_flush{});
+    queue.push_back(std::move(request));
+  }
+
+  void handle(storage_write_state& request) {
+    const auto written = config.state->write(request.batch, storage::durability::relaxed);
+    // A failure is no danger: the state is written again with the next change, and the log is kept
+    // until it was.
+    if (!written || !request.trim_before)
+      return;
+    const auto segments = store->segments(request.group);
+    const auto first_kept = std::ranges::find_if(segments, [&](const auto& segment) {
+      return segment.next_offset.value > *request.trim_before;
+    });
+    if (first_kept != segments.begin() && first_kept != segments.end())
+      self->send(request.from, log_answer{log_trimmed{first_kept->first_index}});
+    else if (!segments.empty() && first_kept == segments.end())
+      self->send(request.from, log_answer{log_trimmed{segments.back().first_index}});
+  }
+
+  void handle(storage_retention& request) {
+    storage::retention_limits limits;
+    limits.retention_ms = request.request.retention_ms.value_or(-1);
+    limits.retention_bytes =
+        request.request.retention_bytes
+            ? static_cast<std::int64_t>(std::min<std::uint64_t>(
+                  *request.request.retention_bytes, std::numeric_limits<std::int64_t>::max()))
+            : -1;
+    const auto point =
+        store->retention(request.group, timestamp_ms(request.request.now_ms), limits);
+    if (point)
+      self->send(request.from, log_answer{log_retention_found{point->first_offset.value}});
+  }
+
+  void handle(storage_describe& request) {
+    log_described answer;
+    answer.token = request.token;
+    answer.size_bytes = static_cast<std::int64_t>(store->size_bytes(request.group));
+    const auto oldest = request.log->find_time(timestamp_ms(0), request.commit_index + 1);
+    if (oldest && *oldest)
+      answer.oldest_ms = (*oldest)->timestamp.value;
+    self->send(request.from, log_answer{answer});
+  }
+
+  void handle(storage_configure& request) {
+    store->configure(request.group, segment_options(request.segment_bytes, request.segment_age_ms));
+  }
+
+  void handle(storage_close& request) {
+    flush();
+    fail_stuck(request.group, {errc::shutting_down, "the group was closed"});
+    (void)store->close(request.group);
+    owners.erase(request.group);
+    self->send(request.from, storage_event{replica_closed{}});
+  }
+
+  void handle(storage_remove& request) {
+    flush();
+    fail_stuck(request.group, {errc::unknown_partition, "the group was removed"});
+    owners.erase(request.group);
+    removals.push_back(std::move(request));
+    if (removals.size() == 1)
+      self->send(self, storage_flush{});
+  }
+
+  void handle(storage_sync& request) {
+    flush();
+    result<void> outcome;
+    for (const auto& synced : store->sync_dirty())
+      if (!synced.status)
+        outcome = synced.status;
+    if (auto flushed = config.state->flush(); !flushed)
+      outcome = flushed;
+    request.done(outcome);
+  }
+
+  void handle(storage_list& request) { request.done(list_groups()); }
+
+  [[nodiscard]] result<std::vector<group_id>> list_groups() {
+    std::vector<group_id> groups;
+    const auto root = config.store.directory + "/groups";
+    const auto present = config.disk->exists(root);
+    if (!present)
+      return present.propagate();
+    if (!*present)
+      return groups;
+    const auto topics = config.disk->list(root);
+    if (!topics)
+      return topics.propagate();
+    for (const auto& name : *topics) {
+      uuid topic;
+      if (!parse_uuid(name, topic))
+        continue;
+      const auto partitions = config.disk->list(root + "/" + name);
+      if (!partitions)
+        return partitions.propagate();
+      for (const auto& number : *partitions) {
+        std::int32_t partition = 0;
+        const auto end = number.data() + number.size();
+        if (std::from_chars(number.data(), end, partition).ptr == end)
+          groups.push_back({topic, partition});
+      }
+    }
+    return groups;
+  }
+
+  // -- writing -----------------------------------------------------------------------------------
+
+  void flush() {
+    if (!queue.empty())
+      write(std::exchange(queue, {}));
+    if (removals.empty())
+      return;
+    // Many removals at once cost little more than one.
+    std::vector<group_id> groups;
+    for (const auto& removal : removals)
+      groups.push_back(removal.group);
+    const auto removed = store->remove(groups);
+    for (const auto& removal : std::exchange(removals, {}))
+      removal.done(removed);
+  }
+
+  void write(std::vector<storage_append> requests) {
+    std::vector<storage::append_batch> batches;
+    batches.reserve(requests.size());
+    for (auto& request : requests)
+      batches.push_back(request.batch);
+    const auto outcomes = store->flush(std::move(batches));
+    for (std::size_t i = 0; i < requests.size(); ++i)
+      answer(requests[i], outcomes[i].status);
+    note_space();
+  }
+
+  void answer(storage_append& request, result<void> status) {
+    if (!status && status.error().code == errc::storage_full) {
+      // Nothing was written and nothing was promised: it waits, and all that follows it.
+      stuck[request.batch.group].waiting.push_back(std::move(request));
+      return;
+    }
+    if (status && request.compact)
+      status = store->trim_prefix(request.batch.group, std::move(*request.compact));
+    self->send(request.from, storage_event{replica_appended{request.ticket, std::move(status)}});
+  }
+
+  void retry_stuck() {
+    if (stuck.empty())
+      return;
+    for (auto& [group, waiting] : std::exchange(stuck, {})) {
+      std::vector<storage_append> again(std::make_move_iterator(waiting.waiting.begin()),
+                                        std::make_move_iterator(waiting.waiting.end()));
+      write(std::move(again));
+    }
+  }
+
+  void fail_stuck(const group_id& group, const error& why) {
+    const auto it = stuck.find(group);
+    if (it == stuck.end())
+      return;
+    for (auto& request : it->second.waiting)
+      self->send(request.from, storage_event{replica_appended{request.ticket, unexpected(why)}});
+    stuck.erase(it);
+  }
+
+  void note_space() {
+    const bool now_accepts = store->accepts_writes() && stuck.empty();
+    if (now_accepts == accepts)
+      return;
+    accepts = now_accepts;
+    for (const auto& [group, owner] : owners)
+      self->send(owner, storage_event{group_space{accepts}});
+  }
+
+  void tick() {
+    if (config.finish_removals)
+      (void)store->finish_removals();
+    (void)store->maintain(timestamp_ms(config.env->now_ms()));
+    retry_stuck();
+    note_space();
+    if (config.store.flush == storage::flush_mode::interval &&
+        config.env->steady_ms() >= next_sync_ms) {
+      next_sync_ms = config.env->steady_ms() + config.sync_interval_ms;
+      (void)store->sync_dirty();
+    }
+    schedule_tick();
+  }
+
+  void schedule_tick() {
+    self->delayed_send(self, std::chrono::milliseconds(config.tick_ms), storage_tick{});
+  }
+
+  [[nodiscard]] storage::segment_options segment_options(std::uint64_t bytes,
+                                                         std::int64_t age_ms) const {
+    storage::segment_options options;
+    options.segment_bytes = bytes;
+    options.segment_age_ms = age_ms;
+    options.preallocate_bytes = config.preallocate_bytes;
+    options.index_interval_bytes = config.index_interval_bytes;
+    return options;
+  }
+
+  storage_actor::pointer self = nullptr;
+  storage_worker_config config;
+  std::unique_ptr<storage::log_store> store;
+  std::vector<storage_append> queue;
+  std::vector<storage_remove> removals;
+  /// Invariant: each has at least one waiting write.
+  std::unordered_map<group_id, stuck_group> stuck;
+  std::unordered_map<group_id, replica_actor> owners;
+  bool accepts = true;
+  std::int64_t next_sync_ms = 0;
+};
+
+storage_actor::behavior_type
+storage_worker(storage_actor::stateful_pointer<storage_worker_state> self,
+               storage_worker_config config) {
+  self->state.begin(self, std::move(config));
+  auto* state = &self->state;
+  return {
+      [state](storage_request& request) {
+        std::visit([state](auto& what) { state->handle(what); }, request.what);
+      },
+      [state](storage_flush) { state->flush(); },
+      [state](storage_tick) { state->tick(); },
+  };
+}
+
+reader_actor::behavior_type reader(reader_actor::pointer self, int) {
+  struct answering {
+    reader_actor::pointer self;
+
+    void operator()(reader_read& what) const {
+      storage::records_request request;
+      request.from = offset_t(what.request.offset);
+      request.end_index = what.request.commit_index + 1;
+      request.bytes_max = what.request.bytes_max;
+      auto read = what.log->read_records(request);
+      log_read_done done;
+      done.token = what.request.token;
+      if (read)
+        done.answer = read_answer{std::move(read->batches), read->next_offset.value};
+      else
+        done.answer = read.propagate();
+      self->send(what.from, log_answer{std::move(done)});
+    }
+
+    void operator()(reader_find_time& what) const {
+      auto found = what.log->find_time(timestamp_ms(what.request.timestamp_ms),
+                                       what.request.commit_index + 1);
+      log_time_found done;
+      done.token = what.request.token;
+      using place = std::optional<std::pair<std::int64_t, std::int64_t>>;
+      if (!found)
+        done.found = found.propagate();
+      else if (*found)
+        done.found = place(std::pair((*found)->offset.value, (*found)->timestamp.value));
+      else
+        done.found = place();
+      self->send(what.from, log_answer{std::move(done)});
+    }
+
+    void operator()(reader_load& what) const {
+      replica_loaded loaded;
+      loaded.id = what.request.id;
+      loaded.entries = what.log->read_entries(what.request.begin.value, what.request.end.value,
+                                              what.request.bytes_max);
+      self->send(what.from, storage_event{std::move(loaded)});
+    }
+  };
+  return {[self](reader_request& request) { std::visit(answering{self}, request.what); }};
+}
+
+} // namespace
+
+storage_actor spawn_storage_worker(caf::actor_system& system, storage_worker_config config) {
+  if (config.detached)
+    return system.spawn<caf::detached>(storage_worker, std::move(config));
+  return system.spawn(storage_worker, std::move(config));
+}
+
+reader_actor spawn_reader(caf::actor_system& system, bool detached) {
+  if (detached)
+    return system.spawn<caf::detached>(reader, 0);
+  return system.spawn(reader, 0);
+}
+
+} // namespace aqueduct::actors

@@ -1,0 +1,41 @@
+// THE STORAGE ACTOR: the one writer of the groups that hash to it. Appends are queued; the first
+// one makes the actor send itself a flush, and everything that arrived in between is written and
+// synced together (group commit). Reads go to THE READER ACTORS, so they never wait behind a flush.
+//
+// Both block on the disk: spawn them detached, except in a simulation.
+#pragma once
+
+#include "actors/environment.hpp"
+#include "actors/messages.hpp"
+#include "storage/disk.hpp"
+#include "storage/kv.hpp"
+#include "storage/log_store.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <cstdint>
+#include <memory>
+
+namespace aqueduct::actors {
+
+struct storage_worker_config {
+  std::shared_ptr<storage::disk> disk;
+  std::shared_ptr<storage::kv> state;
+  std::shared_ptr<environment> env;
+  storage::store_options store;
+  /// Between two syncs in flush mode `interval`.
+  std::int64_t sync_interval_ms = 1000;
+  std::size_t index_interval_bytes = 64 * 1024;
+  std::uint64_t preallocate_bytes = 16ULL << 20;
+  std::int64_t tick_ms = 1000;
+  /// This one finishes the removals that a crash interrupted; one of the pool does.
+  bool finish_removals = false;
+  /// Detached: a thread of its own.
+  bool detached = true;
+};
+
+[[nodiscard]] storage_actor spawn_storage_worker(caf::actor_system& system,
+                                                 storage_worker_config config);
+[[nodiscard]] reader_actor spawn_reader(caf::actor_system& system, bool detached);
+
+} // namespace aqueduct::actors
