@@ -168,8 +168,11 @@ std::span<const progress> core::followers() const {
 // -- dispatch
 // --------------------------------------------------------------------------------------
 
-/// Answers to what was said before falling asleep, and the word to do so, wake nobody up.
+/// Answers to what was said before falling asleep, and the word to do so, wake nobody up. Nor does
+/// who was removed and does not know it: it would wake the followers and not their leader.
 bool core::wakes(replica_id from, const message& m) const {
+  if (std::holds_alternative<pre_vote_request>(m) || std::holds_alternative<vote_request>(m))
+    return members().contains(from);
   if (term_of(m) > hard_.term)
     return true;
   if (const auto* heartbeat = std::get_if<heartbeat_request>(&m))

@@ -234,6 +234,7 @@ private:
   // -- replication.cpp: the leader's side --------------------------------------------------------
   [[nodiscard]] bool exceeds_pending_limit(const std::vector<proposal>& batch) const;
   void append_own(entry_kind kind, payload body);
+  void append_first_own();
   void broadcast_append();
   void send_append(progress& to, bool even_if_empty);
   void send_entries(progress& to, std::vector<entry> entries);
@@ -281,6 +282,7 @@ private:
 
   // -- reconfiguration.cpp -----------------------------------------------------------------------
   [[nodiscard]] bool ready_for_change(const leader_state& l, const membership_change& change) const;
+  void append_members(membership m);
   void adopt_members(log_index index, membership m);
   void update_peers();
 

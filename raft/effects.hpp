@@ -102,8 +102,8 @@ enum class refusal : std::uint8_t {
   not_a_member,
   previous_missing,
   malformed,
-  /// Entries that were loaded are not those that the log had, or what was acknowledged is not there:
-  /// the disk lost or changed something.
+  /// Entries that were loaded are not those that the log had, or what was acknowledged is not
+  /// there: the disk lost or changed something.
   damaged,
 };
 /// A request of `who` was refused, or something that it sent was ignored.

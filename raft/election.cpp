@@ -15,6 +15,7 @@ namespace aqueduct::raft {
 template <class State>
 void core::enter(State next) {
   const auto before = role();
+  rouse();
   fail_reads();
   if (auto* l = std::get_if<leader_state>(&role_); l && l->transfer && !l->transfer->handed_over)
     abort_transfer();
@@ -60,8 +61,7 @@ void core::become_leader() {
   next.first_own = log_.last().index.next();
   for_each_other_member([&](replica_id who) { next.peers.emplace_back(who, next.first_own); });
   enter(std::move(next));
-  // Entries of older terms commit together with this one, never by themselves (5.4.2, R6).
-  append_own(entry_kind::noop, {});
+  append_first_own();
   broadcast_append();
 }
 

@@ -61,6 +61,8 @@ public:
   bool recently_active = false;
   /// The newest read round that it confirmed.
   std::uint64_t read_round = 0;
+  /// Commit index that the last request named.
+  log_index commit_sent;
   /// Ticks since the state was offered.
   std::uint32_t snapshot_ticks = 0;
 

@@ -35,8 +35,7 @@ change_outcome core::change_membership(const membership_change& change) {
   } else {
     outcome.answer = answer_kind::accepted;
     outcome.at = {hard_.term, log_.last().index.next()};
-    append_own(entry_kind::membership, payload_of(*next));
-    adopt_members(outcome.at.index, std::move(*next));
+    append_members(std::move(*next));
     update_peers();
     broadcast_append();
     advance_commit(); // fewer voters may need fewer acknowledgements
@@ -58,6 +57,11 @@ bool core::ready_for_change(const leader_state& l, const membership_change& chan
     return p.who() == promotion->who && p.mode() == progress_mode::replicate &&
            p.next() > log_.last().index;
   });
+}
+
+void core::append_members(membership m) {
+  append_own(entry_kind::membership, payload_of(m));
+  adopt_members(log_.last().index, std::move(m));
 }
 
 void core::adopt_members(log_index index, membership m) {

@@ -61,6 +61,15 @@ void core::append_own(entry_kind kind, payload body) {
   std::get<leader_state>(role_).idle_ticks = 0;
 }
 
+/// Entries of older terms commit together with this one, never by themselves (5.4.2, R6). The first
+/// entry of all names the founders: who joins later learns of them from the log.
+void core::append_first_own() {
+  if (log_.last().index.value == 0)
+    append_members(membership(members()));
+  else
+    append_own(entry_kind::noop, {});
+}
+
 // -- sending
 // ---------------------------------------------------------------------------------------
 
@@ -104,6 +113,7 @@ void core::send_entries(progress& to, std::vector<entry> entries) {
     return;
   }
   to.sent(entries.size(), payload_charge(entries));
+  to.commit_sent = commit_;
   send(to.who(), append_request{hard_.term, {*term, previous}, commit_, std::move(entries)},
        outbox::after::nothing);
 }
@@ -172,8 +182,10 @@ void core::advance_commit() {
     resign(resignation::removed);
     return;
   }
+  // Who has acknowledged everything hears of the commit at once; the others with what comes next,
+  // or when they have.
   for (auto& peer : l.peers)
-    send_append(peer, true);
+    send_append(peer, peer.inflight_requests() == 0);
 }
 
 // -- answers
@@ -203,7 +215,7 @@ void core::on(replica_id from, const append_response& m) {
     advance_commit();
   // Committing may have ended the office, and with it what is known of the peer.
   if (auto* still = peer_of(from)) {
-    send_append(*still, false);
+    send_append(*still, still->inflight_requests() == 0 && still->commit_sent < commit_);
     continue_transfer();
   }
 }

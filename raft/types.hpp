@@ -57,7 +57,7 @@ enum class entry_kind : std::uint8_t {
   noop = 0,
   records = 1,
   command = 2,
-  /// Written by the core: an encoded `membership`.
+  /// Written by the core: an encoded `membership`. The first entry of every group is one.
   membership = 3,
 };
 

@@ -320,7 +320,8 @@ private:
     for (const auto& text : acknowledged_)
       REQUIRE(state.count(text) == 1);
     cluster_.pass_time(30);
-    REQUIRE(cluster_.commit("the last word"));
+    const bool committed = cluster_.commit("the last word");
+    REQUIRE_MESSAGE(committed, cluster_.describe());
     acknowledge();
     for (const auto& [node, asked] : reads_)
       REQUIRE(asked.empty()); // no read waits for ever

@@ -66,6 +66,8 @@ private:
         r->printed.clear();
         if (d.text("settle") != "no")
           r->settle();
+        if (r->fetch())
+          r->install(*replicas_.at(r->fetch()->from.node.value));
         text += prefixed(node, r->printed);
         for (auto& m : std::exchange(r->sent, {})) {
           const auto to = m.to.node.value;
@@ -136,8 +138,6 @@ private:
       r.call([&](core& c) { return c.transfer_leadership(id_of(static_cast<int>(first))); });
     else if (d.name == "add-learner" || d.name == "promote" || d.name == "remove")
       return change(r, d);
-    else if (d.name == "install")
-      return "use deliver\n";
     else if (d.name == "state")
       return state(r);
     else
@@ -247,6 +247,18 @@ TEST_SUITE("raft.golden") {
   }
   TEST_CASE("entries that are not in memory are loaded in chunks as in single_load.txt") {
     run_file("single_load.txt");
+  }
+  TEST_CASE("three replicas elect a leader and follow it as in group_election.txt") {
+    run_file("group_election.txt");
+  }
+  TEST_CASE("a leader brings a follower up to date as in group_replication.txt") {
+    run_file("group_replication.txt");
+  }
+  TEST_CASE("a group grows from one to two and on to a state as in group_growth.txt") {
+    run_file("group_growth.txt");
+  }
+  TEST_CASE("leadership moves, and a group sleeps, as in group_transfer_sleep.txt") {
+    run_file("group_transfer_sleep.txt");
   }
   TEST_CASE("compaction, overload and sleep go as in single_limits.txt") {
     run_file("single_limits.txt");

@@ -441,6 +441,26 @@ TEST_SUITE("raft.hibernation") {
     CHECK(group.at(3).state().size() == 1);
   }
 
+  TEST_CASE("who was removed and does not know it neither wakes a sleeping group nor unseats it") {
+    auto o = common();
+    o.hibernate_after_ticks = 5;
+    cluster group(3, 1, o);
+    group.elect(1);
+    // Node 2 hears nothing of what happens now, and never of node 4.
+    group.isolate(2);
+    join(group, 4);
+    must_change(group, remove_replica{id_of(2)});
+    group.elect(4);
+    const auto term = group.at(4).node().term();
+    group.pass_time(30);
+    REQUIRE(group.at(4).node().is_hibernating());
+    group.heal();
+    group.pass_time(200);
+    CHECK(group.leader() == 4);
+    CHECK(group.at(4).node().term() == term);
+    CHECK(group.at(1).node().is_hibernating());
+  }
+
   TEST_CASE(
       "a follower that missed the word to sleep wakes the others without deposing the leader") {
     auto o = common();

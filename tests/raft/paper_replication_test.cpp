@@ -60,7 +60,7 @@ TEST_SUITE("raft.paper_replication") {
   TEST_CASE("a leader begins its term with an entry of its own (thesis 6.4, 5.4.2)") {
     led t;
     CHECK(t.r.node().log().last() == id(1, 1));
-    CHECK(t.r.storage().entries()[0].kind == entry_kind::noop);
+    CHECK(t.r.storage().entries()[0].kind == entry_kind::membership);
     CHECK(t.r.node().commit_index() == log_index(1));
   }
 
