@@ -42,8 +42,7 @@ core::core(const core_options& options, restored_state state)
   std::get<follower_state>(role_).timeout_ticks = draw_timeout();
 }
 
-// -- inputs
-// ----------------------------------------------------------------------------------------
+// -- inputs -------------------------------------------------------------------------------------
 
 effects core::step(replica_id from, message m) {
   if (poisoned_ || from == options_.self)
@@ -90,44 +89,6 @@ effects core::persist_failed(persist_ticket ticket) {
   return finish();
 }
 
-effects core::applied(log_index upto) {
-  RAFT_INVARIANT(upto <= handed_out_, std::to_string(upto.value) + " applied, " +
-                                          std::to_string(handed_out_.value) + " handed out");
-  if (upto > applied_) {
-    applied_ = upto;
-    log_.applied(upto);
-  }
-  return finish();
-}
-
-effects core::loaded(std::uint64_t id, std::vector<entry> entries) {
-  if (poisoned_)
-    return finish();
-  if (apply_load_ && apply_load_->id == id) {
-    apply_loaded(std::move(entries));
-  } else if (auto* l = std::get_if<leader_state>(&role_)) {
-    const auto waits = [id](const progress& p) { return p.load == id; };
-    const auto at = std::find_if(l->peers.begin(), l->peers.end(), waits);
-    if (at != l->peers.end())
-      peer_loaded(*at, std::move(entries));
-  }
-  return finish();
-}
-
-effects core::load_failed(std::uint64_t id) {
-  if (apply_load_ && apply_load_->id == id) {
-    apply_load_.reset();
-    apply_load_retry_ = true;
-  } else if (auto* l = std::get_if<leader_state>(&role_)) {
-    for (auto& peer : l->peers) {
-      // The next answer to a heartbeat tries again.
-      if (peer.load == id)
-        peer.load.reset();
-    }
-  }
-  return finish();
-}
-
 effects core::compact(log_index upto) {
   RAFT_INVARIANT(upto <= applied_,
                  std::to_string(upto.value) + " above applied " + std::to_string(applied_.value));
@@ -142,8 +103,7 @@ effects core::wake() {
   return finish();
 }
 
-// -- observers
-// -------------------------------------------------------------------------------------
+// -- observers ----------------------------------------------------------------------------------
 
 std::optional<replica_id> core::leader() const {
   if (is_leader())
@@ -165,8 +125,7 @@ std::span<const progress> core::followers() const {
   return {};
 }
 
-// -- dispatch
-// --------------------------------------------------------------------------------------
+// -- dispatch -----------------------------------------------------------------------------------
 
 /// Answers to what was said before falling asleep, and the word to do so, wake nobody up. Nor does
 /// who was removed and does not know it: it would wake the followers and not their leader.
@@ -236,8 +195,7 @@ void core::dispatch(replica_id from, message m) {
       std::move(m));
 }
 
-// -- what all rules share
-// --------------------------------------------------------------------------
+// -- what all rules share -----------------------------------------------------------------------
 
 void core::refuse(replica_id who, term_id term, refusal why) {
   emit(refused{who, term, why});
@@ -293,56 +251,6 @@ void core::begin_write() {
   if (out_.persist)
     out_.persist->ticket = outbox_.begin_write(last, hard_dirty_, own_vote);
   hard_dirty_ = false;
-}
-
-void core::hand_out() {
-  // Only what is durable here is applied: the state machine is never ahead of the log on disk.
-  const auto end = std::min(commit_, outbox_.durable_index());
-  if (apply_load_ || apply_load_retry_ || handed_out_ >= end)
-    return;
-  const auto begin = handed_out_.next();
-  if (begin >= log_.tail_begin()) {
-    auto entries = log_.copy(begin, end.next(), std::numeric_limits<std::size_t>::max());
-    std::move(entries.begin(), entries.end(), std::back_inserter(out_.committed));
-    handed_out_ = end;
-  } else if (applied_ == handed_out_) {
-    // One chunk at a time, and the next when this one is applied: that bounds what is in memory.
-    apply_load_ = load_request{next_load_id_++, begin, std::min(end.next(), log_.tail_begin()),
-                               options_.load_bytes_max};
-    out_.loads.push_back(*apply_load_);
-  }
-}
-
-bool core::is_what_was_asked_for(log_index begin, log_index end,
-                                 const std::vector<entry>& entries) const {
-  if (entries.empty() || entries.size() > end.value - begin.value)
-    return false;
-  auto index = begin;
-  for (const auto& e : entries) {
-    if (e.index != index || log_.term_at(index) != e.term)
-      return false;
-    index = index.next();
-  }
-  return true;
-}
-
-void core::apply_loaded(std::vector<entry> entries) {
-  const auto request = *std::exchange(apply_load_, std::nullopt);
-  if (!is_what_was_asked_for(request.begin, request.end, entries)) {
-    refuse(options_.self, hard_.term, refusal::damaged);
-    apply_load_retry_ = true;
-    return;
-  }
-  handed_out_ = entries.back().index;
-  out_.committed = std::move(entries);
-}
-
-void core::trim_tail() {
-  const auto durable = outbox_.durable_index();
-  const bool alone = members().voters.size() + members().learners.size() <= 1;
-  log_.forget(std::min(durable, applied_), alone ? 0 : options_.tail_bytes_max);
-  if (!is_leader())
-    log_.forget(durable, options_.tail_bytes_max);
 }
 
 void core::note_leader() {

@@ -4,9 +4,8 @@
 // same calls give the same effects, on every machine.
 //
 // It is a value, owned by one actor; nothing in it is shared but payload bytes. This header is the
-// interface and the state; election.cpp, replication.cpp, follower.cpp, snapshot.cpp, reads.cpp and
-// reconfiguration.cpp hold the rules, core.cpp only dispatches. raft/README.md has the driving
-// loop.
+// interface and the state; the rules are in files by concern, core.cpp only dispatches.
+// raft/README.md has the driving loop.
 #pragma once
 
 #include "raft/effects.hpp"
@@ -80,7 +79,7 @@ public:
   [[nodiscard]] static std::variant<core, invalid_state> create(const core_options& options,
                                                                 restored_state state);
 
-  // -- inputs ------------------------------------------------------------------------------------
+  // -- inputs -----------------------------------------------------------------------------------
 
   /// A message of another replica, addressed to this one. Malformed or stale ones are ignored.
   [[nodiscard]] effects step(replica_id from, message m);
@@ -128,7 +127,7 @@ public:
   /// Ticks resume, for the group may be needed or its leader's node may be gone.
   [[nodiscard]] effects wake();
 
-  // -- observers ---------------------------------------------------------------------------------
+  // -- observers --------------------------------------------------------------------------------
 
   [[nodiscard]] const core_options& options() const { return options_; }
   [[nodiscard]] replica_id self() const { return options_.self; }
@@ -170,7 +169,7 @@ public:
 private:
   core(const core_options& options, restored_state state);
 
-  // -- core.cpp: dispatch and what all rules share -----------------------------------------------
+  // -- core.cpp: dispatch and what all rules share ----------------------------------------------
   [[nodiscard]] bool wakes(replica_id from, const message& m) const;
   bool adopt_term(replica_id from, const message& m);
   void answer_older_term(replica_id from, const message& m);
@@ -181,11 +180,6 @@ private:
   void rouse();
   [[nodiscard]] effects finish();
   void begin_write();
-  void hand_out();
-  [[nodiscard]] bool is_what_was_asked_for(log_index begin, log_index end,
-                                           const std::vector<entry>& entries) const;
-  void apply_loaded(std::vector<entry> entries);
-  void trim_tail();
   void note_leader();
   void compact_log(log_index upto);
   template <class Event>
@@ -208,7 +202,14 @@ private:
     }
   }
 
-  // -- election.cpp ------------------------------------------------------------------------------
+  // -- applying.cpp -----------------------------------------------------------------------------
+  void hand_out();
+  [[nodiscard]] bool is_what_was_asked_for(log_index begin, log_index end,
+                                           const std::vector<entry>& entries) const;
+  void apply_loaded(std::vector<entry> entries);
+  void trim_tail();
+
+  // -- election.cpp -----------------------------------------------------------------------------
   template <class State>
   void enter(State next);
   void become_follower(term_id term, std::optional<replica_id> leader);
@@ -231,7 +232,7 @@ private:
   void on(replica_id from, const vote_response& m);
   void on(replica_id from, const timeout_now& m);
 
-  // -- replication.cpp: the leader's side --------------------------------------------------------
+  // -- replication.cpp: the leader's side -------------------------------------------------------
   [[nodiscard]] bool exceeds_pending_limit(const std::vector<proposal>& batch) const;
   void append_own(entry_kind kind, payload body);
   void append_first_own();
@@ -247,6 +248,8 @@ private:
   void on(replica_id from, const append_response& m);
   void on(replica_id from, const heartbeat_response& m);
   void on(replica_id from, const snapshot_response& m);
+
+  // -- office.cpp -------------------------------------------------------------------------------
   void tick_leader();
   [[nodiscard]] bool keeps_office();
   void resign(resignation why);
@@ -255,7 +258,7 @@ private:
   void continue_transfer();
   void abort_transfer();
 
-  // -- follower.cpp: the follower's side ---------------------------------------------------------
+  // -- follower.cpp: the follower's side --------------------------------------------------------
   [[nodiscard]] bool follow(replica_id from);
   void on(replica_id from, append_request&& m);
   void skip_committed(log_slice& slice);
@@ -264,12 +267,12 @@ private:
   void commit_to(log_index index);
   void on(replica_id from, const heartbeat_request& m);
 
-  // -- snapshot.cpp ------------------------------------------------------------------------------
+  // -- snapshot.cpp -----------------------------------------------------------------------------
   void on(replica_id from, const snapshot_offer& m);
   void answer_installed(replica_id to);
   void replace_log(snapshot_meta meta);
 
-  // -- reads.cpp ---------------------------------------------------------------------------------
+  // -- reads.cpp --------------------------------------------------------------------------------
   void ask_read(std::uint64_t context, std::optional<replica_id> asker);
   void start_waiting_reads();
   [[nodiscard]] std::uint64_t confirmed_round();
@@ -280,7 +283,7 @@ private:
   void on(replica_id from, const read_index_request& m);
   void on(replica_id from, const read_index_response& m);
 
-  // -- reconfiguration.cpp -----------------------------------------------------------------------
+  // -- reconfiguration.cpp ----------------------------------------------------------------------
   [[nodiscard]] bool ready_for_change(const leader_state& l, const membership_change& change) const;
   void append_members(membership m);
   void adopt_members(log_index index, membership m);

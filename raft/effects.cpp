@@ -1,3 +1,4 @@
+// How events print.
 #include "raft/effects.hpp"
 
 namespace aqueduct::raft {

@@ -82,8 +82,7 @@ struct leader_change {
   term_id term;
 };
 
-// -- events: what an operator or a test wants to know; nothing depends on them
-// ---------------------
+// -- events: what an operator or a test wants to know; nothing depends on them ------------------
 
 struct role_changed {
   role_kind from;

@@ -9,8 +9,7 @@
 
 namespace aqueduct::raft {
 
-// -- changes of role
-// -------------------------------------------------------------------------------
+// -- changes of role ----------------------------------------------------------------------------
 
 template <class State>
 void core::enter(State next) {
@@ -65,8 +64,7 @@ void core::become_leader() {
   broadcast_append();
 }
 
-// -- elections
-// -------------------------------------------------------------------------------------
+// -- elections ----------------------------------------------------------------------------------
 
 effects core::campaign() {
   if (poisoned_)
@@ -185,8 +183,7 @@ void core::count_vote(replica_id from, bool granted) {
   }
 }
 
-// -- messages
-// --------------------------------------------------------------------------------------
+// -- messages -----------------------------------------------------------------------------------
 
 std::optional<refusal> core::reason_to_refuse_vote(entry_id last) const {
   if (!may_vote())

@@ -1,3 +1,4 @@
+// Where a broken invariant is thrown.
 #include "raft/invariant.hpp"
 
 namespace aqueduct::raft {

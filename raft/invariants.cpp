@@ -1,3 +1,4 @@
+// The promises that one replica can be held to, from outside.
 #include "raft/invariants.hpp"
 
 #include "raft/invariant.hpp"

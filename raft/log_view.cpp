@@ -1,3 +1,4 @@
+// Terms as runs, payloads as a suffix; every change keeps the two and the counters together.
 #include "raft/log_view.hpp"
 
 #include "raft/invariant.hpp"

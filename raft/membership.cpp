@@ -1,3 +1,4 @@
+// Changes of membership and the bytes of one. Nothing here knows a log or a leader.
 #include "raft/membership.hpp"
 
 #include <algorithm>

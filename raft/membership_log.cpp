@@ -1,3 +1,4 @@
+// A sorted list whose first element is what the compacted part of the log amounts to.
 #include "raft/membership_log.hpp"
 
 #include "raft/invariant.hpp"

@@ -1,3 +1,4 @@
+// How messages print.
 #include "raft/messages.hpp"
 
 namespace aqueduct::raft {

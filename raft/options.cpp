@@ -1,3 +1,4 @@
+// What options and restored states are refused, with the sentence that says why.
 #include "raft/options.hpp"
 
 namespace aqueduct::raft {

@@ -1,3 +1,4 @@
+// A queue of writes; done ones leave it from the front only.
 #include "raft/outbox.hpp"
 
 #include "raft/invariant.hpp"

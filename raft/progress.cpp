@@ -1,3 +1,4 @@
+// The transitions of the drawing in progress.hpp.
 #include "raft/progress.hpp"
 
 #include <algorithm>

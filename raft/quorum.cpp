@@ -1,3 +1,4 @@
+// Majorities as order statistics.
 #include "raft/quorum.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// How the vocabulary prints, and when a piece of a log is one.
 #include "raft/types.hpp"
 
 namespace aqueduct::raft {

@@ -32,8 +32,7 @@ membership voters_of(std::initializer_list<int> nodes) {
   return m;
 }
 
-// -- disk
-// ------------------------------------------------------------------------------------------
+// -- disk ---------------------------------------------------------------------------------------
 
 persist_ticket disk::complete_one() {
   REQUIRE(!pending_.empty());
@@ -129,8 +128,7 @@ void ledger::record(const entry& e) {
                            std::to_string(e.term.value));
 }
 
-// -- replica
-// ---------------------------------------------------------------------------------------
+// -- replica ------------------------------------------------------------------------------------
 
 replica::replica(core_options o, membership founders, ledger& committed)
     : options(o), ledger_(committed), founders_(std::move(founders)), disk_({{}, founders_}) {
@@ -315,8 +313,7 @@ void replica::install(const replica& from) {
   call([&](core& c) { return c.snapshot_installed(meta); });
 }
 
-// -- printing
-// --------------------------------------------------------------------------------------
+// -- printing -----------------------------------------------------------------------------------
 
 namespace {
 
