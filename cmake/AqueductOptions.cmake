@@ -16,9 +16,10 @@ endif()
 
 find_program(AQUEDUCT_CCACHE ccache)
 if(AQUEDUCT_CCACHE)
-  # A precompiled header is part of every object's key; times and __TIME__ are not.
+  # A precompiled header is part of every object's key; times and __TIME__ are not. Paths count from
+  # the source folder, so that every clone on a machine finds what another one compiled.
   set(ccache_launcher ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
-      ${AQUEDUCT_CCACHE})
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=true ${AQUEDUCT_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_launcher})
   set(CMAKE_C_COMPILER_LAUNCHER ${ccache_launcher})
 endif()
