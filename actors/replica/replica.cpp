@@ -135,10 +135,13 @@ struct replica_state {
       return;
     if (done.status) {
       perform(core->persisted(done.ticket));
-    } else {
-      perform(core->persist_failed(done.ticket));
-      fail(done.status.error());
+      return;
     }
+    // The state machine hears why before it hears that nobody leads.
+    auto last = core->persist_failed(done.ticket);
+    fail(done.status.error());
+    for (const auto& event : last.events)
+      config.log->debug("group {}: {}", to_string(config.group), raft::to_string(event));
   }
 
   void handle(replica_loaded& loaded) {
