@@ -3,6 +3,7 @@
 // kept, dropped or torn in many ways, and the log that opens afterwards must be one that the
 // promises allow: everything that was synced is there, and nothing that was never written.
 #include "tests/storage/support.hpp"
+#include "tests/support/powered_kv.hpp"
 
 #include <algorithm>
 
@@ -11,46 +12,6 @@ using namespace aqueduct::storage;
 using namespace aqueduct::storage::test;
 
 namespace {
-
-/// The store of a machine that loses power as a whole: writes to it count as changes of the disk.
-class powered_kv final : public kv {
-public:
-  powered_kv(sim_disk& power, memory_kv& store) : power_(power), store_(store) {}
-
-  [[nodiscard]] result<std::optional<std::string>> get(family in,
-                                                       std::string_view key) const override {
-    return store_.get(in, key);
-  }
-  result<void> scan(family in, std::string_view from, std::string_view to,
-                    const visitor& visit) const override {
-    return store_.scan(in, from, to, visit);
-  }
-  [[nodiscard]] result<std::optional<kv_pair>> last_in(family in, std::string_view from,
-                                                       std::string_view at_most) const override {
-    return store_.last_in(in, from, at_most);
-  }
-  result<void> write(const write_batch& batch, durability how) override {
-    if (batch.empty())
-      return {};
-    const bool had_power = !power_.is_powerless();
-    if (auto counted = power_.sync_directory("/"); !counted) {
-      // The power fails in the middle of the write: it may have arrived.
-      if (had_power)
-        (void)store_.write(batch, durability::relaxed);
-      return counted;
-    }
-    return store_.write(batch, how);
-  }
-  result<void> flush() override {
-    if (auto counted = power_.sync_directory("/"); !counted)
-      return counted;
-    return store_.flush();
-  }
-
-private:
-  sim_disk& power_;
-  memory_kv& store_;
-};
 
 /// A log under test with what it must and may hold.
 class life {

@@ -1,0 +1,109 @@
+// A whole node in virtual time: the shipped actors under CAF's test coordinator, on a simulated
+// machine whose disk loses what was not synced. One thread, no clock, no chance but the seed.
+#pragma once
+
+#include "actors/controller/controller.hpp"
+#include "actors/directory.hpp"
+#include "actors/storage_pool/storage_worker.hpp"
+#include "tests/support/powered_kv.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace aqueduct::actors::test {
+
+/// What survives a node: the disk, the store, and the time.
+class sim_machine {
+public:
+  explicit sim_machine(std::uint64_t seed);
+
+  /// Power is lost and comes back.
+  void crash(std::uint64_t seed);
+
+  std::shared_ptr<storage::sim_disk> disk;
+  std::shared_ptr<storage::memory_kv> store;
+  std::shared_ptr<storage::kv> kv;
+  std::shared_ptr<environment> env;
+  void advance(std::int64_t ms);
+
+private:
+  class virtual_environment;
+  std::shared_ptr<virtual_environment> time_;
+};
+
+/// What became of a question; empty until it is answered.
+template <class Outcome>
+using answer = std::shared_ptr<std::optional<Outcome>>;
+
+class sim_node {
+public:
+  struct options {
+    std::uint64_t segment_bytes = 2048;
+    std::int32_t workers = 1;
+    std::uint64_t reserve_bytes = 0;
+    storage::flush_mode flush = storage::flush_mode::commit;
+  };
+
+  explicit sim_node(sim_machine& machine) : sim_node(machine, options{}) {}
+  sim_node(sim_machine& machine, options opts);
+  /// Kills the actors as a crash does: whatever they still try fails if the power is off.
+  ~sim_node();
+
+  /// Runs until nothing is left to do at this time.
+  void settle();
+  /// Lets time pass in steps of a millisecond, running everything that becomes due.
+  void run_for(std::int64_t ms);
+  [[nodiscard]] bool is_ready() const { return ready_ && ready_->has_value(); }
+  /// Stops cleanly; the actors are gone afterwards.
+  void stop();
+
+  answer<result<topic_outcome>> create_topic(const std::string& name, std::int32_t partitions);
+  answer<result<topic_outcome>> delete_topic(const std::string& name);
+  answer<result<topic_outcome>> alter_topic(const std::string& name, const std::string& setting,
+                                            const std::string& value);
+  answer<produce_outcome> produce(const std::string& topic, std::int32_t partition,
+                                  const buffer& batch);
+  answer<trim_outcome> trim(const std::string& topic, std::int32_t partition,
+                            std::int64_t before_offset);
+  answer<offset_outcome> find_offset(const std::string& topic, std::int32_t partition,
+                                     std::int64_t timestamp_ms);
+  answer<describe_outcome> describe(const std::string& topic, std::int32_t partition);
+  answer<fetch_outcome> fetch(const std::string& topic, std::int32_t partition, std::int64_t offset,
+                              bool wait = false);
+
+  [[nodiscard]] topic_directory& directory() { return *directory_; }
+
+private:
+  [[nodiscard]] partition_actor partition_of(const std::string& topic, std::int32_t partition);
+
+  sim_machine& machine_;
+  std::unique_ptr<caf::actor_system_config> config_;
+  std::unique_ptr<caf::actor_system> system_;
+  std::shared_ptr<topic_directory> directory_ = std::make_shared<topic_directory>();
+  std::shared_ptr<const partition_services> services_;
+  controller_actor controller_;
+  std::shared_ptr<std::optional<result<void>>> ready_ =
+      std::make_shared<std::optional<result<void>>>();
+};
+
+/// When every simulated machine starts.
+inline constexpr std::int64_t start_time_ms = 1'700'000'000'000;
+
+/// A batch of one record.
+[[nodiscard]] buffer make_batch(const std::string& value,
+                                std::int64_t timestamp_ms = start_time_ms);
+/// A batch of an idempotent producer.
+[[nodiscard]] buffer make_batch(const std::string& value, std::int64_t producer,
+                                std::int32_t sequence);
+/// Values by offset of all batches, each of which must be valid.
+[[nodiscard]] result<std::map<std::int64_t, std::string>> values_of(const buffer_chain& records);
+
+} // namespace aqueduct::actors::test
