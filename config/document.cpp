@@ -17,8 +17,9 @@ namespace {
 constexpr std::size_t file_bytes_max = 1 << 20;
 constexpr std::string_view variable_prefix = "AQUEDUCT_";
 
-constexpr auto reserved = std::to_array<std::string_view>(
-    {"AQUEDUCT_CONFIG", "AQUEDUCT_BROKER", "AQUEDUCT_PROFILE", "AQUEDUCT_OUTPUT"});
+constexpr auto reserved =
+    std::to_array<std::string_view>({"AQUEDUCT_CONFIG", "AQUEDUCT_BROKER", "AQUEDUCT_ADMIN",
+                                     "AQUEDUCT_OUTPUT", "AQUEDUCT_TIMEOUT"});
 
 unexpected bad(std::string message) {
   return {errc::invalid_config, std::move(message)};

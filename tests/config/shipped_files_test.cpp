@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,6 +23,16 @@ std::string text_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   REQUIRE_MESSAGE(in, file.string());
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Fails with the first line that differs, not with both texts.
+void check_generated(const std::filesystem::path& file, const std::string& generated) {
+  const auto kept = text_of(top / file);
+  const auto [at, unused] = std::ranges::mismatch(kept, generated);
+  const auto line = 1 + std::count(kept.begin(), at, '\n');
+  const bool same = kept == generated;
+  CHECK_MESSAGE(same, file.string(), ":", line,
+                ": is not what the model generates; run ./dev docs");
 }
 
 loaded_config load_shipped(const std::filesystem::path& file) {
@@ -74,10 +85,10 @@ TEST_SUITE("config.shipped_files") {
   }
 
   TEST_CASE("docs/settings.md is what the model generates") {
-    CHECK_MESSAGE(text_of(top / "docs/settings.md") == settings_reference(), "run ./dev docs");
+    check_generated("docs/settings.md", settings_reference());
   }
 
   TEST_CASE("config/aqueduct.toml is what the model generates") {
-    CHECK_MESSAGE(text_of(top / "config/aqueduct.toml") == default_config_file(), "run ./dev docs");
+    check_generated("config/aqueduct.toml", default_config_file());
   }
 }
