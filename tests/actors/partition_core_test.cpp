@@ -1,0 +1,633 @@
+#include "actors/partition/partition_core.hpp"
+#include "protocol/batch_builder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+using namespace aqueduct;
+using namespace aqueduct::actors;
+
+namespace {
+
+buffer build_batch(int records, const protocol::batch_options& options = {}) {
+  protocol::batch_builder builder;
+  const std::string value = "value";
+  for (int i = 0; i < records; ++i) {
+    protocol::record_to_write record;
+    record.timestamp = timestamp_ms(1000 + i);
+    record.value = std::as_bytes(std::span(value));
+    REQUIRE(builder.append(record));
+  }
+  return *builder.finish(options);
+}
+
+struct produced_to : produce_sink {
+  void produced(std::uint32_t slot, produce_outcome outcome) override {
+    outcomes.emplace_back(slot, std::move(outcome));
+  }
+  std::vector<std::pair<std::uint32_t, produce_outcome>> outcomes;
+};
+
+struct fetched_to : fetch_sink {
+  void fetched(std::uint32_t, fetch_outcome outcome) override {
+    outcomes.push_back(std::move(outcome));
+  }
+  std::size_t reserve(std::size_t wanted) override {
+    const auto taken = std::min(wanted, budget);
+    budget -= taken;
+    return taken;
+  }
+  void release(std::size_t unused) override { budget += unused; }
+  std::vector<fetch_outcome> outcomes;
+  std::size_t budget = 1 << 20;
+};
+
+struct pushed_to : push_sink {
+  std::size_t take_credit(std::size_t wanted) override {
+    const auto taken = std::min<std::int64_t>(static_cast<std::int64_t>(wanted),
+                                              std::max<std::int64_t>(credit, 0));
+    credit -= taken;
+    return static_cast<std::size_t>(taken);
+  }
+  void return_credit(std::int64_t unused) override { credit += unused; }
+  void subscribed(std::uint32_t, errc error, std::string, std::int64_t offset) override {
+    starts.emplace_back(error, offset);
+  }
+  void pushed(std::int32_t, push_outcome outcome) override {
+    outcomes.push_back(std::move(outcome));
+  }
+  std::int64_t credit = 0;
+  std::vector<std::pair<errc, std::int64_t>> starts;
+  std::vector<push_outcome> outcomes;
+};
+
+struct asked_by : query_sink {
+  void found_offset(std::uint32_t, offset_outcome outcome) override {
+    offsets.push_back(std::move(outcome));
+  }
+  void described(std::uint32_t, describe_outcome outcome) override {
+    descriptions.push_back(std::move(outcome));
+  }
+  void trimmed(std::uint32_t, trim_outcome outcome) override {
+    trims.push_back(std::move(outcome));
+  }
+  std::vector<offset_outcome> offsets;
+  std::vector<describe_outcome> descriptions;
+  std::vector<trim_outcome> trims;
+};
+
+/// A partition with a log that commits what it is told to.
+class lab {
+public:
+  explicit lab(config::topic_config topic = {}, std::size_t cache_bytes = 1 << 20)
+      : core(options_of(topic, cache_bytes), {}) {}
+
+  static partition_core::options options_of(const config::topic_config& topic,
+                                            std::size_t cache_bytes) {
+    partition_core::options options;
+    options.node = 1;
+    options.topic = topic;
+    options.cache = std::make_shared<cache_budget>(cache_bytes);
+    options.pending_bytes_max = 4096;
+    return options;
+  }
+
+  void lead(std::uint64_t term = 1) {
+    core.lead(term);
+    current_term = term;
+    commit_entry(raft::entry_kind::noop, {});
+  }
+
+  void commit_entry(raft::entry_kind kind, const buffer& body) {
+    ++last_index;
+    core.applied({{raft::log_index(last_index),
+                   raft::term_id(current_term),
+                   kind,
+                   {body.owner(), body.size()}}},
+                 5000, effects);
+  }
+
+  void produce(const buffer& batch, std::int64_t expected = -1, std::int64_t deadline = 100) {
+    produce_item item;
+    item.sink = producer;
+    item.slot = next_slot++;
+    item.expected_offset = expected;
+    item.deadline_ms = deadline;
+    item.batch = mutable_buffer(batch.size());
+    std::memcpy(item.batch.data(), batch.data(), batch.size());
+    item.header = protocol::batch_view(batch.bytes()).header();
+    std::vector<produce_item> items;
+    items.push_back(std::move(item));
+    core.produce(std::move(items), 5000, effects);
+  }
+
+  /// The Raft group accepts everything that was proposed so far.
+  void accept() {
+    const auto first = last_index + accepted.size() + 1;
+    if (!effects.propose.empty())
+      core.proposed(first, current_term, effects.propose.size());
+    for (auto& entry : std::exchange(effects.propose, {}))
+      accepted.push_back(std::move(entry));
+  }
+
+  void commit() {
+    accept();
+    for (auto& entry : std::exchange(accepted, {}))
+      commit_entry(entry.kind, entry.body);
+  }
+
+  std::shared_ptr<fetched_to> fetch(std::int64_t offset, bool wait = false, int bytes_min = 1) {
+    auto sink = std::make_shared<fetched_to>();
+    fetch_item item;
+    item.sink = sink;
+    item.offset = offset;
+    item.bytes_max = 1 << 16;
+    item.bytes_min = bytes_min;
+    item.wait = wait;
+    core.fetch(std::move(item), effects);
+    return sink;
+  }
+
+  [[nodiscard]] const produce_outcome& outcome(std::size_t i) const {
+    return producer->outcomes.at(i).second;
+  }
+
+  partition_core core;
+  partition_effects effects;
+  std::shared_ptr<produced_to> producer = std::make_shared<produced_to>();
+  std::vector<proposed_entry> accepted;
+  std::uint64_t last_index = 0;
+  std::uint64_t current_term = 0;
+  std::uint32_t next_slot = 0;
+};
+
+protocol::batch_options idempotent(std::int32_t sequence, std::int16_t epoch = 0) {
+  protocol::batch_options options;
+  options.producer = producer_id(77);
+  options.producer_epoch = epoch;
+  options.base_sequence = sequence;
+  return options;
+}
+
+} // namespace
+
+TEST_SUITE("actors.partition_core") {
+  TEST_CASE("a batch is answered when it is committed, with the offset stamped into it") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(3));
+    it.produce(build_batch(2));
+    it.accept();
+    CHECK(it.producer->outcomes.empty());
+    it.commit();
+    REQUIRE(it.producer->outcomes.size() == 2);
+    CHECK(it.outcome(0).base_offset == 0);
+    CHECK(it.outcome(1).base_offset == 3);
+    CHECK(it.core.high_watermark() == 5);
+  }
+
+  TEST_CASE("questions that come before anybody leads wait for the first leader") {
+    lab it;
+    it.produce(build_batch(1));
+    const auto fetched = it.fetch(0);
+    CHECK(it.producer->outcomes.empty());
+    CHECK(fetched->outcomes.empty());
+    it.lead();
+    CHECK(it.effects.propose.size() == 1);
+    CHECK(fetched->outcomes.size() == 1);
+  }
+
+  TEST_CASE("questions are sent to the leader when another node leads") {
+    lab it;
+    it.produce(build_batch(1));
+    it.core.follow(3, 2);
+    REQUIRE(it.producer->outcomes.size() == 1);
+    CHECK(it.outcome(0).error == errc::not_leader);
+    CHECK(it.outcome(0).leader == 2);
+    CHECK(it.fetch(0)->outcomes.at(0).error == errc::not_leader);
+  }
+
+  TEST_CASE("a batch is lost, not acknowledged, when leadership goes before it is committed") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1));
+    it.accept();
+    it.core.follow(2, 2);
+    REQUIRE(it.producer->outcomes.size() == 1);
+    CHECK(it.outcome(0).error == errc::not_leader);
+  }
+
+  TEST_CASE("an answer of the group to a proposal that was given up changes nothing") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1));
+    it.effects.propose.clear();
+    it.core.follow(2, -1);
+    it.core.proposal_refused(1, errc::not_leader, -1);
+    it.lead(3);
+    it.produce(build_batch(1));
+    it.commit();
+    CHECK(it.outcome(1).base_offset == 0);
+  }
+
+  TEST_CASE("more bytes than may be pending are refused as overloaded") {
+    lab it;
+    it.lead();
+    for (int i = 0; i < 100; ++i)
+      it.produce(build_batch(1));
+    CHECK(it.outcome(0).error == errc::overloaded);
+    it.commit();
+    it.produce(build_batch(1));
+    it.commit();
+    CHECK(it.producer->outcomes.back().second.error == errc::none);
+  }
+
+  TEST_CASE("the topic's limits are kept") {
+    config::topic_config topic;
+    topic.message_bytes_max = 200;
+    topic.compression = config::topic_compression::lz4;
+    lab it(topic);
+    it.lead();
+    it.produce(build_batch(50));
+    CHECK(it.outcome(0).error == errc::message_too_large);
+    it.produce(build_batch(1));
+    CHECK(it.outcome(1).error == errc::unsupported_codec);
+    it.core.accept_writes(false);
+    it.produce(build_batch(1));
+    CHECK(it.outcome(2).error == errc::storage_full);
+  }
+
+  TEST_CASE("a conditional append names the end that it did not find") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(2), 0);
+    it.produce(build_batch(2), 0);
+    REQUIRE(it.producer->outcomes.size() == 1);
+    CHECK(it.outcome(0).error == errc::offset_conflict);
+    CHECK(it.outcome(0).end_offset == 2);
+    it.commit();
+    CHECK(it.outcome(1).base_offset == 0);
+  }
+
+  TEST_CASE("append time is stamped and told") {
+    config::topic_config topic;
+    topic.timestamps = config::timestamp_type::log_append_time;
+    lab it(topic);
+    it.lead();
+    it.produce(build_batch(1));
+    const auto header = protocol::batch_view(it.effects.propose.at(0).body.bytes()).header();
+    CHECK(header.is_append_time());
+    CHECK(header.max_timestamp.value == 5000);
+    it.commit();
+    CHECK(it.outcome(0).append_time_ms == 5000);
+  }
+
+  TEST_CASE("a repeat while the first copy is under way is answered with it") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1, idempotent(0)));
+    it.produce(build_batch(1, idempotent(0)));
+    CHECK(it.effects.propose.size() == 1);
+    it.commit();
+    REQUIRE(it.producer->outcomes.size() == 2);
+    CHECK(it.outcome(0).base_offset == 0);
+    CHECK(it.outcome(1).base_offset == 0);
+  }
+
+  TEST_CASE("a producer of an old epoch is fenced") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1, idempotent(0, 1)));
+    it.commit();
+    it.produce(build_batch(1, idempotent(1, 0)));
+    CHECK(it.outcome(1).error == errc::fenced_epoch);
+  }
+
+  TEST_CASE("what was proposed and lost does not count as a producer's last batch") {
+    lab it;
+    it.lead(1);
+    it.produce(build_batch(1, idempotent(0)));
+    it.effects.propose.clear();
+    it.core.follow(2, -1);
+    it.core.proposal_refused(1, errc::not_leader, -1);
+    it.lead(3);
+    it.produce(build_batch(1, idempotent(0)));
+    it.commit();
+    CHECK(it.outcome(1).error == errc::none);
+    CHECK(it.outcome(1).base_offset == 0);
+  }
+
+  TEST_CASE("a batch that is not committed in time is answered as timed out") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1), -1, 50);
+    it.accept();
+    it.core.tick(49, 5000, it.effects);
+    CHECK(it.producer->outcomes.empty());
+    it.core.tick(50, 5000, it.effects);
+    REQUIRE(it.producer->outcomes.size() == 1);
+    CHECK(it.outcome(0).error == errc::timed_out);
+    it.commit();
+    CHECK(it.producer->outcomes.size() == 1);
+  }
+
+  TEST_CASE("a waiting fetch gets the next batch, and more than one if it asked for more") {
+    lab it;
+    it.lead();
+    const auto one = it.fetch(0, true);
+    const auto many = it.fetch(0, true, 150);
+    CHECK(one->outcomes.at(0).waiting);
+    it.produce(build_batch(1));
+    it.commit();
+    CHECK(one->outcomes.size() == 2);
+    CHECK(many->outcomes.size() == 1);
+    it.produce(build_batch(1));
+    it.produce(build_batch(1));
+    it.commit();
+    REQUIRE(many->outcomes.size() == 2);
+    CHECK(many->outcomes.at(1).records.size() >= 150);
+    CHECK(it.core.waiters() == 0);
+  }
+
+  TEST_CASE("a cancelled fetch is forgotten") {
+    lab it;
+    it.lead();
+    const auto waiting = it.fetch(0, true);
+    it.core.cancel_fetch(waiting.get());
+    CHECK(it.core.waiters() == 0);
+  }
+
+  TEST_CASE("an offset out of range is answered with the valid range") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(4));
+    it.commit();
+    const auto outcome = it.fetch(9)->outcomes.at(0);
+    CHECK(outcome.error == errc::offset_out_of_range);
+    CHECK(outcome.message.find("0 to 4") != std::string::npos);
+  }
+
+  TEST_CASE("what is no longer cached is read from the disk within the commit index") {
+    lab it({}, 1);
+    it.lead();
+    for (int i = 0; i < 3; ++i) {
+      it.produce(build_batch(1));
+      it.commit();
+    }
+    const auto fetched = it.fetch(0);
+    REQUIRE(it.effects.reads.size() == 1);
+    CHECK(it.effects.reads[0].offset == 0);
+    CHECK(it.effects.reads[0].commit_index == 4);
+    it.core.read_done(it.effects.reads[0].token,
+                      read_answer{buffer_chain(buffer::copy_of("bytes")), 1}, it.effects);
+    REQUIRE(fetched->outcomes.size() == 1);
+    CHECK(fetched->outcomes[0].records.size() == 5);
+    CHECK(fetched->budget == (1 << 20) - 5);
+  }
+
+  TEST_CASE("a fetch without budget gets nothing and takes nothing") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1));
+    it.commit();
+    auto sink = std::make_shared<fetched_to>();
+    sink->budget = 0;
+    it.core.fetch({sink, 0, 0, 100, 1, -1, false}, it.effects);
+    REQUIRE(sink->outcomes.size() == 1);
+    CHECK(sink->outcomes[0].records.empty());
+  }
+
+  TEST_CASE("a subscription is pushed what commits while it has credit") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1));
+    it.commit();
+    const auto sink = std::make_shared<pushed_to>();
+    sink->credit = 1;
+    it.core.subscribe({sink, 0, 0, -2, 1000}, it.effects);
+    REQUIRE(sink->starts.size() == 1);
+    CHECK(sink->outcomes.size() == 1);
+    CHECK(sink->credit < 0);
+    it.produce(build_batch(1));
+    it.commit();
+    CHECK(sink->outcomes.size() == 1);
+    sink->credit = 1000;
+    it.core.credited(sink.get(), it.effects);
+    CHECK(sink->outcomes.size() == 2);
+    it.core.unsubscribe(sink.get());
+    it.produce(build_batch(1));
+    it.commit();
+    CHECK(sink->outcomes.size() == 2);
+  }
+
+  TEST_CASE("a subscription ends with the reason when its next record was deleted") {
+    lab it;
+    it.lead();
+    for (int i = 0; i < 3; ++i)
+      it.produce(build_batch(1));
+    it.commit();
+    const auto sink = std::make_shared<pushed_to>();
+    it.core.subscribe({sink, 0, 0, 0, 1000}, it.effects);
+    const auto asker = std::make_shared<asked_by>();
+    it.core.trim({asker, 0, 2, 100}, it.effects);
+    it.commit();
+    REQUIRE(sink->outcomes.size() == 1);
+    CHECK(sink->outcomes[0].error == errc::offset_out_of_range);
+    CHECK(it.core.subscribers() == 0);
+  }
+
+  TEST_CASE("a trim moves the start through the log and asks for the files to go") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(5));
+    it.commit();
+    const auto asker = std::make_shared<asked_by>();
+    it.core.trim({asker, 0, 3, 100}, it.effects);
+    CHECK(asker->trims.empty());
+    it.commit();
+    REQUIRE(asker->trims.size() == 1);
+    CHECK(asker->trims[0].log_start == 3);
+    REQUIRE(it.effects.persist);
+    CHECK(it.effects.persist->trim_before == 3);
+    it.core.trim({asker, 0, 6, 100}, it.effects);
+    CHECK(asker->trims.at(1).error == errc::offset_out_of_range);
+    it.core.trim({asker, 0, 1, 100}, it.effects);
+    CHECK(asker->trims.at(2).log_start == 3);
+  }
+
+  TEST_CASE("state is written after so many bytes, and then only when it changed") {
+    lab it;
+    it.lead();
+    it.core.persist_now(it.effects);
+    CHECK(it.effects.persist);
+    it.effects.persist.reset();
+    it.core.persist_now(it.effects);
+    CHECK_FALSE(it.effects.persist);
+  }
+
+  TEST_CASE("a partition out of service says why to everyone, for ever") {
+    lab it;
+    it.lead();
+    const auto waiting = it.fetch(0, true);
+    it.produce(build_batch(1));
+    it.core.fail({errc::storage_failed, "sync failed"});
+    CHECK(waiting->outcomes.back().error == errc::storage_failed);
+    CHECK(it.outcome(0).error == errc::storage_failed);
+    it.produce(build_batch(1));
+    CHECK(it.outcome(1).error == errc::storage_failed);
+    CHECK(it.outcome(1).message == "sync failed");
+    CHECK(it.fetch(0)->outcomes.at(0).error == errc::storage_failed);
+  }
+
+  TEST_CASE("a log that does not fit the state breaks an invariant loudly") {
+    lab it;
+    it.lead();
+    auto batch = build_batch(1);
+    CHECK_THROWS_AS(
+        [&] {
+          mutable_buffer bytes(batch.size());
+          std::memcpy(bytes.data(), batch.data(), batch.size());
+          protocol::stamp_batch(bytes.data(), offset_t(5), leader_epoch(1));
+          it.commit_entry(raft::entry_kind::records, bytes.freeze());
+        }(),
+        invariant_violation);
+  }
+
+  TEST_CASE("retention and idle producers are handled through the log") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(3, idempotent(0)));
+    it.commit();
+    CHECK(it.core.producers() == 1);
+    it.core.tick(0, 60'000, it.effects);
+    REQUIRE(it.effects.retention);
+    it.core.retention_found(2, it.effects);
+    it.commit();
+    CHECK(it.core.log_start() == 2);
+    // Log time goes on by the records of others.
+    protocol::batch_builder builder;
+    protocol::record_to_write record;
+    record.timestamp = timestamp_ms(3LL * 24 * 3600 * 1000);
+    record.value = byte_span();
+    REQUIRE(builder.append(record));
+    it.produce(*builder.finish());
+    it.commit();
+    it.core.tick(0, 3LL * 24 * 3600 * 1000, it.effects);
+    it.commit();
+    CHECK(it.core.producers() == 0);
+  }
+}
+
+TEST_SUITE("actors.partition_command") {
+  TEST_CASE("commands and summaries come back as they were, and nothing else passes") {
+    const partition_command trim = trim_command{42};
+    const partition_command expire = expire_producers_command{7};
+    CHECK(*decode_partition_command(encode(trim).bytes()) == trim);
+    CHECK(*decode_partition_command(encode(expire).bytes()) == expire);
+    const partition_summary summary{1, 2, 3, 4};
+    CHECK(*decode_partition_summary(encode(summary).bytes()) == summary);
+    for (std::size_t size = 0; size < encode(trim).size(); ++size)
+      CHECK_FALSE(decode_partition_command(encode(trim).slice(0, size).bytes()));
+    for (std::size_t size = 0; size < encode(summary).size(); ++size)
+      CHECK_FALSE(decode_partition_summary(encode(summary).slice(0, size).bytes()));
+  }
+}
+
+TEST_SUITE("actors.tail_cache") {
+  TEST_CASE("the cache serves from any batch that it holds, at least one") {
+    tail_cache cache(std::make_shared<cache_budget>(1 << 20));
+    for (int i = 0; i < 10; ++i)
+      cache.push(i * 2, i * 2 + 2, buffer::copy_of(std::string(100, 'x')));
+    const auto found = cache.read(5, 250);
+    REQUIRE(found);
+    CHECK(found->batches.size() == 200);
+    CHECK(found->next_offset == 8);
+    CHECK(cache.read(0, 1)->batches.size() == 100);
+    CHECK_FALSE(cache.read(20, 100));
+    cache.drop_before(5);
+    CHECK_FALSE(cache.read(3, 100));
+    CHECK(cache.read(4, 100));
+  }
+
+  TEST_CASE("the budget of all caches is kept, and given back") {
+    const auto budget = std::make_shared<cache_budget>(1000);
+    {
+      tail_cache a(budget);
+      tail_cache b(budget);
+      for (int i = 0; i < 50; ++i) {
+        a.push(i, i + 1, buffer::copy_of(std::string(100, 'x')));
+        b.push(i, i + 1, buffer::copy_of(std::string(100, 'x')));
+      }
+      CHECK(budget->used() < 2000);
+      a.shrink();
+      CHECK(b.read(49, 1));
+    }
+    CHECK(budget->used() == 0);
+  }
+
+  TEST_CASE("a batch that does not follow the last one begins anew") {
+    tail_cache cache(std::make_shared<cache_budget>(1 << 20));
+    cache.push(0, 1, buffer::copy_of("a"));
+    cache.push(5, 6, buffer::copy_of("b"));
+    CHECK_FALSE(cache.read(0, 1));
+    CHECK(cache.read(5, 1));
+  }
+}
+
+TEST_SUITE("actors.producer_table") {
+  using kind = producer_table::verdict::kind;
+
+  protocol::batch_header header_of(std::int32_t first, std::int32_t count, std::int16_t epoch = 0) {
+    protocol::batch_header header;
+    header.producer = producer_id(1);
+    header.producer_epoch = epoch;
+    header.base_sequence = first;
+    header.record_count = count;
+    header.last_offset_delta = count - 1;
+    header.max_timestamp = timestamp_ms(1000);
+    return header;
+  }
+
+  TEST_CASE("sequences wrap from 2^31 - 1 to 0") {
+    producer_table table;
+    table.commit(header_of(0x7ffffffe, 2), 10);
+    CHECK(table.check(header_of(0, 1)).what == kind::append);
+    CHECK(table.check(header_of(1, 1)).error == errc::out_of_order_sequence);
+  }
+
+  TEST_CASE("the last five batches are remembered, older repeats are told apart from gaps") {
+    producer_table table;
+    for (int i = 0; i < 8; ++i)
+      table.commit(header_of(i * 10, 10), i * 10);
+    CHECK(table.check(header_of(30, 10)).what == kind::duplicate);
+    CHECK(table.check(header_of(30, 10)).base_offset == 30);
+    CHECK(table.check(header_of(20, 10)).error == errc::duplicate_sequence);
+    CHECK(table.check(header_of(90, 10)).error == errc::out_of_order_sequence);
+  }
+
+  TEST_CASE("a new epoch starts with sequence 0 and forgets the old one") {
+    producer_table table;
+    table.commit(header_of(0, 5), 0);
+    CHECK(table.check(header_of(5, 1, 1)).error == errc::out_of_order_sequence);
+    CHECK(table.check(header_of(0, 1, 1)).what == kind::append);
+    table.commit(header_of(0, 1, 1), 5);
+    CHECK(table.check(header_of(5, 1, 0)).error == errc::fenced_epoch);
+  }
+
+  TEST_CASE("the state of a producer survives its encoding") {
+    producer_table table;
+    for (int i = 0; i < 7; ++i)
+      table.commit(header_of(i, 1), i);
+    auto changes = table.take_changes();
+    REQUIRE(changes.at(1));
+    const auto bytes = encode(*changes.at(1));
+    CHECK(*decode_producer(bytes.bytes()) == *changes.at(1));
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+      CHECK_FALSE(decode_producer(bytes.slice(0, size).bytes()));
+    CHECK(table.take_changes().empty());
+    table.expire(2000);
+    CHECK_FALSE(table.take_changes().at(1));
+    CHECK(table.size() == 0);
+  }
+}
