@@ -1,6 +1,7 @@
 // aqueduct-docgen: prints what is generated from the code, one document per call. `./dev docs` puts
 // the documents in their places.
 #include "config/settings_reference.hpp"
+#include "protocol/native/protocol_reference.hpp"
 
 #include <iostream>
 #include <string>
@@ -16,6 +17,7 @@ struct document {
 
 constexpr document documents[] = {
     {"settings", "docs/settings.md", aqueduct::config::settings_reference},
+    {"protocol", "docs/protocol.md", aqueduct::protocol::protocol_reference},
     {"config", "config/aqueduct.toml", aqueduct::config::default_config_file},
 };
 

@@ -1,0 +1,134 @@
+#include "protocol/native/protocol_reference.hpp"
+
+#include "protocol/native/codec.hpp"
+#include "protocol/native/messages.hpp"
+
+#include <string_view>
+
+namespace aqueduct::protocol {
+
+namespace {
+
+constexpr std::string_view introduction =
+    R"(# The native protocol
+
+*Generated from the definitions in `protocol/native/` by `./dev docs`; a test keeps it true.*
+
+A client opens a TCP connection and sends the 8-byte preface `41 51 44 54 00 00 00 01` ("AQDT", 0, 0, 0,
+1). Its first request is HELLO, in a frame of at most 64 KiB. From then on it may send any number of
+requests without waiting. Responses come in any order and are matched by correlation id; requests of
+one connection to one partition take effect in the order in which they were sent.
+
+## Frames
+
+| offset | size | field | meaning |
+|---|---|---|---|
+| 0 | 4 | length | bytes after this field: 12 to `frame_bytes_max` of the HELLO response |
+| 4 | 1 | kind | 0 request, 1 response, 2 push |
+| 5 | 1 | flags | 0 |
+| 6 | 2 | api_key | number of the request |
+| 8 | 2 | version | version of the message; a response has the version of its request |
+| 10 | 2 | status | 0, or the code of the error table; then the payload is an ErrorResponse |
+| 12 | 4 | correlation_id | chosen by the client, repeated in the response or push |
+| 16 | | payload | the message |
+
+Integers are big-endian. `bool` is one byte, 0 or 1. `string` and `bytes` are a varint (LEB128) length
+and the content. `uuid` is 16 bytes. `optional X` is a `bool` and, if it is 1, the value. `array of X` is
+a varint count and the elements. A struct is its fields in order, without padding. Fields that a later
+version adds come at the end.
+
+What a broker cannot read it answers with an error that says what was wrong. A frame whose length or
+kind is wrong, or a first request that is not HELLO, ends the connection after a response with
+correlation id 0 that says why. Record batches have the layout of Kafka's RecordBatch v2.
+
+)";
+
+std::string kind_name(const field_reference& row) {
+  return row.definition.since > 1
+             ? row.type + " (since version " + std::to_string(row.definition.since) + ")"
+             : row.type;
+}
+
+void add_message(std::string& out, const message_reference& message, std::string_view heading) {
+  out.append(heading).append(" ").append(message.info.name).append("\n\n");
+  out.append(message.info.doc).append("\n\n");
+  if (message.fields.empty())
+    return;
+  out.append("| field | type | meaning |\n|---|---|---|\n");
+  for (const auto& row : message.fields)
+    out.append("| `")
+        .append(row.definition.name)
+        .append("` | ")
+        .append(kind_name(row))
+        .append(" | ")
+        .append(row.definition.doc)
+        .append(" |\n");
+  out.append("\n");
+}
+
+template <defined M>
+void add_all(std::string& out) {
+  for (const auto& message : reference<M>())
+    add_message(out, message, "###");
+}
+
+template <defined Request, defined... Others>
+void add_api(std::string& out, api_key key) {
+  const auto& api = *find_api(static_cast<std::uint16_t>(key));
+  out.append("## ").append(api.name).append(" (").append(std::to_string(static_cast<int>(key)));
+  out.append(")\n\n").append(api.doc).append(" Versions ");
+  out.append(std::to_string(api.version_min))
+      .append(" to ")
+      .append(std::to_string(api.version_max));
+  out.append(".\n\n");
+  add_all<Request>(out);
+  (add_all<Others>(out), ...);
+}
+
+void add_errors(std::string& out) {
+  out.append("## Errors\n\n| code | name | retriable | meaning | what to do |\n"
+             "|---|---|---|---|---|\n");
+  for (const auto& row : error_table())
+    out.append("| ")
+        .append(std::to_string(static_cast<int>(row.code)))
+        .append(" | `")
+        .append(row.name)
+        .append("` | ")
+        .append(row.retriable ? "yes" : "no")
+        .append(" | ")
+        .append(row.meaning)
+        .append(" | ")
+        .append(row.remedy)
+        .append(" |\n");
+}
+
+} // namespace
+
+std::string protocol_reference() {
+  std::string out(introduction);
+  add_all<error_response>(out);
+  add_api<hello_request, hello_response>(out, api_key::hello);
+  add_api<api_versions_request, api_versions_response>(out, api_key::api_versions);
+  add_api<metadata_request, metadata_response>(out, api_key::metadata);
+  add_api<controller_discover_request, controller_discover_response>(out,
+                                                                     api_key::controller_discover);
+  add_api<produce_request, produce_response>(out, api_key::produce);
+  add_api<init_producer_id_request, init_producer_id_response>(out, api_key::init_producer_id);
+  add_api<fetch_request, fetch_response>(out, api_key::fetch);
+  add_api<batch_fetch_request, batch_fetch_response>(out, api_key::batch_fetch);
+  add_api<subscribe_request, subscribe_response>(out, api_key::subscribe);
+  add_api<delivery>(out, api_key::delivery);
+  add_api<credit_request>(out, api_key::credit);
+  add_api<unsubscribe_request, unsubscribe_response>(out, api_key::unsubscribe);
+  add_api<list_offsets_request, list_offsets_response>(out, api_key::list_offsets);
+  add_api<delete_records_request, delete_records_response>(out, api_key::delete_records);
+  add_api<create_topic_request, create_topic_response>(out, api_key::create_topic);
+  add_api<alter_topic_request, alter_topic_response>(out, api_key::alter_topic);
+  add_api<delete_topic_request, delete_topic_response>(out, api_key::delete_topic);
+  add_api<list_topics_request, list_topics_response>(out, api_key::list_topics);
+  add_api<get_topic_info_request, get_topic_info_response>(out, api_key::get_topic_info);
+  add_errors(out);
+  return out;
+}
+
+} // namespace aqueduct::protocol
