@@ -1,6 +1,6 @@
-// Two column families of RocksDB stand for the two classes: "default" writes RocksDB's log,
-// "state" does not. The family of a key is its first byte. README.md says why two are enough and
-// why no more is better.
+// One column family of RocksDB holds everything: the family of a key is its first byte, and its
+// class decides whether a write goes through RocksDB's log. README.md says why that is enough, and
+// why more would cost without giving anything.
 #include "storage/rocksdb_kv.hpp"
 
 #include "protocol/invariant.hpp"
@@ -48,14 +48,14 @@ std::string full_end(family in, std::string_view to) {
   return to.empty() ? end_of_prefix(full_key(in, {})) : full_key(in, to);
 }
 
-rocksdb::ColumnFamilyOptions family_options(const rocksdb_options& settings,
-                                            const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::Options database_options(const rocksdb_options& settings) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
+  table.block_cache = rocksdb::NewLRUCache(settings.block_cache_bytes, 2);
   table.cache_index_and_filter_blocks = true;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
-  rocksdb::ColumnFamilyOptions options;
+  rocksdb::Options options;
+  options.create_if_missing = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = settings.write_buffer_bytes;
   options.max_write_buffer_number = 2;
@@ -63,13 +63,6 @@ rocksdb::ColumnFamilyOptions family_options(const rocksdb_options& settings,
   options.arena_block_size = 64 << 10;
   options.compression = rocksdb::kLZ4Compression;
   options.level_compaction_dynamic_level_bytes = true;
-  return options;
-}
-
-rocksdb::DBOptions database_options(const rocksdb_options& settings) {
-  rocksdb::DBOptions options;
-  options.create_if_missing = true;
-  options.create_missing_column_families = true;
   options.max_background_jobs = static_cast<int>(settings.background_threads);
   options.max_open_files = static_cast<int>(settings.open_files_max);
   options.max_file_opening_threads = 1;
@@ -79,10 +72,8 @@ rocksdb::DBOptions database_options(const rocksdb_options& settings) {
   options.info_log_level = rocksdb::WARN_LEVEL;
   options.max_log_file_size = 1 << 20;
   options.keep_log_file_num = 2;
-  options.max_total_wal_size = std::uint64_t{16} << 20;
   options.skip_stats_update_on_db_open = true;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  options.delayed_write_rate = std::uint64_t{64} << 20;
   return options;
 }
 
@@ -90,8 +81,6 @@ rocksdb::DBOptions database_options(const rocksdb_options& settings) {
 
 struct rocksdb_kv::parts {
   std::unique_ptr<rocksdb::DB> db;
-  rocksdb::ColumnFamilyHandle* logged = nullptr;
-  rocksdb::ColumnFamilyHandle* unlogged = nullptr;
   /// Something was written since the last flush or sync of the class.
   std::atomic<bool> logged_dirty{false};
   std::atomic<bool> unlogged_dirty{false};
@@ -101,13 +90,7 @@ struct rocksdb_kv::parts {
       return;
     // Nobody is there to hear of an error; a crash at this moment would have lost the same.
     (void)flush();
-    db->DestroyColumnFamilyHandle(logged);
-    db->DestroyColumnFamilyHandle(unlogged);
     (void)db->Close();
-  }
-
-  [[nodiscard]] rocksdb::ColumnFamilyHandle* of(family in) const {
-    return is_logged(in) ? logged : unlogged;
   }
 
   [[nodiscard]] result<void> flush() {
@@ -117,7 +100,7 @@ struct rocksdb_kv::parts {
         return failed("sync", status);
       }
     if (unlogged_dirty.exchange(false))
-      if (const auto status = db->Flush(rocksdb::FlushOptions(), unlogged); !status.ok()) {
+      if (const auto status = db->Flush(rocksdb::FlushOptions()); !status.ok()) {
         unlogged_dirty = true;
         return failed("flush", status);
       }
@@ -131,27 +114,19 @@ rocksdb_kv::~rocksdb_kv() = default;
 result<std::unique_ptr<rocksdb_kv>> rocksdb_kv::open(const rocksdb_options& options) {
   if (auto made = posix_disk().make_directories(options.directory); !made)
     return made.propagate();
-  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, 2);
-  const auto of_family = family_options(options, cache);
-  const std::vector<rocksdb::ColumnFamilyDescriptor> families{
-      {rocksdb::kDefaultColumnFamilyName, of_family}, {"state", of_family}};
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
-  const auto status =
-      rocksdb::DB::Open(database_options(options), options.directory, families, &handles, &opened);
+  const auto status = rocksdb::DB::Open(database_options(options), options.directory, &opened);
   if (!status.ok())
     return failed("open", status);
   auto p = std::make_unique<parts>();
   p->db.reset(opened);
-  p->logged = handles[0];
-  p->unlogged = handles[1];
   return std::unique_ptr<rocksdb_kv>(new rocksdb_kv(std::move(p)));
 }
 
 result<std::optional<std::string>> rocksdb_kv::get(family in, std::string_view key) const {
   rocksdb::PinnableSlice value;
-  const auto status =
-      parts_->db->Get(rocksdb::ReadOptions(), parts_->of(in), slice(full_key(in, key)), &value);
+  const auto status = parts_->db->Get(rocksdb::ReadOptions(), parts_->db->DefaultColumnFamily(),
+                                      slice(full_key(in, key)), &value);
   if (status.IsNotFound())
     return std::optional<std::string>();
   if (!status.ok())
@@ -165,7 +140,7 @@ result<void> rocksdb_kv::scan(family in, std::string_view from, std::string_view
   const auto bound = slice(end);
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &bound;
-  const std::unique_ptr<rocksdb::Iterator> it(parts_->db->NewIterator(options, parts_->of(in)));
+  const std::unique_ptr<rocksdb::Iterator> it(parts_->db->NewIterator(options));
   for (it->Seek(slice(full_key(in, from))); it->Valid(); it->Next())
     if (!visit(view(it->key()).substr(1), view(it->value())))
       return {};
@@ -178,7 +153,7 @@ result<std::optional<kv_pair>> rocksdb_kv::last_in(family in, std::string_view f
   const auto bound = slice(begin);
   rocksdb::ReadOptions options;
   options.iterate_lower_bound = &bound;
-  const std::unique_ptr<rocksdb::Iterator> it(parts_->db->NewIterator(options, parts_->of(in)));
+  const std::unique_ptr<rocksdb::Iterator> it(parts_->db->NewIterator(options));
   it->SeekForPrev(slice(full_key(in, at_most)));
   if (it->Valid())
     return std::optional<kv_pair>(
@@ -192,7 +167,6 @@ result<void> rocksdb_kv::write(const write_batch& batch, durability how) {
   if (batch.empty())
     return {};
   const bool logged = is_logged(batch.operations().front().in);
-  const auto target = logged ? parts_->logged : parts_->unlogged;
   rocksdb::WriteBatch changes;
   for (const auto& op : batch.operations()) {
     AQUEDUCT_INVARIANT(is_logged(op.in) == logged, "a batch holds families of both classes");
@@ -200,14 +174,14 @@ result<void> rocksdb_kv::write(const write_batch& batch, durability how) {
     rocksdb::Status added;
     switch (op.what) {
     case write_batch::operation::kind::put:
-      added = changes.Put(target, slice(key), slice(op.value));
+      added = changes.Put(slice(key), slice(op.value));
       break;
     case write_batch::operation::kind::remove:
-      added = changes.Delete(target, slice(key));
+      added = changes.Delete(slice(key));
       break;
     case write_batch::operation::kind::remove_range:
       if (const auto end = full_end(op.in, op.value); key < end)
-        added = changes.DeleteRange(target, slice(key), slice(end));
+        added = changes.DeleteRange(slice(key), slice(end));
       break;
     }
     if (!added.ok())

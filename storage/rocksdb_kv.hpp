@@ -12,7 +12,8 @@ struct rocksdb_options {
   std::string directory;
   /// Cache of uncompressed blocks.
   std::uint64_t block_cache_bytes = std::uint64_t{8} << 20;
-  /// Of each of the two memory tables; when one is full it is written out in the background.
+  /// Of a memory table, of which there are two: when one is full it is written out in the
+  /// background.
   std::uint64_t write_buffer_bytes = std::uint64_t{4} << 20;
   std::uint32_t open_files_max = 128;
   std::uint32_t background_threads = 2;
