@@ -162,7 +162,7 @@ result<segment_header> decode_segment_header(byte_span bytes, const group_id& gr
   std::copy_n(reinterpret_cast<const std::uint8_t*>(at + topic_at), 16, owner.topic.bytes.begin());
   owner.partition = load_be<std::int32_t>(at + partition_at);
   if (owner != group)
-    return unexpected(errc::storage_damaged, "the segment belongs to group " + to_string(owner));
+    return unexpected(errc::conflict, "the segment belongs to group " + to_string(owner));
   segment_header header;
   header.prev_crc = load_be<std::uint32_t>(at + segment_prev_crc_at);
   header.first_index = load_be<std::uint64_t>(at + first_index_at);

@@ -123,8 +123,8 @@ struct segment_header {
 };
 
 void encode_segment_header(std::byte* out, const group_id& group, const segment_header& header);
-/// Errors: storage_damaged (checksum, another group), unsupported_version (written by a newer
-/// Aqueduct).
+/// Errors: storage_damaged (cut off, not a segment, checksum), conflict (another group's),
+/// unsupported_version (written by a newer Aqueduct).
 [[nodiscard]] result<segment_header> decode_segment_header(byte_span bytes, const group_id& group);
 
 } // namespace aqueduct::storage

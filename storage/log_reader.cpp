@@ -15,6 +15,12 @@ namespace {
 /// reply of many small batches has few parts; larger ones stay where they are.
 constexpr std::size_t moved_bytes_max = 16 << 10;
 
+/// What to read for so many bytes of bodies: their headers come with them. A guess that is too low
+/// makes a reply shorter than it could be.
+constexpr std::size_t with_headers(std::size_t bytes) {
+  return bytes + 4096 + std::min(bytes / 8, std::size_t{64} << 10);
+}
+
 /// Collects batches out of one read buffer.
 class batch_collector {
 public:
@@ -134,7 +140,7 @@ result<records_read> log_reader::read_segment(const log_view& view, const log_se
   read.next_offset = request.from;
   const bool exact = start->offset == request.from;
   walk entries(*this, segment, **source, *start, request.end_index);
-  std::size_t read_bytes = request.bytes_max + (exact ? 0 : index_interval_bytes_);
+  std::size_t read_bytes = with_headers(request.bytes_max) + (exact ? 0 : index_interval_bytes_);
   while (true) {
     // One read, unless what is asked for lies behind more than the index promised.
     auto memory = entries.fill(read_bytes);

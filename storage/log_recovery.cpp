@@ -200,6 +200,8 @@ result<bool> log_recovery::begin_unmarked(found_segment& found, bool is_last) {
   const auto header = decode_segment_header(byte_span(bytes).first(*read), log_.group_);
   if (!header && header.error().code == errc::unsupported_version)
     return unexpected(errc::unsupported_version, found.path + ": " + header.error().message);
+  if (!header && header.error().code == errc::conflict)
+    return damage(found.path, 0, found.first_index, header.error().message);
   if (header) {
     if (auto fits = check_header(found, *header); !fits)
       return fits.propagate();
