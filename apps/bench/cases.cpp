@@ -1,0 +1,28 @@
+#include "apps/bench/cases.hpp"
+
+namespace aqueduct::bench {
+
+namespace {
+
+constexpr bench_case cases[] = {
+    {"produce-1", "1 KiB records in 256 KiB batches, 1 partition", produce_one_partition},
+    {"produce-16", "1 KiB records in 256 KiB batches, 16 partitions", produce_many_partitions},
+    {"produce-small", "one 100 B record per request, 64 in flight over 16 connections",
+     produce_small},
+    {"produce-single", "one 100 B record at a time to an idle node", produce_single},
+    {"consume-tail", "1 MiB fetches of what was just written", consume_tail},
+    {"consume-cold", "1 MiB fetches from the disk", consume_cold},
+    {"end-to-end", "1 KiB records at 5,000/s to a subscriber", end_to_end},
+    {"ready-empty", "start without data", ready_empty},
+    {"ready-loaded", "start with 1,000 partitions and 4 GiB", ready_loaded},
+    {"idle", "memory and CPU of a node that nobody uses", idle},
+    {"partitions", "10,000 partitions on one node", many_partitions},
+};
+
+} // namespace
+
+std::span<const bench_case> all_cases() {
+  return cases;
+}
+
+} // namespace aqueduct::bench
