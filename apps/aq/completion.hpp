@@ -1,0 +1,28 @@
+// What can stand at the place where somebody pressed Tab.
+#pragma once
+
+#include "apps/aq/command_line.hpp"
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace aqueduct::aq {
+
+struct completions {
+  /// Sorted; each begins with what was typed.
+  std::vector<std::string> words;
+  /// The shell should offer files instead.
+  bool wants_files = false;
+};
+
+/// `words` are those behind `aq` up to the cursor; the last one may be empty or a beginning.
+/// `topics` is asked for the names of topics only where one can stand.
+[[nodiscard]] completions complete(command_line& line, std::span<const std::string> words,
+                                   const std::function<std::vector<std::string>()>& topics);
+
+/// The script that makes `shell` (bash, zsh, fish) ask `aq __complete`; empty for other shells.
+[[nodiscard]] std::string_view completion_script(std::string_view shell);
+
+} // namespace aqueduct::aq

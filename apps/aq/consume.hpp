@@ -1,0 +1,27 @@
+// aq consume: options and the run, apart from the command line.
+#pragma once
+
+#include "apps/aq/session.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace aqueduct::aq {
+
+struct consume_options {
+  std::vector<std::string> topics;
+  std::string offsets = "start";
+  /// 0: no limit.
+  std::uint64_t count = 0;
+  bool exit_at_end = false;
+  std::string partitions;
+  std::string format;
+  bool meta_only = false;
+  std::string grep;
+  std::string grep_key;
+};
+
+exit_code consume(session& on, const consume_options& options);
+
+} // namespace aqueduct::aq
