@@ -114,8 +114,10 @@ struct controller_state {
     term = news.term;
     leads = news.here;
     leader = news.leader;
-    if (!leads)
+    if (!leads) {
       established = false;
+      allocating = false;
+    }
     publish_view();
   }
 
@@ -164,7 +166,9 @@ struct controller_state {
       return outcome_of(deleted->topic);
     }
     if (const auto* ids = std::get_if<producer_ids_allocated>(&change)) {
-      if (ids->node == config.self.node) {
+      // Only a block that was asked for in this life: one that is replayed after a crash was given
+      // out, in part, by the life before.
+      if (ids->node == config.self.node && allocating) {
         next_producer_id = ids->first;
         producer_ids_end = ids->first + ids->count;
         allocating = false;
