@@ -6,6 +6,7 @@
 #include "protocol/native/codec.hpp"
 #include "protocol/native/messages.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <utility>
@@ -58,6 +59,9 @@ private:
     auto header = request_;
     header.kind = protocol::frame_kind::response;
     header.status = status;
+    // An error is told in a version that has its fields, also to who asked for one that never was.
+    if (status != errc::none)
+      header.version = std::max(header.version, protocol::current_version);
     return header;
   }
 
