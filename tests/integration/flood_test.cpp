@@ -1,0 +1,174 @@
+// Clients that ask for more than they take.
+#include "tests/integration/sturdy_node.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+TEST_SUITE_BEGIN("integration.flood");
+
+using namespace aqueduct;
+using namespace aqueduct::test;
+
+namespace {
+
+/// `count` requests as one run of bytes, with correlation ids from `first` on.
+template <class Request>
+std::vector<std::byte> many(const Request& request, std::uint32_t first, std::uint32_t count) {
+  std::vector<std::byte> bytes;
+  byte_writer out(bytes);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    protocol::frame_header header;
+    header.key = exchange_of<Request>::key;
+    header.correlation_id = first + i;
+    out.write_bytes(protocol::encode_frame(header, request).flatten().bytes());
+  }
+  return bytes;
+}
+
+/// Writes until the node takes no more, or all is written; returns how much it took. While it is
+/// at it, another client is served.
+std::size_t push_until_full(sturdy_node& own, native_client& rude,
+                            const std::vector<std::byte>& bytes) {
+  std::size_t done = 0;
+  int refusals = 0;
+  while (done < bytes.size() && refusals < 50) {
+    const auto sent = rude.write_some(byte_span(bytes).subspan(done));
+    done += sent;
+    refusals = sent == 0 ? refusals + 1 : 0;
+    if (sent == 0)
+      (void)log_end(own.client, "witness");
+  }
+  return done;
+}
+
+} // namespace
+
+TEST_CASE("10,000 pipelined requests without a reader are served later or held back, never lost") {
+  sturdy_node own({"network.send-buffer-bytes=64KiB"});
+  append(own.client, "witness", 0, {std::string(100'000, 'x')});
+  own.records = read_all(own.client, "witness", 0);
+  native_client rude(own.node.client_address());
+  constexpr std::uint32_t count = 10'000;
+  // A gigabyte of answers if they were all made at once.
+  const auto requests = many(fetch_request_of("witness", 0, 40), 100, count);
+  const auto taken = push_until_full(own, rude, requests);
+  own.check_unharmed();
+
+  // Now the client reads, and gets what it asked for.
+  std::vector<bool> answered(count);
+  std::size_t written = taken;
+  for (std::uint32_t left = count; left > 0; --left) {
+    while (written < requests.size()) {
+      const auto sent = rude.write_some(byte_span(requests).subspan(written));
+      written += sent;
+      if (sent == 0)
+        break;
+    }
+    const auto frame = rude.receive();
+    REQUIRE(frame.header.status == errc::none);
+    answered.at(frame.header.correlation_id - 100) = true;
+  }
+  CHECK(std::ranges::count(answered, true) == count);
+  own.check_unharmed();
+}
+
+TEST_CASE("10,000 pipelined produces without a reader are stored in order") {
+  sturdy_node own({"network.send-buffer-bytes=64KiB"});
+  create_topic(own.client, "flooded");
+  native_client rude(own.node.client_address());
+  constexpr std::uint32_t count = 10'000;
+  std::vector<std::byte> requests;
+  byte_writer out(requests);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    protocol::frame_header header;
+    header.key = protocol::api_key::produce;
+    header.correlation_id = i + 100;
+    const auto request = produce_request_of("flooded", 0, batch_of({std::to_string(i)}));
+    out.write_bytes(protocol::encode_frame(header, request).flatten().bytes());
+  }
+  std::size_t written = push_until_full(own, rude, requests);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    while (written < requests.size()) {
+      const auto sent = rude.write_some(byte_span(requests).subspan(written));
+      written += sent;
+      if (sent == 0)
+        break;
+    }
+    const auto frame = rude.receive();
+    const auto answer = must(protocol::decode<protocol::produce_response>(frame.payload));
+    const auto& outcome = answer.topics.at(0).partitions.at(0);
+    REQUIRE(outcome.error == errc::none);
+    CHECK(outcome.base_offset == frame.header.correlation_id - 100);
+  }
+  const auto stored = read_all(own.client, "flooded", 0);
+  REQUIRE(stored.size() == count);
+  for (std::uint32_t i = 0; i < count; ++i)
+    CHECK(stored[i].value == std::to_string(i));
+  own.check_unharmed(std::size_t{128} << 20);
+}
+
+TEST_CASE("a client that leaves with 10,000 requests under way takes nothing with it") {
+  sturdy_node own;
+  create_topic(own.client, "deserted");
+  for (int round = 0; round < 5; ++round) {
+    native_client rude(own.node.client_address());
+    const auto polls = many(fetch_request_of("deserted", 0, 0, 60'000), 1, 5'000);
+    const auto reads = many(fetch_request_of("witness", 0, 0), 10'000, 5'000);
+    (void)push_until_full(own, rude, polls);
+    (void)push_until_full(own, rude, reads);
+  }
+  own.check_unharmed(std::size_t{128} << 20);
+}
+
+TEST_CASE("a thousand connections that do nothing leave room for one that works") {
+  sturdy_node own;
+  std::vector<native_client> idle;
+  for (int i = 0; i < 1000; ++i)
+    idle.emplace_back(own.node.client_address(),
+                      i % 2 == 0 ? native_client::greeting::hello : native_client::greeting::none);
+  own.check_unharmed();
+}
+
+TEST_CASE("subscriptions without a reader are held back by the send buffer") {
+  sturdy_node own({"network.send-buffer-bytes=64KiB"});
+  create_topic(own.client, "stream");
+  const std::string value(50'000, 's');
+  for (int i = 0; i < 100; ++i)
+    append(own.client, "stream", 0, {value});
+  std::vector<native_client> deaf;
+  for (int i = 0; i < 20; ++i) {
+    deaf.emplace_back(own.node.client_address());
+    protocol::subscribe_request wish;
+    wish.subscription = 1;
+    wish.topic = "stream";
+    wish.partitions = {{0, 0}};
+    // All the credit in the world; what bounds the node's memory is the node's own limit.
+    wish.credit_bytes = std::int64_t{1} << 60;
+    (void)deaf.back().send(wish);
+  }
+  for (auto& client : deaf)
+    (void)client.receive();
+  own.check_unharmed(std::size_t{128} << 20);
+}
+
+TEST_CASE("memory for requests in flight is bounded over all connections, and all are answered") {
+  sturdy_node own({"limits.frame-bytes-max=1200000B", "limits.request-bytes-total=1200000B",
+                   "limits.request-bytes-in-flight=1200000B"});
+  create_topic(own.client, "narrow", 4);
+  std::vector<native_client> clients;
+  std::vector<std::uint32_t> asked;
+  const auto batch = batch_of({std::string(900'000, 'n')});
+  for (std::int32_t i = 0; i < 8; ++i) {
+    clients.emplace_back(own.node.client_address());
+    asked.push_back(clients.back().send(produce_request_of("narrow", i % 4, batch)));
+  }
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    const auto frame = clients[i].receive_answer(asked[i]);
+    const auto answer = must(protocol::decode<protocol::produce_response>(frame.payload));
+    CHECK(answer.topics.at(0).partitions.at(0).error == errc::none);
+  }
+  own.check_unharmed();
+}
+
+TEST_SUITE_END();
