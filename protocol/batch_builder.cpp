@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 namespace aqueduct::protocol {
 
@@ -172,6 +173,38 @@ result<std::pair<buffer, buffer>> split_batch(byte_span bytes, std::size_t recor
   if (!second)
     return second.propagate();
   return std::pair(std::move(*first), std::move(*second));
+}
+
+result<buffer> retain_records(batch_view batch, const std::function<bool(const record_view&)>& keep,
+                              std::size_t records_bytes_max) {
+  auto header = batch.header();
+  header.record_count = 0;
+  std::vector<std::byte> kept;
+  std::optional<timestamp_ms> max_timestamp;
+  record_reader reader(records_bytes_max);
+  reader.open(batch);
+  for (record_view record; reader.next(record);) {
+    if (!keep(record))
+      continue;
+    kept.insert(kept.end(), reader.encoded().begin(), reader.encoded().end());
+    max_timestamp = std::max(max_timestamp.value_or(record.timestamp), record.timestamp);
+    ++header.record_count;
+  }
+  if (auto done = reader.status(); !done)
+    return done.propagate();
+  if (header.record_count == batch.record_count())
+    return buffer::copy_of(batch.bytes());
+
+  std::vector<std::byte> bytes(batch_header_bytes);
+  if (kept.empty()) {
+    header.attributes &= static_cast<std::uint16_t>(~batch_attributes::codec_mask);
+  } else {
+    header.max_timestamp = *max_timestamp;
+    if (auto done = compress_append({.type = batch.compression()}, kept, bytes); !done)
+      return done.propagate();
+  }
+  write_batch_header(bytes, header);
+  return buffer::copy_of(bytes);
 }
 
 } // namespace aqueduct::protocol

@@ -4,6 +4,7 @@
 
 #include "protocol/record_reader.hpp"
 
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -80,5 +81,14 @@ private:
 /// (of any size) and as `record_reader`; message_too_large if there is but one record.
 [[nodiscard]] result<std::pair<buffer, buffer>>
 split_batch(byte_span bytes, std::size_t records_bytes_max = default_records_bytes_max);
+
+/// What compaction leaves of a valid batch: the records that `keep` wants, asked in order, with the
+/// offsets, timestamps and encoding that they had, in a batch that covers the same range of offsets
+/// and keeps codec, producer and transaction fields. The maximal timestamp becomes that of what is
+/// left, unless it is an append time. With nothing left, a header without records or codec. With
+/// nothing removed, a copy. Errors: as `record_reader` and `compress`.
+[[nodiscard]] result<buffer>
+retain_records(batch_view batch, const std::function<bool(const record_view&)>& keep,
+               std::size_t records_bytes_max = default_records_bytes_max);
 
 } // namespace aqueduct::protocol

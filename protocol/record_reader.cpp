@@ -131,6 +131,7 @@ void record_reader::start(batch_view batch) {
   previous_delta_ = -1;
   position_ = 0;
   compressed_ = {};
+  encoded_ = {};
   at_ = end_ = nullptr;
   records_bytes_ = 0;
   error_.reset();
@@ -207,6 +208,7 @@ bool record_reader::next(record_view& record) {
   record.timestamp =
       timestamp_ms(is_append_time_ ? append_time_ : add_wrapping(base_timestamp_, timestamp_delta));
   previous_delta_ = static_cast<std::int32_t>(offset_delta);
+  encoded_ = {at_, end};
   at_ = end;
   ++position_;
   return true;

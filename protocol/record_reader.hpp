@@ -104,6 +104,8 @@ public:
   /// count that is not true (invalid_message), or a codec's error (as `decompress`).
   [[nodiscard]] result<void> status() const;
 
+  /// The record that `next` read last, as it stands in the uncompressed records, length included.
+  [[nodiscard]] byte_span encoded() const { return encoded_; }
   /// Records read since `open`.
   [[nodiscard]] std::int32_t position() const { return position_; }
   /// Size of the uncompressed records in bytes; 0 before the first `next` of a compressed batch.
@@ -122,6 +124,7 @@ private:
 
   const std::byte* at_ = nullptr;
   const std::byte* end_ = nullptr;
+  byte_span encoded_;
   std::size_t records_bytes_ = 0;
   std::int64_t base_offset_ = 0;
   std::int64_t base_timestamp_ = 0;

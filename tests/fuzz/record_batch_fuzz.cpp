@@ -108,6 +108,21 @@ void check_client_batch(const bytes_of_batch& bytes, const batch_header& header,
             "halves hold all records");
 }
 
+void check_compaction(batch_view batch, std::uint8_t choice) {
+  int asked = 0;
+  const auto keep = [&](const record_view&) { return (choice >> (asked++ % 8) & 1) != 0; };
+  const auto left = retain_records(batch, keep, records_bytes_max);
+  if (!left)
+    return;
+  const auto header = validate_batch(left->bytes(), {.origin = batch_origin::log});
+  require(header.has_value(), "compaction keeps a batch valid");
+  require(header->next_offset() == batch.next_offset(), "and its range of offsets");
+  require(validate_records(batch_view(left->bytes()),
+                           {.records_bytes_max = records_bytes_max, .origin = batch_origin::log})
+              .has_value(),
+          "and its records");
+}
+
 void check_stamps(bytes_of_batch bytes) {
   stamp_append_time(bytes, timestamp_ms(77));
   stamp_batch(bytes.data(), offset_t(5), leader_epoch(6));
@@ -132,6 +147,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                            {.records_bytes_max = records_bytes_max, .origin = batch_origin::log});
     if (header->is_control())
       (void)read_marker(batch);
+    check_compaction(batch, choice);
     check_stamps(bytes);
   }
   if (const auto header = validate_batch(bytes, {.batch_bytes_max = SIZE_MAX})) {

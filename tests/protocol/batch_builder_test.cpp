@@ -270,4 +270,76 @@ TEST_SUITE("protocol.batch_builder") {
     CHECK(batch_view(halves->second.bytes()).base_sequence() == -1);
   }
 
+  TEST_CASE("compaction keeps the records it wants where they were, and the batch's range") {
+    sample_generator samples(35);
+    for (const auto type : all_codecs)
+      for (int round = 0; round < 10; ++round) {
+        CAPTURE(to_string(type));
+        const auto records = random_records(samples, 1 + samples.below(60));
+        const auto batch = build(records, {.compression = type,
+                                           .producer = producer_id(5),
+                                           .producer_epoch = 1,
+                                           .base_sequence = 3,
+                                           .base_offset = offset_t(100)});
+        std::vector<std::size_t> wanted;
+        for (std::size_t i = 0; i < records.size(); ++i)
+          if (samples.below(3) == 0)
+            wanted.push_back(i);
+        const auto thinned = retain_records(batch_view(batch.bytes()), [&](const record_view& r) {
+          return std::ranges::binary_search(wanted, static_cast<std::size_t>(r.offset.value - 100));
+        });
+        REQUIRE(thinned);
+
+        const auto before = batch_view(batch.bytes()).header();
+        const auto after = validate_batch(thinned->bytes(), {.origin = batch_origin::log});
+        REQUIRE(after);
+        CHECK(after->base_offset == before.base_offset);
+        CHECK(after->last_offset() == before.last_offset());
+        CHECK(after->base_sequence == before.base_sequence);
+        CHECK(after->last_sequence() == before.last_sequence());
+        CHECK(after->producer == before.producer);
+        CHECK(after->compression() == (wanted.empty() ? codec::none : type));
+        REQUIRE(after->record_count == static_cast<std::int32_t>(wanted.size()));
+        record_reader reader;
+        reader.open(batch_view(thinned->bytes()));
+        record_view record;
+        auto max_timestamp = std::numeric_limits<std::int64_t>::min();
+        for (const auto i : wanted) {
+          REQUIRE(reader.next(record));
+          CHECK(record.offset.value == 100 + static_cast<std::int64_t>(i));
+          CHECK(record.timestamp.value == records[i].timestamp);
+          CHECK(own(record.value) == records[i].value);
+          max_timestamp = std::max(max_timestamp, record.timestamp.value);
+        }
+        if (!wanted.empty() && wanted.size() < records.size())
+          CHECK(after->max_timestamp.value == max_timestamp);
+        CHECK_FALSE(reader.next(record));
+        CHECK(reader.status());
+      }
+  }
+
+  TEST_CASE("compaction that removes nothing copies, that removes everything leaves the header") {
+    sample_generator samples(36);
+    const auto batch = build(random_records(samples, 7), {.compression = codec::zstd});
+    const auto all = retain_records(batch_view(batch.bytes()), [](const auto&) { return true; });
+    CHECK(*all == batch);
+    const auto none = retain_records(batch_view(batch.bytes()), [](const auto&) { return false; });
+    REQUIRE(none);
+    CHECK(none->size() == batch_header_bytes);
+    CHECK(validate_batch(none->bytes(), {.origin = batch_origin::log}));
+    const auto again = retain_records(batch_view(none->bytes()), [](const auto&) { return false; });
+    CHECK(*again == *none);
+
+    auto stamped = copy(batch.bytes());
+    stamp_append_time(stamped, timestamp_ms(99));
+    int asked = 0;
+    const auto kept =
+        retain_records(batch_view(stamped), [&](const auto&) { return ++asked % 2 == 0; });
+    CHECK(batch_view(kept->bytes()).max_timestamp() == timestamp_ms(99));
+    CHECK(retain_records(
+              batch_view(batch.bytes()), [](const auto&) { return true; }, 5)
+              .error()
+              .code == errc::decompression_limit);
+  }
+
 } // TEST_SUITE

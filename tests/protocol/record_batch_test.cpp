@@ -164,6 +164,25 @@ TEST_SUITE("protocol.record_batch") {
     const auto short_key = with_field(bytes, key_at - 1, std::uint8_t{6});
     CHECK_FALSE(read_marker(batch_view(short_key)));
     CHECK_FALSE(read_marker(batch_view(from_hex(two_records))));
+
+    // Well-formed records whose key or value is missing or too short.
+    const auto control = [](const record_to_write& record) {
+      batch_builder builder;
+      REQUIRE(builder.append(record));
+      const auto batch = builder.finish({.producer = producer_id(1), .producer_epoch = 1});
+      const auto attributes =
+          static_cast<std::uint16_t>(batch_attributes::control | batch_attributes::transactional);
+      return with_field(copy(batch->bytes()), layout::attributes, attributes);
+    };
+    const auto commit_key = from_hex("00000001");
+    const auto value = from_hex("000000000003");
+    const auto short_value = byte_span(value).first(5);
+    REQUIRE(*read_marker(batch_view(control({{}, commit_key, value, {}}))));
+    for (const auto& record : {record_to_write{{}, std::nullopt, value, {}},
+                               record_to_write{{}, byte_span(commit_key).first(3), value, {}},
+                               record_to_write{{}, commit_key, std::nullopt, {}},
+                               record_to_write{{}, commit_key, short_value, {}}})
+      CHECK(read_marker(batch_view(control(record))).error().code == errc::invalid_message);
   }
 
   TEST_CASE("batches of every codec validate, whoever wrote them") {
@@ -257,6 +276,9 @@ TEST_SUITE("protocol.record_batch") {
       CHECK(i32(layout::record_count, count) == errc::invalid_message);
     for (const std::int32_t delta : {-1, 3, 5, 0x7fffffff})
       CHECK(i32(layout::last_offset_delta, delta) == errc::invalid_message);
+    const auto without_records = with_field<std::int32_t>(batch, layout::last_offset_delta, -1);
+    CHECK(refusal(with_field<std::int32_t>(without_records, layout::record_count, 0)) ==
+          errc::invalid_message);
     CHECK(i64(layout::producer_id, -2) == errc::invalid_message);
     // An id makes epoch and sequence count; kafkajs sends 0 for both without an id.
     CHECK(i64(layout::producer_id, 5) == errc::invalid_message);

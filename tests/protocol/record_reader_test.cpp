@@ -71,6 +71,7 @@ TEST_SUITE("protocol.record_reader") {
     CHECK(is_refused("", 1));
     CHECK(is_refused(smallest, 0));
     CHECK(is_refused(smallest, -1));
+    CHECK(is_refused("", -1));
     CHECK(is_refused(std::string(smallest) + "00"));
   }
 
@@ -90,7 +91,7 @@ TEST_SUITE("protocol.record_reader") {
     CHECK(is_refused("0e00000001010000"));           // one more than its fields take
     CHECK(is_refused("feffffff0f0000000101"));       // 2^31 - 1
     CHECK(is_refused("ffffffff0f0000000101"));       // -2^31
-    CHECK(is_refused("8c80808080000000010100"));     // a varint of six bytes
+    CHECK(is_refused("8c8080808000000000010100"));   // a varint of six bytes
     CHECK(is_refused("ffffffffffffffffffff010000")); // a varint without an end
     CHECK(is_refused("80"));
   }
