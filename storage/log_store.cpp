@@ -194,7 +194,7 @@ result<void> log_store::check_batch(const open_group& group, const append_batch&
   return {};
 }
 
-std::vector<append_outcome> log_store::flush(std::vector<append_batch> batches) {
+std::vector<append_outcome> log_store::flush(std::span<const append_batch> batches) {
   std::vector<append_outcome> outcomes(batches.size());
   std::vector<group_work> work;
   std::unordered_map<group_id, std::size_t> work_of;
@@ -229,7 +229,8 @@ std::vector<append_outcome> log_store::flush(std::vector<append_batch> batches) 
   return outcomes;
 }
 
-void log_store::write_hard_states(std::vector<group_work>& work, std::vector<append_batch>& batches,
+void log_store::write_hard_states(std::vector<group_work>& work,
+                                  std::span<const append_batch> batches,
                                   std::vector<append_outcome>& outcomes) {
   write_batch changes;
   std::vector<std::pair<const group_work*, hard_state>> changed;
@@ -266,7 +267,7 @@ void log_store::write_hard_states(std::vector<group_work>& work, std::vector<app
   }
 }
 
-void log_store::write_group(const group_work& work, std::vector<append_batch>& batches,
+void log_store::write_group(const group_work& work, std::span<const append_batch> batches,
                             std::vector<append_outcome>& outcomes) {
   auto& group = *work.group;
   auto& log = *group.log;
@@ -319,7 +320,7 @@ void log_store::write_group(const group_work& work, std::vector<append_batch>& b
 }
 
 result<void> log_store::write_entries(open_group& group, std::span<const std::size_t> run,
-                                      std::vector<append_batch>& batches) {
+                                      std::span<const append_batch> batches) {
   std::uint64_t bytes = 0;
   std::size_t count = 0;
   for (const auto i : run)

@@ -156,7 +156,8 @@ public:
   /// group follow each other in that order; when one fails, those after it fail with it. A group
   /// that is not open: error not_found. An entry whose term is above that of the hard state is
   /// refused (invalid_request): its hard state must come with it or before.
-  [[nodiscard]] std::vector<append_outcome> flush(std::vector<append_batch> batches);
+  /// The batches are as they were afterwards, so that one that found no room can be tried again.
+  [[nodiscard]] std::vector<append_outcome> flush(std::span<const append_batch> batches);
   /// Makes durable what modes `interval` and `os` have written. Returns the groups that were made
   /// durable or, with their error, were poisoned by the attempt.
   std::vector<append_outcome> sync_dirty();
@@ -216,12 +217,12 @@ private:
   [[nodiscard]] result<opened_group> describe(const open_group& group) const;
   [[nodiscard]] result<void> check_batch(const open_group& group, const append_batch& batch,
                                          const std::optional<hard_state>& hard) const;
-  void write_hard_states(std::vector<group_work>& work, std::vector<append_batch>& batches,
+  void write_hard_states(std::vector<group_work>& work, std::span<const append_batch> batches,
                          std::vector<append_outcome>& outcomes);
-  void write_group(const group_work& work, std::vector<append_batch>& batches,
+  void write_group(const group_work& work, std::span<const append_batch> batches,
                    std::vector<append_outcome>& outcomes);
   [[nodiscard]] result<void> write_entries(open_group& group, std::span<const std::size_t> run,
-                                           std::vector<append_batch>& batches);
+                                           std::span<const append_batch> batches);
   [[nodiscard]] result<void> finish_removal(std::span<const group_id> groups);
   [[nodiscard]] result<void> remove_files(const group_id& group);
   void refresh_space();

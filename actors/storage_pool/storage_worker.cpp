@@ -192,10 +192,12 @@ struct storage_worker_state {
     std::vector<storage::append_batch> batches;
     batches.reserve(requests.size());
     for (auto& request : requests)
-      batches.push_back(request.batch);
-    const auto outcomes = store->flush(std::move(batches));
-    for (std::size_t i = 0; i < requests.size(); ++i)
+      batches.push_back(std::move(request.batch));
+    const auto outcomes = store->flush(batches);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      requests[i].batch = std::move(batches[i]);
       answer(requests[i], outcomes[i].status);
+    }
     note_space();
   }
 
