@@ -61,6 +61,11 @@ TEST_SUITE("raft.log_view") {
     CHECK(log.last_common_candidate(at(8, 4)) == at(5, 4));
     CHECK(log.last_common_candidate(at(8, 3)) == entry_id{});
     CHECK(log.last_common_candidate(at(4, 4)) == entry_id{});
+    // In the middle of a term, too.
+    log.compact(log_index(9));
+    CHECK(log.last_common_candidate(at(8, 6)) == entry_id{});
+    CHECK(log.last_common_candidate(at(9, 6)) == at(9, 6));
+    CHECK(log.terms().front() == term_run{term_id(6), log_index(10)});
   }
 
   TEST_CASE("truncation takes terms, payloads and their bytes along") {

@@ -192,6 +192,36 @@ TEST_SUITE("raft.paper_election") {
     }
   }
 
+  TEST_CASE("a vote in a term that is known already is written as well (R1)") {
+    one t;
+    t.r.preload(5, {1});
+    receive(t.r, 2, vote_request{term_id(5), {term_id(1), log_index(1)}, false});
+    CHECK(t.r.sent.empty());
+    REQUIRE(t.r.storage().pending().size() == 1);
+    CHECK(t.r.storage().pending()[0].hard == hard_state{term_id(5), id_of(2)});
+    t.r.settle_disk();
+    REQUIRE(sent_of<vote_response>(t.r).size() == 1);
+    CHECK(std::get<vote_response>(t.r.sent[0].body).granted);
+  }
+
+  TEST_CASE("who is no member grants neither votes nor pre-votes, in whatever term (R15)") {
+    cluster group(3, 1, common());
+    auto& stranger = group.at(4);
+    stranger.preload(5, {1});
+    const entry_id far{term_id(4), log_index(9)};
+    for (const std::uint64_t term : {5, 6}) {
+      receive(stranger, 2, pre_vote_request{term_id(term), far});
+      receive(stranger, 2, vote_request{term_id(term), far, false});
+    }
+    stranger.settle_disk();
+    for (const auto& m : stranger.sent) {
+      const auto* pre = std::get_if<pre_vote_response>(&m.body);
+      const auto* real = std::get_if<vote_response>(&m.body);
+      CHECK_FALSE((pre ? pre->granted : real->granted));
+    }
+    CHECK(stranger.storage().hard() == hard_state{term_id(5), std::nullopt});
+  }
+
   TEST_CASE("a vote is refused to a candidate whose log is behind (5.4.1)") {
     struct row {
       entry_id candidate;

@@ -108,6 +108,27 @@ TEST_SUITE("raft.paper_membership") {
     CHECK(r.change(remove_replica{id_of(3)}).answer == answer_kind::not_ready);
   }
 
+  TEST_CASE("a later leader, too, is refused a change before it has committed an entry (R13)") {
+    cluster group(3, 1, common());
+    group.elect(2);
+    auto& r = group.at(1);
+    r.settle();
+    r.flush_state();
+    r.crash();
+    r.restart();
+    const auto term = r.node().term().next();
+    r.call([](core& c) { return c.campaign(); });
+    receive(r, id_of(3), pre_vote_response{term, true});
+    r.settle_disk();
+    receive(r, id_of(3), vote_response{term, true});
+    r.settle_disk();
+    REQUIRE(r.node().is_leader());
+    REQUIRE(r.node().member_log().latest_index() == r.node().commit_index());
+    CHECK(r.change(add_learner{id_of(4)}).answer == answer_kind::not_ready);
+    receive(r, id_of(3), append_response{term, true, r.node().last_index(), {}});
+    CHECK(r.change(add_learner{id_of(4)}).answer == answer_kind::accepted);
+  }
+
   TEST_CASE("only the leader changes the membership, and only in ways that apply") {
     cluster group(3, 1, common());
     group.elect(1);

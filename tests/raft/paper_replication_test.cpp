@@ -464,6 +464,58 @@ TEST_SUITE("raft.paper_replication") {
     }
   }
 
+  TEST_CASE("entries after a state stay only if they continue it (figure 13, R16)") {
+    led t;
+    auto& f = t.group.at(3);
+    const auto install = [&](entry_id last) {
+      f.call([&](core& c) { return c.snapshot_installed({last, voters_of({1, 2, 3})}); });
+      f.settle_disk();
+    };
+    SUBCASE("they continue it") {
+      f.preload(2, {1, 2, 2, 2, 2});
+      install(id(3, 2));
+      CHECK(f.terms() == terms{2, 2});
+      CHECK(f.node().first_index() == log_index(4));
+    }
+    SUBCASE("the log has another entry where the state ends") {
+      f.preload(3, {1, 2, 2, 2, 2});
+      install(id(3, 3));
+      CHECK(f.terms().empty());
+      CHECK(f.node().log().last() == id(3, 3));
+      CHECK(f.storage().entries().empty());
+    }
+    SUBCASE("they are not on disk yet") {
+      receive(f, 1, append_request{term_id(1), id(1, 1), log_index(1), {make(2, 1), make(3, 1)}});
+      install(id(2, 1));
+      CHECK(f.node().log().last() == id(2, 1));
+      CHECK(f.node().durable_index() == log_index(2));
+    }
+    CHECK(f.node().commit_index() == f.node().first_index() - 1);
+    CHECK(f.node().applied_index() == f.node().commit_index());
+  }
+
+  TEST_CASE("a refusal that comes twice is answered once (R8)") {
+    cluster group(3, 0, common());
+    group.at(1).preload(2, {1, 1, 1, 1, 1, 1});
+    auto& r = group.at(1);
+    r.call([](core& c) { return c.campaign(); });
+    receive(r, 2, pre_vote_response{term_id(3), true});
+    r.settle_disk();
+    receive(r, 2, vote_response{term_id(3), true});
+    r.settle_disk();
+    r.sent.clear();
+    const append_response refusal{term_id(3), false, log_index(6), id(2, 1)};
+    receive(r, 2, refusal);
+    const auto probe = take<append_request>(r, 2);
+    // Its payload is on disk only.
+    CHECK(probe.empty());
+    CHECK(r.node().followers()[0].next() == log_index(3));
+    receive(r, 2, refusal);
+    CHECK(r.node().followers()[0].next() == log_index(3));
+    receive(r, 2, append_response{term_id(3), false, log_index(5), id(1, 1)});
+    CHECK(r.node().followers()[0].next() == log_index(3));
+  }
+
   TEST_CASE("a state that is older than what is committed changes nothing, however often it comes "
             "(R16)") {
     led t;
