@@ -35,7 +35,7 @@ struct cluster_config {
   milliseconds idle_timeout{600'000};
   /// Largest frame taken from a broker. 64 KiB to 1 GiB.
   std::size_t frame_bytes_max = std::size_t{128} << 20;
-  /// Bytes of requests per connection that are queued or not answered yet; requests beyond it are
+  /// Bytes of requests per connection that are sent and not answered yet; requests beyond it are
   /// refused with `overloaded`. At least 64 KiB.
   std::size_t in_flight_bytes_max = std::size_t{256} << 20;
 
@@ -82,8 +82,8 @@ struct cluster_layout {
 class AQUEDUCT_CLIENT_API cluster {
 public:
   /// Starts the I/O thread and waits until one broker of the list has answered, or until
-  /// `connect_timeout` is over. A broker that does not answer delays the try of the next by a
-  /// quarter of a second, not by its own timeout. Errors: invalid_config; broker_unavailable,
+  /// `connect_timeout` is over for each. A broker that does not answer delays the try of the next
+  /// by a quarter of a second, not by its own timeout. Errors: invalid_config; broker_unavailable,
   /// naming what went wrong with each; unsupported_version.
   [[nodiscard]] static result<cluster> open(cluster_config config = {});
 

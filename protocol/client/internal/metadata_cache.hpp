@@ -1,0 +1,40 @@
+// What is known of the cluster: brokers, topics, leaders. Pure values, no I/O, no clock; whoever
+// owns it guards it.
+#pragma once
+
+#include "protocol/client/cluster.hpp"
+#include "protocol/client/internal/endpoint.hpp"
+#include "protocol/native/topic_messages.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace aqueduct::client {
+
+/// The layout that a metadata response describes.
+[[nodiscard]] cluster_layout layout_of(protocol::metadata_response response);
+
+class metadata_cache {
+public:
+  /// Takes over the answer to a request. Topics with an error of their own stay as they were known,
+  /// except unknown ones, which are forgotten. A leader with an older epoch than the known one is
+  /// stale news and ignored, as long as the topic is the same.
+  void apply(const cluster_layout& news);
+
+  /// An answer named another leader. Nothing happens if the partition is not known.
+  void hint(const topic_partition& tp, node_id leader);
+  /// An answer named a broker's address.
+  void learn(node_id node, const endpoint& address);
+
+  [[nodiscard]] std::shared_ptr<const topic_layout> topic(std::string_view name) const;
+  [[nodiscard]] std::optional<node_id> leader(const topic_partition& tp) const;
+  [[nodiscard]] std::optional<endpoint> address(node_id node) const;
+  [[nodiscard]] const std::map<node_id, endpoint>& brokers() const { return brokers_; }
+
+private:
+  std::map<node_id, endpoint> brokers_;
+  std::map<std::string, std::shared_ptr<const topic_layout>, std::less<>> topics_;
+};
+
+} // namespace aqueduct::client
