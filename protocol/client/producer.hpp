@@ -84,6 +84,8 @@ struct producer_config {
   /// Sequence numbers in every batch, so that no retry stores a record twice. Nothing: yes, unless
   /// acks is `none`, with which it cannot be combined.
   std::optional<bool> idempotent{};
+  /// Whether a topic that does not exist may be created, if the brokers allow it.
+  bool auto_create = true;
   client::partitioning partitioning = client::partitioning::by_key;
   /// Used instead of `partitioning` where set.
   partition_function partitioner{};
