@@ -1,0 +1,14 @@
+"""Runs all tests of this folder, or those that are named, and ends with a line that counts them."""
+
+import sys
+import unittest
+
+arguments = [word for word in sys.argv[1:] if not word.startswith("-")]
+loader = unittest.TestLoader()
+suite = loader.loadTestsFromNames(arguments) if arguments else loader.discover(".")
+verbosity = 2 if "-v" in sys.argv else 1
+result = unittest.TextTestRunner(verbosity=verbosity, stream=sys.stdout).run(suite)
+failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+passed = result.testsRun - failed - len(result.skipped)
+print(f"{passed} passed, {failed} failed")
+sys.exit(0 if failed == 0 and passed > 0 else 1)
