@@ -151,6 +151,7 @@ command_line::command_line() : root_(std::make_unique<CLI::App>("", "aq")) {
   add_admin_verbs(*this);
   add_log_verbs(*this);
   add_config_verbs(*this);
+  add_bench_verbs(*this);
   add_doctor_verb(*this);
   add_help_verbs(*this);
   add_completion_verbs(*this);
@@ -358,6 +359,10 @@ exit_code command_line::run(std::span<const std::string> arguments, const surrou
   // Its words are half a command line; they must not be parsed as one.
   if (!arguments.empty() && arguments.front() == "__complete")
     return answer_completion(*this, arguments.subspan(1), around);
+  if (arguments.size() == 1 && arguments.front() == "__reference") {
+    output_stream(around.out).write(command_reference(*this));
+    return exit_code::done;
+  }
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
     root_->parse(std::move(reversed));

@@ -82,6 +82,7 @@ void add_cluster_verbs(command_line& line);
 void add_admin_verbs(command_line& line);
 void add_log_verbs(command_line& line);
 void add_config_verbs(command_line& line);
+void add_bench_verbs(command_line& line);
 void add_doctor_verb(command_line& line);
 void add_help_verbs(command_line& line);
 void add_completion_verbs(command_line& line);
@@ -92,6 +93,9 @@ exit_code answer_completion(command_line& line, std::span<const std::string> wor
 
 /// Help texts on subjects that several verbs share; empty if there is none of that name.
 [[nodiscard]] std::string_view help_topic(std::string_view name);
+
+/// docs/aq.md, which `aq __reference` prints.
+[[nodiscard]] std::string command_reference(command_line& line);
 
 /// What main() does: signal handlers, streams, exit code.
 int run_process(int argc, char** argv);

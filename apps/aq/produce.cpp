@@ -30,16 +30,6 @@ constexpr milliseconds send_patience{200};
 /// What is under way when Ctrl-C comes has this long to arrive.
 constexpr milliseconds farewell{5'000};
 
-std::optional<client::acks> parse_acks(std::string_view text) {
-  if (text == "all" || text == "-1")
-    return client::acks::all;
-  if (text == "leader" || text == "1")
-    return client::acks::leader;
-  if (text == "none" || text == "0")
-    return client::acks::none;
-  return std::nullopt;
-}
-
 /// A file that is closed when nobody needs it any more.
 class input_file {
 public:
@@ -430,6 +420,16 @@ private:
 };
 
 } // namespace
+
+std::optional<client::acks> parse_acks(std::string_view text) {
+  if (text == "all" || text == "-1")
+    return client::acks::all;
+  if (text == "leader" || text == "1")
+    return client::acks::leader;
+  if (text == "none" || text == "0")
+    return client::acks::none;
+  return std::nullopt;
+}
 
 result<std::string> unescape(std::string_view text) {
   std::string pattern;

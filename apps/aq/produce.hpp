@@ -3,6 +3,7 @@
 
 #include "apps/aq/record_input.hpp"
 #include "apps/aq/session.hpp"
+#include "protocol/client/types.hpp"
 
 #include <memory>
 #include <optional>
@@ -33,6 +34,9 @@ struct produce_options {
 /// The parser that the options ask for; invalid_request when they contradict each other.
 [[nodiscard]] result<std::unique_ptr<record_parser>>
 make_input_parser(const produce_options& options);
+
+/// `all`, `leader`, `none`, or Kafka's numbers for them.
+[[nodiscard]] std::optional<client::acks> parse_acks(std::string_view text);
 
 /// Text with the escapes of patterns (`\t`, `\x1f`) as it is meant.
 [[nodiscard]] result<std::string> unescape(std::string_view text);

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,7 +45,7 @@ std::vector<std::string> words_of(std::string_view text) {
 TEST_CASE("the help of every command has examples that begin with the command") {
   command_line line;
   const auto leaves = line.leaves();
-  CHECK(leaves.size() >= 25);
+  CHECK(leaves.size() >= 28);
   for (auto* leaf : leaves) {
     const auto path = command_line::path_of(*leaf);
     CAPTURE(path);
@@ -63,8 +65,8 @@ TEST_CASE("the help of every command has examples that begin with the command") 
 TEST_CASE("the help of aq names every command") {
   const auto shown = run_aq({"--help"});
   CHECK(shown.code == exit_code::done);
-  for (const auto* name : {"topic", "produce", "consume", "cluster", "log", "config", "doctor",
-                           "errors", "completion", "help"})
+  for (const auto* name : {"topic", "produce", "consume", "cluster", "admin", "bench", "log",
+                           "config", "doctor", "errors", "completion", "help"})
     CHECK(contains(shown.out, std::string("\n  ") + name));
 }
 
@@ -78,6 +80,15 @@ TEST_CASE("help on a subject is what --help shows, or a text of its own") {
     CHECK(shown.out.size() > 200);
   }
   CHECK(run_aq({"help", "nonsense"}).code == exit_code::usage);
+}
+
+TEST_CASE("the command reference is that of the command tree") {
+  std::ifstream file(AQUEDUCT_SOURCE_DIR "/docs/aq.md", std::ios::binary);
+  REQUIRE(file.is_open());
+  const std::string written(std::istreambuf_iterator<char>(file), {});
+  command_line line;
+  // ./dev docs writes it anew.
+  CHECK(written == command_reference(line));
 }
 
 TEST_CASE("the version is one line") {

@@ -145,7 +145,7 @@ TEST_CASE("a file away from its folder needs the name of its group") {
   CHECK(asked.code == exit_code::usage);
   CHECK(asked.err.find("--group") != std::string::npos);
   CHECK(run_aq({"log", "dump", file, "--group", topic_id + "/3"}).code == exit_code::done);
-  CHECK(run_aq({"log", "dump", file, "--group", topic_id + "/4"}).code == exit_code::bad_data);
+  CHECK(run_aq({"log", "dump", file, "--group", topic_id + "/4"}).code == exit_code::conflict);
   CHECK(run_aq({"log", "dump", file, "--group", "nonsense"}).code == exit_code::usage);
   CHECK(run_aq({"log", "dump", data.path() + "/none.log", "--group", topic_id + "/3"}).code ==
         exit_code::not_found);

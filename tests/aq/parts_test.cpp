@@ -1,4 +1,5 @@
 // The small parts: patience, matching, bars, streams, partition lists.
+#include "apps/aq/bench.hpp"
 #include "apps/aq/client_session.hpp"
 #include "apps/aq/matcher.hpp"
 #include "apps/aq/output_stream.hpp"
@@ -138,6 +139,32 @@ TEST_CASE("settings of the client reach the SDK") {
   CHECK(made->consumer.mode == client::consume_mode::push);
   options.settings = {{"consumer.mode", "pull"}};
   CHECK_FALSE(make_client_settings(options).has_value());
+}
+
+TEST_CASE("a benchmark reports rate, target and quantiles, and the line that scripts know") {
+  bench_outcome outcome;
+  outcome.records = 10'000;
+  outcome.bytes = 1 << 20;
+  outcome.seconds = 2;
+  outcome.target_rate = 5000;
+  outcome.latency_of = "from send to answer";
+  for (std::uint64_t us = 1; us <= 200; ++us)
+    outcome.latency.record(us);
+  render_options options;
+  options.format = output_format::csv;
+  const auto text = *render(bench_document(outcome), options);
+  CHECK(text.starts_with("quantile,ms\np50,0.10\np90,0.18\n"));
+  CHECK(text.find("max,0.20\n") != std::string::npos);
+  const auto target_met = [](const bench_outcome& o) {
+    for (const auto& each : bench_document(o).facts)
+      if (each.label.key == "target_met")
+        return each.content == value(true);
+    return false;
+  };
+  CHECK(target_met(outcome));
+  outcome.target_rate = 6000;
+  CHECK_FALSE(target_met(outcome));
+  CHECK(kafka_line(outcome).starts_with("10000 records sent, 5000.0 records/sec (0.50 MB/sec)"));
 }
 
 TEST_CASE("separators are written with escapes, and percent signs are themselves") {
