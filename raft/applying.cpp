@@ -91,12 +91,21 @@ void core::apply_loaded(std::vector<entry> entries) {
   out_.committed = std::move(entries);
 }
 
+/// Nobody needs what is durable, applied and known to every member. What a member still lacks is kept
+/// for a while, by the leader only: another one can load it.
 void core::trim_tail() {
   const auto durable = outbox_.durable_index();
-  const bool alone = members().voters.size() + members().learners.size() <= 1;
-  log_.forget(std::min(durable, applied_), alone ? 0 : options_.tail_bytes_max);
-  if (!is_leader())
+  const auto settled = std::min(durable, applied_);
+  if (const auto* l = std::get_if<leader_state>(&role_)) {
+    auto known = settled;
+    for (const auto& peer : l->peers)
+      known = std::min(known, peer.match());
+    log_.forget(known, 0);
+    log_.forget(settled, options_.tail_bytes_max);
+  } else {
+    log_.forget(settled, 0);
     log_.forget(durable, options_.tail_bytes_max);
+  }
 }
 
 } // namespace aqueduct::raft

@@ -32,11 +32,10 @@ struct core_options {
   /// Proposals are refused as overloaded that would bring those which are not yet applied above
   /// this many bytes, unless there are none. At least 1.
   std::size_t pending_bytes_max = std::size_t{16} << 20;
-  /// Applied and durable entries are kept in memory for lagging followers up to this many bytes;
-  /// not at all in a group without other replicas. What is not yet durable, or on a leader not yet
-  /// applied, is in memory in any case; a follower drops what is durable beyond this bound and
-  /// loads it again to apply it.
-  std::size_t tail_bytes_max = std::size_t{16} << 20;
+  /// What is durable and applied is kept in memory by a leader, up to this many bytes, as long as a
+  /// member lacks it. What is not yet durable, or on a leader not yet applied, is in memory in any
+  /// case; a follower drops what is durable beyond this bound and loads it again to apply it.
+  std::size_t tail_bytes_max = std::size_t{4} << 20;
   /// Size of a load, and of what is loaded but not yet applied. At least 1.
   std::size_t load_bytes_max = std::size_t{1} << 20;
   /// Payload of one append request, unless one entry alone is larger. At least 1.

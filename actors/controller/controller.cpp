@@ -1,5 +1,6 @@
 #include "actors/controller/controller.hpp"
 
+#include "actors/reply_scope.hpp"
 #include "protocol/invariant.hpp"
 
 #include <caf/actor_system.hpp>
@@ -463,6 +464,7 @@ controller(controller_actor::stateful_pointer<controller_state> self, controller
   self->state.begin(self, std::move(config));
   auto* state = &self->state;
   const auto guarded = [state](auto& message) {
+    const reply_scope together;
     try {
       std::visit([state](auto& what) { state->handle(what); }, message.what);
     } catch (const std::logic_error& broken) {

@@ -2,7 +2,11 @@
 
 #include <boost/asio/buffer.hpp>
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace aqueduct::actors::network {
@@ -125,6 +129,7 @@ void connection::read_some() {
   last_read_ = clock::now();
   own_.take(got);
   total_->take(got);
+  const reply_scope together;
   const auto filled = std::min(got, missing);
   partial_filled_ += filled;
   const bool alive = consume(chunk.slice(0, got - filled));
@@ -229,86 +234,95 @@ void connection::reply(buffer_chain bytes) {
   if (is_closed())
     return;
   unsent_bytes_ += bytes.size();
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& part : bytes.parts())
-      queue_.push_back(part);
-    if (std::exchange(flush_posted_, true))
-      return;
-  }
-  post([self = shared_from_this()] { self->flush(); });
+  const std::lock_guard lock(write_mutex_);
+  for (const auto& part : bytes.parts())
+    queue_.push_back(part);
+  if (flush_deferred_)
+    return;
+  flush_deferred_ = reply_scope::defer(shared_from_this());
+  if (!flush_deferred_)
+    write_queued();
 }
 
-void connection::flush() {
-  {
-    const std::lock_guard lock(mutex_);
-    flush_posted_ = false;
-    if (writing_.empty()) {
-      writing_.swap(queue_);
-    } else {
-      std::ranges::move(queue_, std::back_inserter(writing_));
-      queue_.clear();
-    }
-  }
-  if (!write_waiting_)
-    write_some();
+void connection::flush_replies() {
+  const std::lock_guard lock(write_mutex_);
+  flush_deferred_ = false;
+  write_queued();
 }
 
-void connection::write_some() {
-  std::vector<asio::const_buffer> gather;
-  gather.reserve(std::min(writing_.size(), gather_parts_max));
-  while (!writing_.empty() && !is_closed()) {
-    gather.clear();
-    std::size_t bytes = 0;
-    for (const auto& part : writing_) {
-      const auto skip = gather.empty() ? writing_offset_ : 0;
-      gather.emplace_back(part.data() + skip, part.size() - skip);
-      bytes += part.size() - skip;
-      if (gather.size() == gather_parts_max || bytes >= gather_bytes_max)
-        break;
-    }
-    boost::system::error_code failed;
-    const auto sent = socket_.write_some(gather, failed);
-    if (failed && is_transient(failed)) {
-      wait_writable();
-      return;
-    }
-    if (failed) {
-      do_close();
-      return;
-    }
-    drop_sent(sent);
+std::size_t connection::gather(std::span<iovec> into) const {
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+  for (const auto& part : queue_) {
+    const auto skip = count == 0 ? sent_of_first_ : 0;
+    into[count++] = {const_cast<std::byte*>(part.data()) + skip, part.size() - skip};
+    bytes += part.size() - skip;
+    if (count == into.size() || bytes >= gather_bytes_max)
+      break;
   }
-  if (ending_ && writing_.empty())
-    do_close();
-  else if (stalled_)
-    wait_readable();
+  return count;
 }
 
-void connection::wait_writable() {
-  write_waiting_ = true;
-  socket_.async_wait(stream::wait_write,
-                     [self = shared_from_this()](const boost::system::error_code& failed) {
-                       self->write_waiting_ = false;
-                       if (failed)
-                         self->do_close();
-                       else
-                         self->write_some();
-                     });
+void connection::write_queued() {
+  std::array<iovec, gather_parts_max> parts;
+  while (!queue_.empty() && !write_waiting_ && !broken_) {
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = gather(parts);
+    const auto sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      drop_sent(static_cast<std::size_t>(sent));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      write_waiting_ = true;
+      post([self = shared_from_this()] { self->wait_writable(); });
+    } else if (errno != EINTR) {
+      broken_ = true;
+    }
+  }
+  // The end of a connection and the end of a stall are the I/O thread's business.
+  if (broken_ || (queue_.empty() && ending_) || stalled_)
+    post([self = shared_from_this()] { self->after_write(); });
 }
 
 void connection::drop_sent(std::size_t sent) {
   unsent_bytes_ -= sent;
   while (sent > 0) {
-    const auto left = writing_.front().size() - writing_offset_;
+    const auto left = queue_.front().size() - sent_of_first_;
     if (sent < left) {
-      writing_offset_ += sent;
+      sent_of_first_ += sent;
       return;
     }
     sent -= left;
-    writing_offset_ = 0;
-    writing_.pop_front();
+    sent_of_first_ = 0;
+    queue_.pop_front();
   }
+}
+
+void connection::wait_writable() {
+  if (is_closed())
+    return;
+  socket_.async_wait(stream::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& failed) {
+                       {
+                         const std::lock_guard lock(self->write_mutex_);
+                         self->write_waiting_ = false;
+                         self->broken_ = self->broken_ || failed;
+                         self->write_queued();
+                       }
+                       self->after_write();
+                     });
+}
+
+void connection::after_write() {
+  bool over = false;
+  {
+    const std::lock_guard lock(write_mutex_);
+    over = broken_ || (ending_ && queue_.empty());
+  }
+  if (over)
+    do_close();
+  else
+    look_again();
 }
 
 // -- the end --------------------------------------------------------------------------------------
@@ -335,11 +349,7 @@ void connection::end(const error& why) {
   ending_ = true;
   ending_since_ = clock::now();
   dialect_->refuse(why);
-  post([self = shared_from_this()] {
-    self->flush();
-    if (self->writing_.empty())
-      self->do_close();
-  });
+  post([self = shared_from_this()] { self->after_write(); });
 }
 
 void connection::close() {
@@ -347,13 +357,18 @@ void connection::close() {
 }
 
 void connection::do_close() {
-  if (std::exchange(closing_done_, true))
-    return;
-  closed_ = true;
-  boost::system::error_code ignored;
-  retry_.cancel(ignored);
-  socket_.shutdown(tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  {
+    const std::lock_guard lock(write_mutex_);
+    if (closed_.exchange(true))
+      return;
+    // Nobody writes to a descriptor that may by then be somebody else's.
+    broken_ = true;
+    queue_.clear();
+    boost::system::error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    socket_.close(ignored);
+  }
+  retry_.cancel();
   dialect_->closed();
 }
 

@@ -2,12 +2,15 @@
 // out. What the bytes mean is the dialect's business, who may be asked the services'.
 //
 // Owned by the I/O thread of its io_context; `reply`, `finish_request` and `close` may be called
-// from any thread. Memory is bounded: request bytes by two budgets, replies by a limit above which
-// no more requests are read.
+// from any thread. Whoever replies also writes to the socket, under a mutex: an acknowledgement
+// does not wait for the I/O thread to wake up. Only when the socket is full the I/O thread takes
+// over. Memory is bounded: request bytes by two budgets, replies by a limit above which no more
+// requests are read.
 #pragma once
 
 #include "actors/network/byte_budget.hpp"
 #include "actors/network/stream.hpp"
+#include "actors/reply_scope.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/result.hpp"
 
@@ -18,6 +21,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,13 +73,13 @@ private:
   mutable_buffer chunk_;
 };
 
-class connection : public std::enable_shared_from_this<connection> {
+class connection : public reply_queue, public std::enable_shared_from_this<connection> {
 public:
   using clock = std::chrono::steady_clock;
 
   connection(stream socket, connection_limits limits, std::shared_ptr<byte_budget> total,
              std::shared_ptr<read_chunk> chunk);
-  ~connection();
+  ~connection() override;
 
   /// Starts reading. The dialect is owned from here on.
   void start(std::unique_ptr<dialect> speaks);
@@ -85,8 +89,9 @@ public:
 
   // -- any thread --------------------------------------------------------------------------------
 
-  /// Queues bytes behind all earlier replies.
+  /// Queues bytes behind all earlier replies and sends them, now or at the end of the scope.
   void reply(buffer_chain bytes);
+  void flush_replies() override;
   /// A request of `bytes` was answered, or needs no answer.
   void finish_request(std::size_t bytes);
   void close();
@@ -116,10 +121,13 @@ private:
   [[nodiscard]] result<void> take_frames(const mutable_buffer& bytes);
   /// Keeps the front of a frame whose rest has not come yet.
   [[nodiscard]] result<void> begin_partial(const mutable_buffer& rest);
-  void flush();
-  void write_some();
-  void wait_writable();
+  /// Writes until the queue is empty or the socket full. Precondition: write_mutex_ is held.
+  void write_queued();
+  [[nodiscard]] std::size_t gather(std::span<struct iovec> into) const;
   void drop_sent(std::size_t sent);
+  void wait_writable();
+  /// I/O thread: what follows from a shorter queue.
+  void after_write();
   void end(const error& why);
   void do_close();
 
@@ -143,21 +151,21 @@ private:
 
   bool reading_ = false;
   /// No more reads; closes when everything queued has been sent.
-  bool ending_ = false;
-  bool closing_done_ = false;
+  std::atomic<bool> ending_{false};
   clock::time_point last_read_;
   clock::time_point opened_;
   clock::time_point ending_since_;
 
-  std::mutex mutex_;
-  /// Guarded by mutex_.
+  std::mutex write_mutex_;
+  // Guarded by write_mutex_, as is every use of the socket for writing and closing.
   std::deque<buffer> queue_;
-  bool flush_posted_ = false;
-
-  /// Being written; I/O thread only.
-  std::deque<buffer> writing_;
-  std::size_t writing_offset_ = 0;
+  /// Bytes of the first buffer that are sent.
+  std::size_t sent_of_first_ = 0;
+  /// The I/O thread waits until the socket takes more.
   bool write_waiting_ = false;
+  bool broken_ = false;
+  /// A scope will flush.
+  bool flush_deferred_ = false;
 
   std::atomic<std::size_t> unsent_bytes_{0};
   std::atomic<bool> closed_{false};

@@ -1,5 +1,6 @@
 #include "actors/partition/partition.hpp"
 
+#include "actors/reply_scope.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/invariant.hpp"
 
@@ -379,6 +380,7 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
   auto* state = &self->state;
   // A broken invariant takes the partition out of service; it never answers wrongly.
   const auto guarded = [state](auto work) {
+    const reply_scope together;
     try {
       work();
     } catch (const std::logic_error& broken) {

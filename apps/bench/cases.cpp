@@ -13,6 +13,7 @@ constexpr bench_case cases[] = {
     {"consume-tail", "1 MiB fetches of what was just written", consume_tail},
     {"consume-cold", "1 MiB fetches from the disk", consume_cold},
     {"end-to-end", "1 KiB records at 5,000/s to a subscriber", end_to_end},
+    {"sdk-produce", "100 B records through the client library, one producer", sdk_produce},
     {"ready-empty", "start without data", ready_empty},
     {"ready-loaded", "start with 1,000 partitions and 4 GiB", ready_loaded},
     {"idle", "memory and CPU of a node that nobody uses", idle},

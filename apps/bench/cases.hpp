@@ -28,6 +28,7 @@ struct bench_case {
 [[nodiscard]] result<void> consume_tail(const bench_options& options, report& found);
 [[nodiscard]] result<void> consume_cold(const bench_options& options, report& found);
 [[nodiscard]] result<void> end_to_end(const bench_options& options, report& found);
+[[nodiscard]] result<void> sdk_produce(const bench_options& options, report& found);
 [[nodiscard]] result<void> ready_empty(const bench_options& options, report& found);
 [[nodiscard]] result<void> ready_loaded(const bench_options& options, report& found);
 [[nodiscard]] result<void> idle(const bench_options& options, report& found);

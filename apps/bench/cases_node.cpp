@@ -157,11 +157,34 @@ result<void> many_partitions(const bench_options& options, report& found) {
         !made)
       return made;
   const auto taken = milliseconds(steady_clock::now() - begin) / 1000;
+  found.rows.push_back(bounded("partitions created", "s", taken, 60));
+  const auto fresh = watch_idle(node->process, 1);
+  if (!fresh)
+    return fresh.propagate();
+  found.rows.push_back(bounded("partitions memory, never used", "KiB each",
+                               (fresh->resident_bytes - before) / partitions / 1024, 20));
+  const auto first_write = steady_clock::now();
+  for (int i = 0; i < topics; ++i) {
+    produce_plan plan;
+    plan.port = node->process.port();
+    plan.topic = topic + std::to_string(i);
+    plan.partitions = partitions_each;
+    plan.window = partitions_each;
+    plan.batch = make_batch(1, 100);
+    plan.seconds = 600;
+    plan.requests_max = partitions_each;
+    if (auto written = run_produce(plan); !written)
+      return written.propagate();
+  }
+  row writing;
+  writing.name = "partitions, a first record into each";
+  writing.unit = "s";
+  writing.node = milliseconds(steady_clock::now() - first_write) / 1000;
+  found.rows.push_back(std::move(writing));
   const auto use = watch_idle(node->process, 2 * options.seconds);
   if (!use)
     return use.propagate();
-  found.rows.push_back(bounded("partitions created", "s", taken, 60));
-  found.rows.push_back(bounded("partitions memory", "KiB each",
+  found.rows.push_back(bounded("partitions memory, written to", "KiB each",
                                (use->resident_bytes - before) / partitions / 1024, 20));
   row cpu;
   cpu.name = "partitions idle cpu";

@@ -52,6 +52,8 @@ void define(CLI::App& app, arguments& args) {
   app.add_option("--data", args.data, "Folder on the file system to measure")
       ->capture_default_str();
   app.add_option("--node", args.bench.node_path, "Path of aqueductd; default: beside this program");
+  app.add_option("--set", args.bench.settings, "Setting of the node as key=value; repeatable")
+      ->allow_extra_args(false);
   app.add_flag("--json", args.as_json, "Print JSON instead of tables");
   // How this program starts itself as the floor server.
   auto* floor = app.add_option("--floor", args.floor.directory)->group("");

@@ -22,15 +22,14 @@ result<std::string> new_folder(const bench_options& options, const std::string& 
   return path;
 }
 
-std::vector<std::string> node_command(const bench_options& options, const std::string& folder,
-                                      const std::vector<std::string>& settings) {
+std::vector<std::string> node_command(const bench_options& options, const std::string& folder) {
   std::vector<std::string> command = {options.node_path, "--data-dir", folder,          "--listen",
                                       "127.0.0.1:0",     "--set",      "log.level=warn"};
   for (const char* service : {"admin", "cluster", "http"}) {
     command.emplace_back("--set");
     command.push_back(std::string(service) + ".listen=127.0.0.1:0");
   }
-  for (const auto& setting : settings) {
+  for (const auto& setting : options.settings) {
     command.emplace_back("--set");
     command.push_back(setting);
   }
@@ -39,18 +38,18 @@ std::vector<std::string> node_command(const bench_options& options, const std::s
 
 } // namespace
 
-result<server> start_node(const bench_options& options, const std::vector<std::string>& settings) {
+result<server> start_node(const bench_options& options) {
   auto folder = new_folder(options, "node");
   if (!folder)
     return folder.propagate();
-  auto started = child_process::start(node_command(options, *folder, settings), patience);
+  auto started = child_process::start(node_command(options, *folder), patience);
   if (!started)
     return started.propagate();
   return server{std::move(*started), std::move(*folder)};
 }
 
 result<child_process> restart_node(const bench_options& options, const std::string& folder) {
-  return child_process::start(node_command(options, folder, {}), patience);
+  return child_process::start(node_command(options, folder), patience);
 }
 
 result<server> start_floor(const bench_options& options, int partitions, std::uint64_t file_bytes,

@@ -18,6 +18,8 @@ struct bench_options {
   /// Of each round of each server.
   double seconds = 3;
   int rounds = 3;
+  /// Settings of every node as key=value.
+  std::vector<std::string> settings;
   /// Replaces the number of writers that a case gives to the floor, to see whether another is
   /// faster.
   std::optional<int> floor_writers;
@@ -29,9 +31,7 @@ struct server {
   std::string folder;
 };
 
-/// `settings` as key=value.
-[[nodiscard]] result<server> start_node(const bench_options& options,
-                                        const std::vector<std::string>& settings = {});
+[[nodiscard]] result<server> start_node(const bench_options& options);
 /// The same on the data of an earlier one that has ended.
 [[nodiscard]] result<child_process> restart_node(const bench_options& options,
                                                  const std::string& folder);

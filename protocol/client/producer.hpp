@@ -40,8 +40,8 @@ struct record_metadata {
 using partition_function =
     std::function<std::int32_t(const record& rec, std::int32_t partition_count)>;
 
-/// Called once per record, on the I/O thread, which it must not block. Sending from it is allowed
-/// and never waits: where it would have to, it fails with `overloaded`.
+/// Called once per record, on the I/O thread, which it must not block; it must not throw either.
+/// Sending from it is allowed and never waits: where it would have to, it fails with `overloaded`.
 using send_callback = std::function<void(const result<record_metadata>&)>;
 
 enum class partitioning : std::uint8_t {

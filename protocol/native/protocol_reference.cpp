@@ -14,10 +14,10 @@ constexpr std::string_view introduction =
 
 *Generated from the definitions in `protocol/native/` by `./dev docs`; a test keeps it true.*
 
-A client opens a TCP connection and sends the 8-byte preface `41 51 44 54 00 00 00 01` ("AQDT", 0, 0, 0,
-1). Its first request is HELLO, in a frame of at most 64 KiB. From then on it may send any number of
-requests without waiting. Responses come in any order and are matched by correlation id; requests of
-one connection to one partition take effect in the order in which they were sent.
+A client opens a TCP connection and sends the 8-byte preface `41 51 44 54 00 00 00 01` ("AQDT", 0,
+0, 0, 1). Its first request is HELLO, in a frame of at most 64 KiB. From then on it may send any
+number of requests without waiting. Responses come in any order and are matched by correlation id;
+requests of one connection to one partition take effect in the order in which they were sent.
 
 ## Frames
 
@@ -32,10 +32,10 @@ one connection to one partition take effect in the order in which they were sent
 | 12 | 4 | correlation_id | chosen by the client, repeated in the response or push |
 | 16 | | payload | the message |
 
-Integers are big-endian. `bool` is one byte, 0 or 1. `string` and `bytes` are a varint (LEB128) length
-and the content. `uuid` is 16 bytes. `optional X` is a `bool` and, if it is 1, the value. `array of X` is
-a varint count and the elements. A struct is its fields in order, without padding. Fields that a later
-version adds come at the end.
+Integers are big-endian. `bool` is one byte, 0 or 1. `string` and `bytes` are a varint (LEB128)
+length and the content. `uuid` is 16 bytes. `optional X` is a `bool` and, if it is 1, the value.
+`array of X` is a varint count and the elements. A struct is its fields in order, without padding.
+Fields that a later version adds come at the end.
 
 What a broker cannot read it answers with an error that says what was wrong. A frame whose length or
 kind is wrong, or a first request that is not HELLO, ends the connection after a response with

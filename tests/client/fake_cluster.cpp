@@ -47,6 +47,8 @@ struct fake_cluster::session : std::enable_shared_from_this<fake_cluster::sessio
   void read_header() {
     asio::async_read(socket, asio::buffer(head),
                      [self = shared_from_this()](error_code failed, std::size_t) {
+                       if (failed == asio::error::eof)
+                         self->cluster.ended();
                        auto header = read_frame_header(self->head.data(), frame_bytes_max);
                        if (failed || !header)
                          return self->close();
@@ -261,6 +263,14 @@ int fake_cluster::count(api_key key) {
 int fake_cluster::connections_accepted() {
   const std::lock_guard lock(mutex_);
   return accepted_;
+}
+
+void fake_cluster::ended() {
+  {
+    const std::lock_guard lock(mutex_);
+    ++connections_ended;
+  }
+  changed_.notify_all();
 }
 
 // -- requests -------------------------------------------------------------------------------------

@@ -143,6 +143,8 @@ public:
   std::int64_t credit_given = 0;
   std::int64_t bytes_pushed = 0;
   std::size_t subscriptions_open = 0;
+  /// Connections that clients ended.
+  int connections_ended = 0;
 
 private:
   struct session;
@@ -152,6 +154,7 @@ private:
   using session_ptr = std::shared_ptr<session>;
 
   void accept(broker& from);
+  void ended();
   void listen(broker& on);
   void handle(const session_ptr& from, const protocol::frame_header& header, buffer payload);
   void act(const session_ptr& from, const fake_request& request, const reaction& how);

@@ -348,7 +348,7 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t fallback) 
 TEST_SUITE("raft.cluster_random") {
   TEST_CASE("a group under every fault at once loses and changes nothing, and heals") {
     const auto one = number_from_environment("SEED", 0);
-    const auto lives = one ? 1 : number_from_environment("LIVES", 1000);
+    const auto lives = one ? 1 : number_from_environment("LIVES", rounds(1000));
     std::map<std::string, int> marks;
     std::size_t acknowledged = 0;
     for (std::uint64_t i = 0; i < lives; ++i) {

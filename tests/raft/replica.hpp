@@ -23,6 +23,15 @@ namespace aqueduct::raft::test {
 [[nodiscard]] replica_id id_of(int node, std::uint64_t life = 0);
 [[nodiscard]] membership voters_of(std::initializer_list<int> nodes);
 
+/// How often a random test runs: a tenth under a sanitizer, which is slower by more than that.
+[[nodiscard]] constexpr std::uint64_t rounds(std::uint64_t count) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return count / 10;
+#else
+  return count;
+#endif
+}
+
 /// What is on disk, and the writes on their way to it.
 class disk {
 public:

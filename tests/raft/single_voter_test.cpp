@@ -349,13 +349,13 @@ TEST_SUITE("raft.single_voter") {
 
   TEST_CASE("thousands of random lives with power cuts lose and change nothing") {
     std::size_t acknowledged = 0;
-    for (std::uint64_t seed = 1; seed <= 4000; ++seed) {
+    for (std::uint64_t seed = 1; seed <= rounds(4000); ++seed) {
       INFO("seed " << seed);
       life l(seed);
       REQUIRE_NOTHROW(l.run(250));
       acknowledged += l.acknowledged();
     }
-    CHECK(acknowledged > 10000); // or the lives were not worth much
+    CHECK(acknowledged > rounds(10000)); // or the lives were not worth much
   }
 
   TEST_CASE("the same seed gives the same trace, another seed another one") {

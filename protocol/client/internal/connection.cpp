@@ -3,6 +3,7 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -21,14 +22,15 @@ namespace {
 /// Kernel limits are higher; more pieces than this gain nothing.
 constexpr std::size_t pieces_max = 128;
 
-/// A peer that vanished without a word is noticed after half a minute of silence, or when sent
-/// bytes stay unacknowledged as long.
-void watch_silence(int socket) {
+/// Programs that the user starts do not inherit the socket. A peer that vanished without a word is
+/// noticed after half a minute of silence, or when sent bytes stay unacknowledged as long.
+void prepare(int socket) {
   const int on = 1;
   const int idle_s = 15;
   const int interval_s = 5;
   const int probes = 3;
   const unsigned unacknowledged_ms = 30'000;
+  ::fcntl(socket, F_SETFD, FD_CLOEXEC);
   ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
   ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
@@ -81,7 +83,7 @@ void connection::established() {
   error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.native_non_blocking(true, ignored);
-  watch_silence(socket_.native_handle());
+  prepare(socket_.native_handle());
   is_open_ = true;
   read();
   sink_->connected();
