@@ -39,15 +39,19 @@ void add_addresses(builder& model) {
            "The folder of everything that this node keeps; created when missing. A relative path "
            "starts at the working directory. One node per folder.")
       .add("cluster.listen", listening, AQUEDUCT_FIELD(cluster.listen),
-           "Where the other nodes of the cluster connect.")
+           "Where the other nodes of the cluster connect. This version runs clusters of one node "
+           "and "
+           "does not open it yet.")
       .add("http.listen", listening, AQUEDUCT_FIELD(http.listen),
-           "Where metrics, health and the console are served.")
+           "Where metrics, health and the console are served. This version does not open it yet.")
       .add("admin.listen", listening, AQUEDUCT_FIELD(admin.listen),
            "Where `aq admin` connects. Its protocol has no authentication of its own: whoever "
            "reaches this address rules the node, so keep it on loopback.")
       .add("discovery.kind", choice_of<discovery_kind>(), AQUEDUCT_FIELD(discovery.kind),
            "How nodes find each other: `static` takes the list of `discovery.seeds`, `memory` "
-           "finds nodes in the same process, `etcd` registers in etcd.")
+           "finds nodes in the same process, `etcd` registers in etcd. This version runs clusters "
+           "of "
+           "one node: it refuses to start with `etcd` or with several seeds.")
       .add("discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
            "With `static`, the `cluster.listen` addresses of the nodes, this one among them or "
            "not; empty is a cluster of one. With `etcd`, the addresses of the etcd members.");
