@@ -16,7 +16,8 @@ class temporary_directory {
 public:
   temporary_directory() {
     const char* root = std::getenv("TMPDIR");
-    path_ = std::string(root != nullptr ? root : "/tmp") + "/aqueduct-storage-" + std::string(6, 'X');
+    path_ =
+        std::string(root != nullptr ? root : "/tmp") + "/aqueduct-storage-" + std::string(6, 'X');
     REQUIRE(::mkdtemp(path_.data()) != nullptr);
   }
   temporary_directory(const temporary_directory&) = delete;
