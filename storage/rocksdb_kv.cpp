@@ -81,6 +81,8 @@ rocksdb::Options database_options(const rocksdb_options& settings) {
 
 struct rocksdb_kv::parts {
   std::unique_ptr<rocksdb::DB> db;
+  /// A write found the disk full, and RocksDB refuses all others until it is told to go on.
+  std::atomic<bool> is_stopped{false};
   /// Something was written since the last flush or sync of the class.
   std::atomic<bool> logged_dirty{false};
   std::atomic<bool> unlogged_dirty{false};
@@ -93,7 +95,26 @@ struct rocksdb_kv::parts {
     (void)db->Close();
   }
 
+  /// Only after a full disk: going on after other errors would be going on without the data.
+  [[nodiscard]] result<void> resume() {
+    if (!is_stopped)
+      return {};
+    if (const auto status = db->Resume(); !status.ok())
+      return unexpected(errc::storage_full,
+                        "the key-value store found the disk full: " + status.ToString());
+    is_stopped = false;
+    return {};
+  }
+
+  [[nodiscard]] unexpected failed(const std::string& what, const rocksdb::Status& status) {
+    if (status.IsNoSpace())
+      is_stopped = true;
+    return storage::failed(what, status);
+  }
+
   [[nodiscard]] result<void> flush() {
+    if (auto resumed = resume(); !resumed)
+      return resumed;
     if (logged_dirty.exchange(false))
       if (const auto status = db->SyncWAL(); !status.ok()) {
         logged_dirty = true;
@@ -187,6 +208,8 @@ result<void> rocksdb_kv::write(const write_batch& batch, durability how) {
     if (!added.ok())
       return failed("write", added);
   }
+  if (auto resumed = parts_->resume(); !resumed)
+    return resumed;
   rocksdb::WriteOptions options;
   options.disableWAL = !logged;
   options.sync = logged && how == durability::synced;
@@ -195,7 +218,7 @@ result<void> rocksdb_kv::write(const write_batch& batch, durability how) {
   if (!options.sync)
     (logged ? parts_->logged_dirty : parts_->unlogged_dirty) = true;
   if (!status.ok())
-    return failed("write", status);
+    return parts_->failed("write", status);
   return !logged && how == durability::synced ? flush() : result<void>();
 }
 
