@@ -64,11 +64,12 @@ private:
 } // namespace
 
 log_reader::log_reader(std::shared_ptr<const log_publication> log, group_id group,
-                       file_cache& cache, kv& store, std::size_t index_interval_bytes)
+                       std::shared_ptr<file_cache> cache, kv& store,
+                       std::size_t index_interval_bytes)
     : log_(std::move(log)),
       group_(group),
       seed_(entry_seed(group)),
-      cache_(cache),
+      cache_(std::move(cache)),
       store_(store),
       index_(store, group),
       index_interval_bytes_(index_interval_bytes) {}

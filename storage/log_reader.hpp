@@ -52,9 +52,9 @@ struct time_found {
 /// unknown_partition (the group was removed).
 class log_reader {
 public:
-  /// `cache` and `store` must live as long as the reader.
-  log_reader(std::shared_ptr<const log_publication> log, group_id group, file_cache& cache,
-             kv& store, std::size_t index_interval_bytes);
+  /// `store` and the disk behind `cache` must live as long as the reader.
+  log_reader(std::shared_ptr<const log_publication> log, group_id group,
+             std::shared_ptr<file_cache> cache, kv& store, std::size_t index_interval_bytes);
 
   /// Committed batches from an offset on, from one segment, usually with one read of the disk;
   /// every entry that is returned has been verified. Errors besides: offset_out_of_range, naming
@@ -130,7 +130,7 @@ private:
   std::shared_ptr<const log_publication> log_;
   group_id group_;
   std::uint32_t seed_;
-  file_cache& cache_;
+  std::shared_ptr<file_cache> cache_;
   kv& store_;
   log_index index_;
   std::size_t index_interval_bytes_;

@@ -152,7 +152,7 @@ void log_reader::walk::heal_index() {
 result<std::shared_ptr<file>> log_reader::open_segment(const log_segment& segment) const {
   if (auto active = log_->open_file(segment.id))
     return active;
-  return cache_.open(segment.id, segment.path);
+  return cache_->open(segment.id, segment.path);
 }
 
 template <class Wanted>

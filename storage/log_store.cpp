@@ -61,7 +61,7 @@ log_store::log_store(disk& disk, kv& store, store_options options)
     : disk_(disk),
       store_(store),
       options_(std::move(options)),
-      cache_(disk, options_.read_files_max) {
+      cache_(std::make_shared<file_cache>(disk, options_.read_files_max)) {
   refresh_space();
 }
 
@@ -104,7 +104,7 @@ result<opened_group> log_store::open(const group_id& group, const segment_option
   auto hard = load_hard_state(store_, group);
   if (!hard)
     return hard.propagate();
-  auto log = segment_log::open({disk_, store_, cache_}, group_directory(options_.directory, group),
+  auto log = segment_log::open({disk_, store_, *cache_}, group_directory(options_.directory, group),
                                group, options);
   if (!log)
     return log.propagate();

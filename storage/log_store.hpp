@@ -230,7 +230,8 @@ private:
   disk& disk_;
   kv& store_;
   store_options options_;
-  file_cache cache_;
+  /// Shared with the readers, which may outlive the store.
+  std::shared_ptr<file_cache> cache_;
   std::unordered_map<group_id, std::unique_ptr<open_group>> groups_;
   timestamp_ms now_{0};
   /// Free space at the last look, and what was written since.

@@ -183,7 +183,7 @@ std::uint64_t log_store::size_bytes(const group_id& group) const {
 store_statistics log_store::statistics() const {
   auto all = totals_;
   all.open_groups = groups_.size();
-  all.open_read_files = cache_.size();
+  all.open_read_files = cache_->size();
   all.free_bytes = free_bytes_ > written_since_ ? free_bytes_ - written_since_ : 0;
   for (const auto& [id, group] : groups_) {
     const auto& log = *group->log;

@@ -74,9 +74,9 @@ const std::vector<std::pair<std::string, std::vector<std::byte>>>& good_files() 
 /// Opens what is on the disk and reads all of it; nothing if it is refused.
 std::optional<std::vector<log_entry>> open_and_read(sim_disk& disk) {
   memory_kv store;
-  file_cache cache(disk, 4);
+  const auto cache = std::make_shared<file_cache>(disk, 4);
   (void)verify_log(disk, directory, group, false, {});
-  const auto log = segment_log::open({disk, store, cache}, directory, group, options());
+  const auto log = segment_log::open({disk, store, *cache}, directory, group, options());
   if (!log)
     return std::nullopt;
   const log_reader reader((*log)->publication(), group, cache, store, 128);

@@ -315,7 +315,7 @@ TEST_SUITE("storage.log_reader") {
 
   TEST_CASE("files of closed segments that are open are bounded") {
     machine host;
-    host.cache = std::make_unique<file_cache>(host.files, 3);
+    host.cache = std::make_shared<file_cache>(host.files, 3);
     const auto log = open_log(host, small_segments(400));
     append(*log, records_run(1, 100));
     REQUIRE(log->segments().size() > 20);
@@ -332,8 +332,8 @@ TEST_SUITE("storage.log_reader") {
     const temporary_directory root;
     posix_disk files;
     memory_kv store;
-    file_cache cache(files, 4);
-    auto opened = segment_log::open({files, store, cache}, root.path() + "/log", group_a,
+    const auto cache = std::make_shared<file_cache>(files, 4);
+    auto opened = segment_log::open({files, store, *cache}, root.path() + "/log", group_a,
                                     small_segments(4096));
     REQUIRE_OK(opened);
     auto& log = **opened;

@@ -93,7 +93,7 @@ inline std::vector<log_entry> records_run(std::uint64_t first, std::uint64_t las
 struct machine {
   sim_disk files;
   memory_kv store;
-  std::unique_ptr<file_cache> cache = std::make_unique<file_cache>(files, 16);
+  std::shared_ptr<file_cache> cache = std::make_shared<file_cache>(files, 16);
 
   [[nodiscard]] result<std::unique_ptr<segment_log>> open_log(const segment_options& options,
                                                               const group_id& group = group_a) {
@@ -101,12 +101,12 @@ struct machine {
                              options);
   }
   [[nodiscard]] log_reader reader_of(const segment_log& log, const group_id& group = group_a) {
-    return {log.publication(), group, *cache, store, log.options().index_interval_bytes};
+    return {log.publication(), group, cache, store, log.options().index_interval_bytes};
   }
   void crash(const crash_policy& policy) {
     files.crash(policy);
     store.crash(policy.seed);
-    cache = std::make_unique<file_cache>(files, 16);
+    cache = std::make_shared<file_cache>(files, 16);
   }
 };
 
