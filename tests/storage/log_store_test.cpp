@@ -45,11 +45,10 @@ struct node {
     REQUIRE_MESSAGE(opened.has_value(), why(opened));
     return *opened;
   }
-  append_outcome flush_one(append_batch batch) {
-    std::vector<append_batch> batches;
-    batches.push_back(std::move(batch));
-    return logs->flush(std::move(batches)).front();
+  [[nodiscard]] std::vector<append_outcome> flush(const std::vector<append_batch>& batches) {
+    return logs->flush(batches);
   }
+  append_outcome flush_one(const append_batch& batch) { return logs->flush({&batch, 1}).front(); }
 };
 
 append_batch batch_of(const group_id& group, std::vector<log_entry> entries,
@@ -94,7 +93,7 @@ TEST_SUITE("storage.log_store") {
     std::vector<append_batch> first;
     for (const auto& group : groups)
       first.push_back(batch_of(group, {noop_entry(1, 9)}));
-    for (const auto& outcome : n.logs->flush(std::move(first)))
+    for (const auto& outcome : n.flush(first))
       CHECK_OK(outcome.status);
     const auto disk_before = n.host.files.counts();
     const auto syncs_before = n.host.store.sync_count();
@@ -108,7 +107,7 @@ TEST_SUITE("storage.log_store") {
           batch.hard = hard_state{10, {}};
         batches.push_back(std::move(batch));
       }
-    const auto outcomes = n.logs->flush(std::move(batches));
+    const auto outcomes = n.flush(batches);
 
     const auto disk_after = n.host.files.counts();
     CHECK(disk_after.writes - disk_before.writes <= 2 * groups.size());
@@ -140,7 +139,7 @@ TEST_SUITE("storage.log_store") {
     for (std::uint64_t i = 2; i <= 200; ++i)
       batches.push_back(
           batch_of(group_a, {records_entry(i, 9, static_cast<std::int64_t>(i) - 2)}, i));
-    for (const auto& outcome : n.logs->flush(std::move(batches))) {
+    for (const auto& outcome : n.flush(batches)) {
       CHECK_OK(outcome.status);
       CHECK(outcome.last_index == outcome.ticket);
     }
@@ -185,7 +184,7 @@ TEST_SUITE("storage.log_store") {
     CHECK_FAILS(n.flush_one(vote(group_a, 5, 2)).status, errc::invalid_request);
     CHECK_FAILS(n.flush_one(vote(group_a, 4, 1)).status, errc::invalid_request);
     // Two votes in one flush are seen too.
-    const auto outcomes = n.logs->flush({vote(group_a, 6, 1), vote(group_a, 6, 2)});
+    const auto outcomes = n.flush({vote(group_a, 6, 1), vote(group_a, 6, 2)});
     CHECK_OK(outcomes[0].status);
     CHECK_FAILS(outcomes[1].status, errc::invalid_request);
     n.crash();
@@ -198,7 +197,7 @@ TEST_SUITE("storage.log_store") {
     CHECK_FAILS(n.flush_one(batch_of(group_a, {noop_entry(1, 1)})).status, errc::invalid_request);
     auto together = batch_of(group_a, {noop_entry(1, 1)});
     together.hard = hard_state{1, {}};
-    CHECK_OK(n.flush_one(std::move(together)).status);
+    CHECK_OK(n.flush_one(together).status);
     CHECK_FAILS(n.flush_one(batch_of(group_a, {noop_entry(2, 2)})).status, errc::invalid_request);
   }
 
@@ -209,7 +208,7 @@ TEST_SUITE("storage.log_store") {
     n.host.files.fail_syncs(".log");
     auto batch = batch_of(group_a, {noop_entry(1, 3)});
     batch.hard = hard_state{3, voted_replica{node_id(2), 7}};
-    CHECK_FAILS(n.flush_one(std::move(batch)).status, errc::storage_failed);
+    CHECK_FAILS(n.flush_one(batch).status, errc::storage_failed);
     n.crash();
     const auto opened = n.open(group_a);
     CHECK(opened.hard == hard_state{3, voted_replica{node_id(2), 7}});
@@ -250,14 +249,14 @@ TEST_SUITE("storage.log_store") {
     begin(n, group_a);
     begin(n, group_b);
     n.host.files.fail_syncs("/0/");
-    auto outcomes = n.logs->flush({batch_of(group_a, {noop_entry(1, 9)}, 1),
-                                   batch_of(group_b, {noop_entry(1, 9)}, 2),
-                                   batch_of(group_a, {noop_entry(2, 9)}, 3)});
+    auto outcomes =
+        n.flush({batch_of(group_a, {noop_entry(1, 9)}, 1), batch_of(group_b, {noop_entry(1, 9)}, 2),
+                 batch_of(group_a, {noop_entry(2, 9)}, 3)});
     CHECK_FAILS(outcomes[0].status, errc::storage_failed);
     CHECK_OK(outcomes[1].status);
     CHECK_FAILS(outcomes[2].status, errc::storage_failed);
     // No vote either: what the group promised before is no longer known.
-    outcomes = n.logs->flush({vote(group_a, 10), batch_of(group_b, {noop_entry(2, 9)})});
+    outcomes = n.flush({vote(group_a, 10), batch_of(group_b, {noop_entry(2, 9)})});
     CHECK_FAILS(outcomes[0].status, errc::storage_failed);
     CHECK_OK(outcomes[1].status);
     CHECK(n.logs->statistics().poisoned_groups == 1);
@@ -269,7 +268,7 @@ TEST_SUITE("storage.log_store") {
     begin(n, group_a);
     begin(n, group_b);
     n.host.store.fail_syncs(1);
-    const auto outcomes = n.logs->flush({vote(group_a, 10), batch_of(group_b, {noop_entry(1, 9)})});
+    const auto outcomes = n.flush({vote(group_a, 10), batch_of(group_b, {noop_entry(1, 9)})});
     CHECK_FAILS(outcomes[0].status, errc::storage_failed);
     CHECK_OK(outcomes[1].status);
     CHECK_FAILS(n.flush_one(vote(group_a, 11)).status, errc::storage_failed);
@@ -278,9 +277,9 @@ TEST_SUITE("storage.log_store") {
   TEST_CASE("a batch that does not fit fails with those after it, those before it stand") {
     node n;
     begin(n, group_a);
-    const auto outcomes = n.logs->flush({batch_of(group_a, {noop_entry(1, 9)}, 1),
-                                         batch_of(group_a, {noop_entry(5, 9)}, 2),
-                                         batch_of(group_a, {noop_entry(2, 9)}, 3)});
+    const auto outcomes =
+        n.flush({batch_of(group_a, {noop_entry(1, 9)}, 1), batch_of(group_a, {noop_entry(5, 9)}, 2),
+                 batch_of(group_a, {noop_entry(2, 9)}, 3)});
     CHECK_OK(outcomes[0].status);
     CHECK(outcomes[0].last_index == 1);
     CHECK_FAILS(outcomes[1].status, errc::invalid_request);
@@ -304,7 +303,7 @@ TEST_SUITE("storage.log_store") {
     auto replace = batch_of(group_a, records_run(7, 8, 6, 10, 6));
     replace.truncate_from = 7;
     auto more = batch_of(group_a, records_run(9, 9, 8, 10, 6));
-    const auto outcomes = n.logs->flush({replace, more});
+    const auto outcomes = n.flush({replace, more});
     CHECK_OK(outcomes[0].status);
     CHECK_OK(outcomes[1].status);
     CHECK(outcomes[0].last_index == 8);
@@ -321,7 +320,7 @@ TEST_SUITE("storage.log_store") {
     CHECK_OK(n.flush_one(batch_of(group_a, records_run(1, 10))).status);
     auto batch = batch_of(group_a, records_run(51, 52, 70, 10, 8));
     batch.reset = log_base{50, 7, offset_t(70), buffer::copy_of("members")};
-    const auto outcome = n.flush_one(std::move(batch));
+    const auto outcome = n.flush_one(batch);
     CHECK_OK(outcome.status);
     CHECK(outcome.last_index == 52);
     n.crash();
@@ -373,6 +372,29 @@ TEST_SUITE("storage.log_store") {
     CHECK(n.logs->maintain(timestamp_ms(2)).accepts_writes);
     CHECK(n.logs->accepts_writes());
     CHECK_OK(n.flush_one(batch_of(group_a, large)).status);
+  }
+
+  TEST_CASE("a batch that found no room is as it was, and can be flushed again") {
+    node n;
+    begin(n, group_a);
+    n.host.files.set_capacity(n.host.files.used_bytes());
+    const std::vector<append_batch> batches{batch_of(group_a, records_run(1, 1, 0, 100'000, 9), 1),
+                                            batch_of(group_a, records_run(2, 2, 1, 100'000, 9), 2)};
+    for (const auto& outcome : n.flush(batches))
+      CHECK_FAILS(outcome.status, errc::storage_full);
+    n.host.files.set_capacity(1 << 30);
+    for (const auto& outcome : n.flush(batches))
+      CHECK_OK(outcome.status);
+    CHECK(all_entries(*n.open(group_a).reader).size() == 2);
+  }
+
+  TEST_CASE("a reader outlives the store that made it") {
+    node n;
+    begin(n, group_a);
+    CHECK_OK(n.flush_one(batch_of(group_a, records_run(1, 30))).status);
+    const auto reader = n.open(group_a).reader;
+    n.logs.reset();
+    CHECK(all_entries(*reader).size() == 30);
   }
 
   TEST_CASE("what is written since the last look counts against the free space") {
@@ -614,7 +636,7 @@ TEST_SUITE("storage.log_store") {
           }
           tried = next;
           bool failed = false;
-          for (const auto& outcome : n.logs->flush(std::move(batches))) {
+          for (const auto& outcome : n.flush(batches)) {
             failed = failed || !outcome.status;
             if (outcome.status) {
               answered[outcome.group] = outcome.last_index;
