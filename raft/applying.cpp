@@ -91,8 +91,8 @@ void core::apply_loaded(std::vector<entry> entries) {
   out_.committed = std::move(entries);
 }
 
-/// Nobody needs what is durable, applied and known to every member. What a member still lacks is kept
-/// for a while, by the leader only: another one can load it.
+/// Nobody needs what is durable, applied and known to every member. What a member still lacks is
+/// kept for a while, by the leader only: another one can load it.
 void core::trim_tail() {
   const auto durable = outbox_.durable_index();
   const auto settled = std::min(durable, applied_);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs what README.md tells people to type: the lines of its `sh` blocks. Those with `build/bin/` run
-# against a node of this test; those with `./dev` are held against the verbs that `./dev help` lists.
-# Needs a release build in build/.
+# Runs what README.md tells people to type: the lines of its `sh` blocks. Those with `build/bin/`
+# run against a node of this test; those with `./dev` are held against the verbs that `./dev help`
+# lists. Needs a release build in build/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -43,26 +43,61 @@ struct exchange_is {
   static constexpr auto key = Key;
   using response = Response;
 };
-// clang-format off
-template <> struct exchange_of<protocol::hello_request> : exchange_is<protocol::api_key::hello, protocol::hello_response> {};
-template <> struct exchange_of<protocol::api_versions_request> : exchange_is<protocol::api_key::api_versions, protocol::api_versions_response> {};
-template <> struct exchange_of<protocol::metadata_request> : exchange_is<protocol::api_key::metadata, protocol::metadata_response> {};
-template <> struct exchange_of<protocol::controller_discover_request> : exchange_is<protocol::api_key::controller_discover, protocol::controller_discover_response> {};
-template <> struct exchange_of<protocol::produce_request> : exchange_is<protocol::api_key::produce, protocol::produce_response> {};
-template <> struct exchange_of<protocol::fetch_request> : exchange_is<protocol::api_key::fetch, protocol::fetch_response> {};
-template <> struct exchange_of<protocol::batch_fetch_request> : exchange_is<protocol::api_key::batch_fetch, protocol::batch_fetch_response> {};
-template <> struct exchange_of<protocol::subscribe_request> : exchange_is<protocol::api_key::subscribe, protocol::subscribe_response> {};
-template <> struct exchange_of<protocol::credit_request> : exchange_is<protocol::api_key::credit, protocol::error_response> {};
-template <> struct exchange_of<protocol::unsubscribe_request> : exchange_is<protocol::api_key::unsubscribe, protocol::unsubscribe_response> {};
-template <> struct exchange_of<protocol::list_offsets_request> : exchange_is<protocol::api_key::list_offsets, protocol::list_offsets_response> {};
-template <> struct exchange_of<protocol::delete_records_request> : exchange_is<protocol::api_key::delete_records, protocol::delete_records_response> {};
-template <> struct exchange_of<protocol::init_producer_id_request> : exchange_is<protocol::api_key::init_producer_id, protocol::init_producer_id_response> {};
-template <> struct exchange_of<protocol::list_topics_request> : exchange_is<protocol::api_key::list_topics, protocol::list_topics_response> {};
-template <> struct exchange_of<protocol::get_topic_info_request> : exchange_is<protocol::api_key::get_topic_info, protocol::get_topic_info_response> {};
-template <> struct exchange_of<protocol::create_topic_request> : exchange_is<protocol::api_key::create_topic, protocol::create_topic_response> {};
-template <> struct exchange_of<protocol::alter_topic_request> : exchange_is<protocol::api_key::alter_topic, protocol::alter_topic_response> {};
-template <> struct exchange_of<protocol::delete_topic_request> : exchange_is<protocol::api_key::delete_topic, protocol::delete_topic_response> {};
-// clang-format on
+template <>
+struct exchange_of<protocol::hello_request>
+    : exchange_is<protocol::api_key::hello, protocol::hello_response> {};
+template <>
+struct exchange_of<protocol::api_versions_request>
+    : exchange_is<protocol::api_key::api_versions, protocol::api_versions_response> {};
+template <>
+struct exchange_of<protocol::metadata_request>
+    : exchange_is<protocol::api_key::metadata, protocol::metadata_response> {};
+template <>
+struct exchange_of<protocol::controller_discover_request>
+    : exchange_is<protocol::api_key::controller_discover, protocol::controller_discover_response> {
+};
+template <>
+struct exchange_of<protocol::produce_request>
+    : exchange_is<protocol::api_key::produce, protocol::produce_response> {};
+template <>
+struct exchange_of<protocol::fetch_request>
+    : exchange_is<protocol::api_key::fetch, protocol::fetch_response> {};
+template <>
+struct exchange_of<protocol::batch_fetch_request>
+    : exchange_is<protocol::api_key::batch_fetch, protocol::batch_fetch_response> {};
+template <>
+struct exchange_of<protocol::subscribe_request>
+    : exchange_is<protocol::api_key::subscribe, protocol::subscribe_response> {};
+template <>
+struct exchange_of<protocol::credit_request>
+    : exchange_is<protocol::api_key::credit, protocol::error_response> {};
+template <>
+struct exchange_of<protocol::unsubscribe_request>
+    : exchange_is<protocol::api_key::unsubscribe, protocol::unsubscribe_response> {};
+template <>
+struct exchange_of<protocol::list_offsets_request>
+    : exchange_is<protocol::api_key::list_offsets, protocol::list_offsets_response> {};
+template <>
+struct exchange_of<protocol::delete_records_request>
+    : exchange_is<protocol::api_key::delete_records, protocol::delete_records_response> {};
+template <>
+struct exchange_of<protocol::init_producer_id_request>
+    : exchange_is<protocol::api_key::init_producer_id, protocol::init_producer_id_response> {};
+template <>
+struct exchange_of<protocol::list_topics_request>
+    : exchange_is<protocol::api_key::list_topics, protocol::list_topics_response> {};
+template <>
+struct exchange_of<protocol::get_topic_info_request>
+    : exchange_is<protocol::api_key::get_topic_info, protocol::get_topic_info_response> {};
+template <>
+struct exchange_of<protocol::create_topic_request>
+    : exchange_is<protocol::api_key::create_topic, protocol::create_topic_response> {};
+template <>
+struct exchange_of<protocol::alter_topic_request>
+    : exchange_is<protocol::api_key::alter_topic, protocol::alter_topic_response> {};
+template <>
+struct exchange_of<protocol::delete_topic_request>
+    : exchange_is<protocol::api_key::delete_topic, protocol::delete_topic_response> {};
 
 /// The value, or `refused`.
 template <class T>
