@@ -295,9 +295,11 @@ struct delete_topic_call {
 struct producer_id_call {
   std::shared_ptr<producer_id_sink> sink;
 };
-/// All files and state of a deleted topic are gone from this node.
+/// The removal of a deleted topic from this node has ended.
 struct topic_purged {
   uuid id;
+  /// False: some of it is left, and the next start of the node tries again.
+  bool complete = true;
 };
 struct groups_listed {
   std::vector<group_id> groups;

@@ -184,10 +184,17 @@ struct controller_state {
   void follow_topic(const topic_record& topic) {
     if (topic.phase == topic_phase::active) {
       host->add(topic);
+      // What is committed while the node stops has come too late for `stop_all`.
+      if (stopping)
+        unstopped += host->stop(topic.id, tell_stopped());
       return;
     }
-    host->remove(topic, [to = controller_actor(self), id = topic.id] {
-      caf::anon_send(to, controller_call{topic_purged{id}});
+    // The partitions are on their way out already: the next start removes the files.
+    if (stopping)
+      return;
+    ++purging;
+    host->remove(topic, [to = controller_actor(self), id = topic.id](bool complete) {
+      caf::anon_send(to, controller_call{topic_purged{id, complete}});
     });
   }
 
@@ -339,7 +346,12 @@ struct controller_state {
   }
 
   void handle(topic_purged& call) {
-    if (established)
+    --purging;
+    if (stopping)
+      stop_replica_when_alone();
+    else if (!call.complete)
+      return;
+    else if (established)
       propose(topic_purged_command{call.id, config.self.node}, nullptr, 0);
     else
       purged_early.insert(call.id);
@@ -381,19 +393,26 @@ struct controller_state {
       sink->allocated(unexpected(errc::shutting_down, "the node is shutting down"));
     for (auto& kept : std::exchange(early, {}))
       std::visit([this](auto& what) { handle(what); }, kept.what);
-    const auto to = controller_actor(self);
-    unstopped = host->stop_all(
-        [to](group_id group) { caf::anon_send(to, controller_call{partition_stopped{group}}); });
-    if (unstopped == 0)
-      stop_replica();
+    unstopped = host->stop_all(tell_stopped());
+    stop_replica_when_alone();
+  }
+
+  [[nodiscard]] std::function<void(group_id)> tell_stopped() {
+    return [to = controller_actor(self)](group_id group) {
+      caf::anon_send(to, controller_call{partition_stopped{group}});
+    };
   }
 
   void handle(partition_stopped&) {
-    if (unstopped > 0 && --unstopped == 0)
-      stop_replica();
+    --unstopped;
+    stop_replica_when_alone();
   }
 
-  void stop_replica() {
+  /// The controller's own group goes last: after the partitions, and after those that are being
+  /// removed, which need the storage pool to come to their end.
+  void stop_replica_when_alone() {
+    if (unstopped > 0 || purging > 0 || std::exchange(replica_stopping, true))
+      return;
     if (replica)
       self->send(replica, replica_request{replica_stop{}});
     else
@@ -456,7 +475,11 @@ struct controller_state {
   bool allocating = false;
 
   std::optional<controller_stop> stopping;
+  /// Partitions that were told to stop and have not.
   std::size_t unstopped = 0;
+  /// Deleted topics whose removal from this node is under way.
+  std::size_t purging = 0;
+  bool replica_stopping = false;
 };
 
 controller_actor::behavior_type

@@ -73,7 +73,7 @@ void topic_host::change_defaults(const config::topic_config& defaults) {
     alter(record);
 }
 
-void topic_host::remove(const topic_record& topic, std::function<void()> purged) {
+void topic_host::remove(const topic_record& topic, std::function<void(bool)> purged) {
   options_.directory->remove(topic.name, topic.id);
   const auto known = topics_.find(topic.id);
   const auto self = options_.services->node;
@@ -82,16 +82,17 @@ void topic_host::remove(const topic_record& topic, std::function<void()> purged)
     if (std::ranges::find(topic.partitions[i].nodes, self) != topic.partitions[i].nodes.end())
       here.push_back(i);
   const auto left = std::make_shared<std::atomic<std::size_t>>(here.size());
+  const auto complete = std::make_shared<std::atomic<bool>>(true);
   const auto log = options_.services->log;
-  const auto done = [left, log, purged, name = topic.name](const result<void>& removed) {
+  const auto done = [left, complete, log, purged, name = topic.name](const result<void>& removed) {
     if (!removed) {
       // The tombstone stays; the next start of the node tries again.
       log->error("topic {}: a partition's files could not be removed: {}", name,
                  to_string(removed.error()));
-      return;
+      *complete = false;
     }
     if (--*left == 0)
-      purged();
+      purged(*complete);
   };
   for (const auto i : here) {
     const group_id group{topic.id, static_cast<std::int32_t>(i)};
@@ -107,7 +108,7 @@ void topic_host::remove(const topic_record& topic, std::function<void()> purged)
   if (known != topics_.end())
     topics_.erase(known);
   if (here.empty())
-    purged();
+    purged(true);
 }
 
 std::vector<group_id> topic_host::plan_wake(const std::vector<group_id>& groups) {
@@ -133,18 +134,25 @@ void topic_host::wake_some(std::size_t count) {
   }
 }
 
+std::size_t topic_host::stop(const uuid& topic, const std::function<void(group_id)>& stopped) {
+  std::size_t count = 0;
+  const auto& partitions = topics_.at(topic)->partitions;
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    if (!partitions[i]->handle)
+      continue;
+    const group_id group{topic, static_cast<std::int32_t>(i)};
+    caf::anon_send(partitions[i]->handle,
+                   partition_control{partition_stop{
+                       false, [stopped, group](const result<void>&) { stopped(group); }}});
+    ++count;
+  }
+  return count;
+}
+
 std::size_t topic_host::stop_all(const std::function<void(group_id)>& stopped) {
   std::size_t count = 0;
   for (const auto& [id, topic] : topics_)
-    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
-      if (!topic->partitions[i]->handle)
-        continue;
-      const group_id group{id, static_cast<std::int32_t>(i)};
-      caf::anon_send(topic->partitions[i]->handle,
-                     partition_control{partition_stop{
-                         false, [stopped, group](const result<void>&) { stopped(group); }}});
-      ++count;
-    }
+    count += stop(id, stopped);
   to_wake_.clear();
   return count;
 }

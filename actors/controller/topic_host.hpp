@@ -32,16 +32,19 @@ public:
   void alter(const topic_record& topic);
   /// Settings that topics do not override are these from now on.
   void change_defaults(const config::topic_config& defaults);
-  /// Removes everything of a deleted topic from this node; `purged` is called from any thread when
-  /// nothing is left.
-  void remove(const topic_record& topic, std::function<void()> purged);
+  /// Removes everything of a deleted topic from this node; `purged` is called once, from any
+  /// thread, with whether nothing is left.
+  void remove(const topic_record& topic, std::function<void(bool)> purged);
 
   /// Remembers which of these groups to wake; unknown ones are returned.
   [[nodiscard]] std::vector<group_id> plan_wake(const std::vector<group_id>& groups);
   /// Wakes up to `count` of them.
   void wake_some(std::size_t count);
 
-  /// Stops every partition; `stopped` is called for each, from any thread. Returns how many.
+  /// Stops the partitions of a topic; `stopped` is called for each, from any thread. Returns how
+  /// many. Precondition: the topic was added and not removed.
+  std::size_t stop(const uuid& topic, const std::function<void(group_id)>& stopped);
+  /// Stops every partition likewise.
   std::size_t stop_all(const std::function<void(group_id)>& stopped);
 
   [[nodiscard]] std::size_t partition_count() const { return partition_count_; }
