@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace aqueduct::test {
@@ -39,7 +40,8 @@ bool wait_readable(int fd, test_clock::time_point deadline) {
 }
 
 /// What happens in the child between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become_program(char* const* arguments, pid_t parent, int output, int errors) {
+[[noreturn]] void become_program(char* const* arguments, char* const* variables, pid_t parent,
+                                 int output, int errors) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent)
     ::_exit(127);
@@ -51,7 +53,7 @@ bool wait_readable(int fd, test_clock::time_point deadline) {
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(errors, STDERR_FILENO);
-  ::execv(arguments[0], arguments);
+  ::execve(arguments[0], arguments, variables);
   ::_exit(127);
 }
 
@@ -72,12 +74,18 @@ child_process::child_process(const std::filesystem::path& program,
   for (auto& word : words)
     pointers.push_back(word.data());
   pointers.push_back(nullptr);
+  // Settings of whoever runs the tests, and the tests' own variables, are not the program's.
+  std::vector<char*> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    if (!std::string_view(*variable).starts_with("AQUEDUCT_"))
+      variables.push_back(*variable);
+  variables.push_back(nullptr);
   const auto self = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0)
     fail("fork");
   if (pid_ == 0)
-    become_program(pointers.data(), self, ends[1], errors_);
+    become_program(pointers.data(), variables.data(), self, ends[1], errors_);
   ::close(ends[1]);
   pid_fd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   if (pid_fd_ < 0)

@@ -20,7 +20,8 @@ inline constexpr std::chrono::seconds patience{30};
 /// Not thread-safe. Every failure of the machine (no fork, no pipe) throws std::runtime_error.
 class child_process {
 public:
-  /// Starts `program`. The child dies with the thread that made it.
+  /// Starts `program`, without the variables AQUEDUCT_*. The child dies with the thread that made
+  /// it.
   child_process(const std::filesystem::path& program, const std::vector<std::string>& arguments);
   /// Kills the child if it still runs.
   ~child_process();
