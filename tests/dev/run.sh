@@ -129,6 +129,14 @@ dev test
 check 'what is missing is installed, and only that' \
   grep -qE '(apt-get|sudo .*apt-get) install .* cmake$' notes
 
+fresh_tree
+program build/bin/aqueductd 'echo "node $*"'
+program tools/kcat 'exit 0'
+dev run --listen 127.0.0.1:0
+check 'run starts the node with its arguments' ends 0 'node --data-dir ./data --listen 127.0.0.1:0'
+check 'the commands that run shows use only programs of the build' \
+  [ -z "$(grep -E '^  ' <<<"$standard_output" | grep -vE 'build/bin/aq ')" ]
+
 dev nonsense
 check 'an unknown verb is wrong usage' [ "$status" -eq 64 ]
 dev help
