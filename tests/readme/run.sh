@@ -4,14 +4,15 @@
 # lists. Needs a release build in build/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/support/node.sh
+source tests/support/node.sh
 
 passed=0
 failed=0
 work=$(mktemp -d)
-node=
 
 clean_up() {
-  [ -z "$node" ] || kill -9 "$node" 2>/dev/null || true
+  kill_node
   rm -rf "$work"
 }
 trap clean_up EXIT
@@ -28,20 +29,6 @@ check() {
   fi
 }
 
-start_node() {
-  mkfifo "$work/ready"
-  build/bin/aqueductd --data-dir "$work/data" --listen 127.0.0.1:0 \
-    --set admin.listen=127.0.0.1:0 >"$work/ready" 2>"$work/log" &
-  node=$!
-  local line
-  if ! read -r -t 30 line <"$work/ready" || [[ $line != ready* ]]; then
-    cat "$work/log"
-    return 1
-  fi
-  AQUEDUCT_BROKER=$(sed -E 's/.*listen=([^ ]+).*/\1/' <<<"$line")
-  export AQUEDUCT_BROKER
-}
-
 # The lines of all blocks marked `sh`.
 readme_lines() {
   awk '/^```sh$/ {inside = 1; next} /^```$/ {inside = 0} inside' README.md
@@ -56,7 +43,7 @@ prints_hello() {
   grep -qx hello "$work/output"
 }
 
-check "a node starts for the README's commands" start_node
+check "a node starts for the README's commands" start_node "$work"
 count=0
 while IFS= read -r line; do
   count=$((count + 1))
@@ -67,9 +54,7 @@ while IFS= read -r line; do
 done < <(readme_lines)
 check "the README shows commands" test "$count" -ge 4
 check "what the README produces is what it consumes" prints_hello
-kill "$node"
-check "the node of the README's commands stops cleanly" wait "$node"
-node=
+check "the node of the README's commands stops cleanly" stop_node
 
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

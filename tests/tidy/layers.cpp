@@ -55,7 +55,9 @@ const library libraries[] = {
     {{"nlohmann/"}, {"actors/", "apps/"}, "JSON is for actors and apps"},
     {{"curl/", "prometheus/"}, {"actors/", "apps/"}, "HTTP is for actors and apps"},
     {{"doctest/"}, {"tests/"}, "tests live in tests/"},
-    {{"aqueduct/"}, {"apps/", "tests/client/"}, "users' programs include the SDK by that name"},
+    {{"aqueduct/"},
+     {"apps/", "tests/client_installed/"},
+     "users' programs include the SDK by that name"},
 };
 
 constexpr auto raft_forbidden = std::to_array<std::string_view>(
