@@ -217,6 +217,7 @@ struct node::impl {
     shared->limits = settings().limits;
     shared->live = live;
     front->serve(std::move(shared));
+    serving = true;
     log->info("node {} serves clients on {}, operators on {}", settings().node.id,
               to_string(front->address()), to_string(admin_address));
     return {};
@@ -282,7 +283,9 @@ struct node::impl {
       clean = stop_actors(deadline) && clean;
     }
     if (clean) {
-      log->info("stopped");
+      // A start that failed is told by its error alone.
+      if (serving)
+        log->info("stopped");
       front.reset();
       system.reset();
       state.reset();
@@ -343,6 +346,7 @@ struct node::impl {
   std::unique_ptr<network::front_end> front;
   config::endpoint admin_address;
   std::atomic<bool> draining{false};
+  bool serving = false;
 };
 
 node::node(std::unique_ptr<impl> state) : impl_(std::move(state)) {}

@@ -151,6 +151,33 @@ TEST_CASE("a restart serves the same records, offsets, times and settings") {
   CHECK(append(own.client, "ledger", 1, {"next"}) == 301);
 }
 
+TEST_CASE("a node without work stops at once") {
+  // The fastest of a few: the machine may be busy, but nothing has to be waited for.
+  auto fastest = test_clock::duration::max();
+  for (int i = 0; i < 5; ++i) {
+    own_node own;
+    create_topic(own.client, "t");
+    append(own.client, "t", 0, {"a"});
+    const auto begin = test_clock::now();
+    CHECK(own.node.stop() == 0);
+    fastest = std::min(fastest, test_clock::now() - begin);
+  }
+  CHECK(fastest < std::chrono::milliseconds(200));
+}
+
+TEST_CASE("a start that fails says why and does not speak of a stop") {
+  own_node own;
+  const temp_directory folder;
+  const auto& admin = own.node.admin_address();
+  const auto taken = admin.host + ":" + std::to_string(admin.port);
+  const auto run = run_node({"--data-dir", (folder.path() / "data").string(), "--listen",
+                             "127.0.0.1:0", "--set", "admin.listen=" + taken});
+  CHECK(run.status == 73);
+  CHECK(run.output.empty());
+  CHECK(run.errors.find("cannot listen on " + taken) != std::string::npos);
+  CHECK(run.errors.find("stopped") == std::string::npos);
+}
+
 TEST_CASE("a restarted node is still the same node of the same cluster") {
   own_node own;
   const auto before = must(own.client.call(protocol::hello_request{}));
