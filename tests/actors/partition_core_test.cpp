@@ -295,6 +295,33 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.outcome(1).base_offset == 0);
   }
 
+  TEST_CASE("a repeat of a conditional append is a repeat, not a conflict with its first copy") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(2, idempotent(0)), 0);
+    it.produce(build_batch(2, idempotent(0)), 0);
+    it.accept();
+    // The first copy is under way: the repeat waits for it.
+    CHECK(it.producer->outcomes.empty());
+    it.commit();
+    it.produce(build_batch(1, idempotent(2)), 2);
+    it.commit();
+    it.produce(build_batch(2, idempotent(0)), 0);
+    REQUIRE(it.producer->outcomes.size() == 4);
+    for (const std::size_t i : {0, 1, 3}) {
+      CHECK(it.outcome(i).error == errc::none);
+      CHECK(it.outcome(i).base_offset == 0);
+    }
+    CHECK(it.outcome(2).base_offset == 2);
+    // What is not a repeat is held to its condition, and leaves no gap in the sequence.
+    it.produce(build_batch(1, idempotent(3)), 0);
+    CHECK(it.outcome(4).error == errc::offset_conflict);
+    CHECK(it.outcome(4).end_offset == 3);
+    it.produce(build_batch(1, idempotent(3)), 3);
+    it.commit();
+    CHECK(it.outcome(5).base_offset == 3);
+  }
+
   TEST_CASE("a producer of an old epoch is fenced") {
     lab it;
     it.lead();

@@ -1,5 +1,6 @@
 // The client library against a real node, which is killed and started again under load.
 #include "protocol/client/client.hpp"
+#include "tests/client_node/answer_thief.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -22,13 +23,17 @@ namespace {
 /// A node that comes back on the port that it got first.
 class lasting_node {
 public:
-  lasting_node() { start(); }
+  /// `settings`: more arguments.
+  explicit lasting_node(std::vector<std::string> settings = {}) : settings_(std::move(settings)) {
+    start();
+  }
 
   void start() {
-    const std::vector<std::string> arguments{
+    std::vector<std::string> arguments{
         "--data-dir", (folder_.path() / "data").string(), "--listen", address(),
         "--set",      "cluster.listen=127.0.0.1:0",       "--set",    "http.listen=127.0.0.1:0",
         "--set",      "admin.listen=127.0.0.1:0"};
+    arguments.insert(arguments.end(), settings_.begin(), settings_.end());
     const auto program = std::filesystem::path(AQUEDUCT_BIN_DIR) / "aqueductd";
     process_ = std::make_unique<test::child_process>(program, arguments);
     const auto line = process_->read_line(test::test_clock::now() + patience);
@@ -48,8 +53,10 @@ public:
     start();
   }
   [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] std::uint16_t port() const { return static_cast<std::uint16_t>(port_); }
 
 private:
+  std::vector<std::string> settings_;
   test::temp_directory folder_;
   std::unique_ptr<test::child_process> process_;
   int port_ = 0;
@@ -227,6 +234,38 @@ TEST_CASE("conditional appends of two writers never both succeed at one offset")
   const auto end = admin(on).list_offsets(ends);
   REQUIRE(end);
   CHECK((*end)[0].offset.value() == offset_t(successes));
+}
+
+TEST_CASE("a conditional append whose answer is lost is stored once and gets its offset") {
+  test::answer_thief thief;
+  // Clients find the node by way of the thief only.
+  lasting_node node({"--set", "advertise=" + thief.address()});
+  thief.relay_to(node.port());
+  const auto opened = cluster::open({.brokers = {thief.address()}});
+  REQUIRE_MESSAGE(opened, to_string(opened.error()));
+  create_topic(*opened, "t", 1);
+  const topic_partition to{"t", partition_id(0)};
+  auto sender = producer::create(*opened, {});
+  REQUIRE(sender);
+  const std::vector<record> one{{.topic = "", .value = "0"}};
+  const std::vector<record> two{{.topic = "", .value = "1"}, {.topic = "", .value = "2"}};
+  CHECK(sender->append_at(to, offset_t(0), one)->offset == offset_t(0));
+
+  // The repeat comes when the end is 3, which is not what it expects: it is known as a repeat
+  // first.
+  thief.steal(protocol::api_key::produce);
+  const auto repeated = sender->append_at(to, offset_t(1), two);
+  REQUIRE_MESSAGE(repeated, to_string(repeated.error()));
+  CHECK(thief.stolen() == 1);
+  CHECK(repeated->offset == offset_t(1));
+
+  const std::vector<record> last{{.topic = "", .value = "3"}};
+  CHECK(sender->append_at(to, offset_t(1), last).error().code == errc::offset_conflict);
+  CHECK(sender->append_at(to, offset_t(3), last)->offset == offset_t(3));
+  auto reader = consumer::create(*opened, {});
+  REQUIRE(reader);
+  REQUIRE(reader->assign({{to, start_position::earliest()}}));
+  expect_numbers(*reader, 0, 4);
 }
 
 TEST_CASE("topics are managed, and their errors are those of the table") {

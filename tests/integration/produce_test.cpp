@@ -112,6 +112,31 @@ TEST_CASE(
         errc::fenced_epoch);
 }
 
+TEST_CASE("a repeat of a conditional append is a repeat, not a conflict with its own first copy") {
+  own_node own;
+  create_topic(own.client, "register");
+  const auto producer = new_producer(own.client);
+  const auto first = batch_of({"a", "b"}, 1, sequence_options(producer, 0));
+  const auto second = batch_of({"c"}, 1, sequence_options(producer, 2));
+  CHECK(produce(own.client, "register", 0, first, 0).base_offset == 0);
+  CHECK(produce(own.client, "register", 0, second, 2).base_offset == 2);
+  const auto check = [&] {
+    for (const auto& [batch, offset] : {std::pair(first, 0), std::pair(second, 2)}) {
+      const auto again = produce(own.client, "register", 0, batch, offset);
+      CHECK(again.error == errc::none);
+      CHECK(again.base_offset == offset);
+    }
+    const auto other = batch_of({"x"}, 1, sequence_options(producer, 3));
+    const auto conflict = produce(own.client, "register", 0, other, 2);
+    CHECK(conflict.error == errc::offset_conflict);
+    CHECK(conflict.end_offset == 3);
+    CHECK(log_end(own.client, "register") == 3);
+  };
+  check();
+  own.kill_and_start();
+  check();
+}
+
 TEST_CASE("producer ids are never given twice, also after kills") {
   own_node own;
   std::int64_t last = -1;
