@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 using namespace aqueduct;
 using namespace aqueduct::client;
 
@@ -160,6 +162,22 @@ TEST_CASE("the offset after an answer is that of its last whole batch") {
         offset_t(5));
   CHECK(find_end(batches.bytes(), offset_t(10)).error().code == errc::corrupt_batch);
   CHECK(find_end(batches.bytes().first(20), offset_t(0)).error().code == errc::corrupt_batch);
+}
+
+TEST_CASE("a batch whose offsets cannot be true is refused without its checksum as well") {
+  constexpr auto last = std::numeric_limits<std::int64_t>::max();
+  for (const auto base : {last, last - 1, std::int64_t{-1}, std::int64_t{-5}}) {
+    const auto batch = make_batch(base, 2);
+    record_collector got;
+    CHECK(cursor_over(batch, 0, false).fill(got, all).error().code == errc::corrupt_batch);
+    CHECK(got.records.empty());
+    CHECK(find_end(batch.bytes(), offset_t(0)).error().code == errc::corrupt_batch);
+  }
+  const auto highest = make_batch(last - 2, 2);
+  record_collector got;
+  CHECK(cursor_over(highest, 0, false).fill(got, all).value());
+  CHECK(got.records.size() == 2);
+  CHECK(find_end(highest.bytes(), offset_t(0)).value().offset == offset_t(last));
 }
 
 TEST_SUITE_END();

@@ -6,6 +6,24 @@ namespace aqueduct::client {
 
 using namespace protocol;
 
+namespace {
+
+/// Whether the counts and offsets of a header can be true, so that sums of them do not overflow.
+/// With `verify_checksums` off nothing else has looked at them.
+result<void> check_offsets(batch_view batch) {
+  constexpr auto offset_max = std::numeric_limits<std::int64_t>::max();
+  const auto base = batch.base_offset().value;
+  const auto delta = batch.last_offset_delta();
+  if (delta < 0 || batch.record_count() < 0)
+    return unexpected(errc::corrupt_batch, "a batch with a negative number of records");
+  if (base < 0 || base >= offset_max - delta)
+    return unexpected(errc::corrupt_batch,
+                      "a batch with the impossible base offset " + std::to_string(base));
+  return {};
+}
+
+} // namespace
+
 void record_collector::truncate(std::size_t records_left) {
   for (auto i = records_left; i < records.size(); ++i) {
     payload_bytes -= records[i].key ? records[i].key->size() : 0;
@@ -22,6 +40,8 @@ result<batches_end> find_end(byte_span batches, offset_t from) {
       return batch.propagate();
     if (!*batch)
       break;
+    if (auto sound = check_offsets(**batch); !sound)
+      return sound.propagate();
     if (end && (*batch)->base_offset() < end->offset)
       return unexpected(errc::corrupt_batch, "the broker sent batches out of order");
     end = batches_end{(*batch)->next_offset(), (*batch)->epoch()};
@@ -49,8 +69,8 @@ result<bool> record_cursor::open_batch() {
       if (auto valid = validate_batch(view.bytes(), limits); !valid)
         return valid.propagate();
     }
-    if (view.last_offset_delta() < 0 || view.record_count() < 0)
-      return unexpected(errc::corrupt_batch, "a batch with a negative number of records");
+    if (auto sound = check_offsets(view); !sound)
+      return sound.propagate();
     if (view.next_offset() <= next_)
       continue;
     epoch_ = view.epoch();
