@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <deque>
 
@@ -14,6 +16,30 @@ namespace aqueduct::aq {
 namespace {
 
 using nlohmann::json;
+
+/// What recurses into a value must not run out of stack.
+constexpr std::ptrdiff_t nesting_max = 1000;
+
+/// Whether brackets, those within strings left out, are nested more than `nesting_max` deep.
+bool is_nested_too_deeply(std::string_view line) {
+  // Nearly all lines have fewer brackets than that.
+  if (std::ranges::count(line, '[') + std::ranges::count(line, '{') <= nesting_max)
+    return false;
+  std::ptrdiff_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < line.size() && depth <= nesting_max; ++i) {
+    const char c = line[i];
+    if (c == '"')
+      in_string = !in_string;
+    else if (in_string)
+      i += c == '\\' ? 1 : 0;
+    else if (c == '[' || c == '{')
+      ++depth;
+    else if (c == ']' || c == '}')
+      --depth;
+  }
+  return depth > nesting_max;
+}
 
 class json_parser : public record_parser {
 public:
@@ -26,6 +52,8 @@ public:
     const auto line = window.substr(0, size);
     window.remove_prefix(end == nullptr ? size : size + 1);
     texts_.clear();
+    if (is_nested_too_deeply(line))
+      return fail(fmt::format("JSON is nested more than {} levels deep", nesting_max));
     object_ = json::parse(line.begin(), line.end(), nullptr, false);
     if (object_.is_discarded())
       return fail("not JSON");
@@ -42,11 +70,16 @@ private:
     record.timestamp = -1;
     if (!text_of(object_, "key", record.key) || !text_of(object_, "value", record.value))
       return parse_status::failed;
-    if (const auto at = object_.find("partition"); at != object_.end() && at->is_number_integer())
-      record.partition = at->get<std::int32_t>();
-    if (const auto at = object_.find("timestamp_ms");
-        at != object_.end() && at->is_number_integer()) {
-      record.timestamp = at->get<std::int64_t>();
+    std::optional<std::int64_t> number;
+    if (!number_of("partition", INT32_MAX, number))
+      return parse_status::failed;
+    if (number)
+      record.partition = static_cast<std::int32_t>(*number);
+    number.reset();
+    if (!number_of("timestamp_ms", INT64_MAX, number))
+      return parse_status::failed;
+    if (number) {
+      record.timestamp = *number;
     } else if (const auto text = object_.find("timestamp");
                text != object_.end() && text->is_string()) {
       const auto time = parse_time(text->get_ref<const std::string&>());
@@ -56,6 +89,21 @@ private:
     }
     const auto headers = object_.find("headers");
     return headers == object_.end() ? parse_status::record : read_headers(*headers, record);
+  }
+
+  /// The member as a number from -1 (not said) to `most`; false after `fail`.
+  bool number_of(const std::string& name, std::int64_t most, std::optional<std::int64_t>& number) {
+    const auto at = object_.find(name);
+    if (at == object_.end() || at->is_null())
+      return true;
+    const bool fits = at->is_number_unsigned()
+                          ? at->get<std::uint64_t>() <= static_cast<std::uint64_t>(most)
+                          : at->is_number_integer() && at->get<std::int64_t>() == -1;
+    if (fits)
+      number = at->get<std::int64_t>();
+    else
+      fail(fmt::format("\"{}\" is not a number from 0 to {}", name, most));
+    return fits;
   }
 
   parse_status read_headers(const json& headers, record_text& record) {

@@ -245,6 +245,37 @@ TEST_CASE("lines that are no JSON object are refused") {
   }
 }
 
+TEST_CASE("numbers in JSON lines that fit no partition and no time are refused") {
+  for (const std::string line :
+       {R"({"partition":4294967296})", R"({"partition":2147483648})", R"({"partition":-2})",
+        R"({"partition":"3"})", R"({"partition":1.5})", R"({"timestamp_ms":9223372036854775808})",
+        R"({"timestamp_ms":1e30})", R"({"timestamp_ms":"5"})"}) {
+    CAPTURE(line);
+    const auto problem = read_by("json", line + "\n").problem;
+    CHECK(problem.find("is not a number from 0 to") != std::string::npos);
+  }
+  const auto result = read_by("json", R"({"partition":2147483647,"timestamp_ms":9223372036854775807}
+{"partition":-1,"timestamp_ms":-1}
+{"partition":null,"timestamp_ms":null}
+)");
+  CHECK(result.problem.empty());
+  CHECK(result.records == std::vector<owned>{{{}, {}, {}, INT32_MAX, INT64_MAX}, {}, {}});
+}
+
+TEST_CASE("JSON of any depth is read or refused") {
+  const auto nested = [](std::size_t depth) {
+    return "{\"value\":" + std::string(depth, '[') + std::string(depth, ']') + "}\n";
+  };
+  CHECK(read_by("json", nested(999)).records.size() == 1);
+  for (const std::size_t depth : {1000, 10'000'000}) {
+    const auto problem = read_by("json", nested(depth)).problem;
+    CHECK(problem.find("nested more than 1000 levels deep") != std::string::npos);
+  }
+  // Brackets in a text nest nothing.
+  const auto text = "{\"value\":\"\\\"" + std::string(5000, '[') + "\"}\n";
+  CHECK(read_by("json", text).records.size() == 1);
+}
+
 TEST_CASE("records of any bytes survive JSON lines and framed patterns") {
   std::mt19937 random(3);
   const auto bytes = [&](std::size_t size_max) {
