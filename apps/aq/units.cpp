@@ -221,7 +221,11 @@ result<timestamp_ms> parse_time(std::string_view text) {
 
 std::string format_time(timestamp_ms time) {
   using namespace std::chrono;
+  constexpr sys_time<milliseconds> first = sys_days(year(0) / January / 1);
+  constexpr sys_time<milliseconds> last = sys_days(year(10000) / January / 1) - milliseconds(1);
   const sys_time<milliseconds> point{milliseconds(time.value)};
+  if (point < first || point > last)
+    return std::to_string(time.value);
   const auto midnight = floor<days>(point);
   const year_month_day date(midnight);
   const hh_mm_ss clock(point - midnight);

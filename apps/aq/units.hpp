@@ -33,7 +33,8 @@ struct rate {
 /// milliseconds since the epoch from 12 digits on, else seconds (9 digits at least).
 [[nodiscard]] result<timestamp_ms> parse_time(std::string_view text);
 
-/// RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:05.250Z`.
+/// RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:05.250Z`. The milliseconds since the epoch
+/// for years that it cannot write, before 0 and after 9999.
 [[nodiscard]] std::string format_time(timestamp_ms time);
 /// `512 B`, `4.0 KiB`, `211 MiB`.
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);

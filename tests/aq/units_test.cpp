@@ -104,6 +104,15 @@ TEST_CASE("times are written in RFC 3339 and read back") {
   CHECK(format_time(timestamp_ms(1'769'860'805'250)) == "2026-01-31T12:00:05.250Z");
 }
 
+TEST_CASE("times that RFC 3339 has no year for are written as numbers") {
+  CHECK(format_time(timestamp_ms(253'402'300'799'999)) == "9999-12-31T23:59:59.999Z");
+  CHECK(format_time(timestamp_ms(253'402'300'800'000)) == "253402300800000");
+  CHECK(format_time(timestamp_ms(-62'167'219'200'000)) == "0000-01-01T00:00:00.000Z");
+  CHECK(format_time(timestamp_ms(-62'167'219'200'001)) == "-62167219200001");
+  CHECK(format_time(timestamp_ms(INT64_MAX)) == "9223372036854775807");
+  CHECK(format_time(timestamp_ms(INT64_MIN)) == "-9223372036854775808");
+}
+
 TEST_CASE("numbers are shown short") {
   CHECK(format_bytes(0) == "0 B");
   CHECK(format_bytes(1023) == "1023 B");
