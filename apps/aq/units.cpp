@@ -251,15 +251,17 @@ std::string format_bytes(std::uint64_t bytes) {
 }
 
 std::string format_duration(milliseconds duration) {
-  const auto ms = duration.count();
-  if (ms < 0)
-    return "-" + format_duration(-duration);
+  const auto count = duration.count();
+  // The smallest number has no positive counterpart.
+  if (count < 0)
+    return "-" + format_duration(milliseconds(-std::max(count, -milliseconds::max().count())));
+  const auto ms = static_cast<std::uint64_t>(count);
   if (ms < 1000)
     return fmt::format("{}ms", ms);
   if (ms < 59'950)
     return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000)
                           : fmt::format("{:.1f}s", static_cast<double>(ms) / 1000);
-  const auto two_units = [](std::int64_t large, char large_unit, std::int64_t small,
+  const auto two_units = [](std::uint64_t large, char large_unit, std::uint64_t small,
                             char small_unit) {
     return small == 0 ? fmt::format("{}{}", large, large_unit)
                       : fmt::format("{}{}{}{}", large, large_unit, small, small_unit);

@@ -120,6 +120,9 @@ TEST_CASE("numbers are shown short") {
   CHECK(format_bytes(221'249'536) == "211 MiB");
   CHECK(format_bytes(1'048'575) == "1.0 MiB");
   CHECK(format_duration(milliseconds(250)) == "250ms");
+  CHECK(format_duration(milliseconds(-250)) == "-250ms");
+  CHECK(format_duration(milliseconds::max()) == "106751991167d7h");
+  CHECK(format_duration(milliseconds::min()) == "-106751991167d7h");
   CHECK(format_duration(milliseconds(12'400)) == "12.4s");
   CHECK(format_duration(milliseconds(59'999)) == "1m");
   CHECK(format_duration(milliseconds(200'000)) == "3m20s");
