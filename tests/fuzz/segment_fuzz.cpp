@@ -1,5 +1,6 @@
 // Segment files as a crash, a bad disk or somebody else left them: opening a log over arbitrary
 // bytes, and over a good log with arbitrary damage, of which only a prefix may come out.
+#include "apps/aq/segment_reader.hpp"
 #include "protocol/batch_builder.hpp"
 #include "storage/log_meta.hpp"
 #include "storage/log_reader.hpp"
@@ -97,9 +98,24 @@ std::optional<std::vector<log_entry>> open_and_read(sim_disk& disk) {
   return entries;
 }
 
+/// What the operators' reader says to a file: entry after entry up to the end or to damage.
+void read_for_operators(disk& files, const std::string& path) {
+  auto reader = aq::segment_reader::open(files, path, group);
+  while (reader) {
+    const auto before = reader->position();
+    const auto entry = reader->next();
+    if (!entry || !*entry)
+      return;
+    require(reader->position() > before && reader->position() <= reader->size(),
+            "an entry lies within the file");
+  }
+}
+
 void open_arbitrary(byte_span bytes) {
   sim_disk disk;
-  disk.put(directory + "/" + segment_name(1), bytes);
+  const auto path = directory + "/" + segment_name(1);
+  disk.put(path, bytes);
+  read_for_operators(disk, path);
   (void)open_and_read(disk);
 }
 
