@@ -10,6 +10,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -266,6 +268,59 @@ TEST_CASE("a conditional append whose answer is lost is stored once and gets its
   REQUIRE(reader);
   REQUIRE(reader->assign({{to, start_position::earliest()}}));
   expect_numbers(*reader, 0, 4);
+}
+
+namespace {
+
+/// A file of `count` lines of 99 characters, each the number of its line.
+void write_numbered_lines(const std::filesystem::path& path, int count) {
+  std::ofstream file(path, std::ios::binary);
+  for (int i = 0; i < count; ++i) {
+    const auto number = std::to_string(i);
+    file << std::string(99 - number.size(), '0') << number << '\n';
+  }
+}
+
+} // namespace
+
+// `./dev soak` runs it with ten million.
+TEST_CASE("records from a file come back byte for byte, in order, from offset 0") {
+  const auto* wanted = std::getenv("AQUEDUCT_SLOW_RECORDS");
+  const int count = wanted != nullptr ? std::atoi(wanted) : 100'000;
+  test::temp_directory folder;
+  const auto source = folder.path() / "lines";
+  write_numbered_lines(source, count);
+  lasting_node node;
+  const auto on = open(node);
+  create_topic(on, "volume", 1);
+  auto sender = producer::create(on, {});
+  REQUIRE(sender);
+  std::string line;
+  for (std::ifstream file(source, std::ios::binary); std::getline(file, line);)
+    REQUIRE(sender->send({.topic = "volume", .value = line}));
+  const auto stored = sender->flush(std::chrono::minutes(10));
+  REQUIRE_MESSAGE(stored, to_string(stored.error()));
+
+  auto reader = consumer::create(on, {});
+  REQUIRE(reader);
+  REQUIRE(reader->assign_topic("volume", start_position::earliest()));
+  std::ifstream file(source, std::ios::binary);
+  std::int64_t next = 0;
+  while (next < count) {
+    const auto got = reader->poll(patience);
+    REQUIRE_MESSAGE(got, to_string(got.error()));
+    REQUIRE_FALSE(got->empty());
+    for (const auto& record : *got) {
+      std::getline(file, line);
+      const bool same = record.offset.value == next && record.value->text() == line;
+      if (!same)
+        FAIL("offset " << record.offset.value << " holds " << record.value->text() << ", not "
+                       << line);
+      ++next;
+    }
+  }
+  CHECK(next == count);
+  CHECK(reader->poll(10ms).value().empty());
 }
 
 TEST_CASE("topics are managed, and their errors are those of the table") {

@@ -137,6 +137,17 @@ check 'run starts the node with its arguments' ends 0 'node --data-dir ./data --
 check 'the commands that run shows use only programs of the build' \
   [ -z "$(grep -E '^  ' <<<"$standard_output" | grep -vE 'build/bin/aq ')" ]
 
+fresh_tree
+program tests/integration/run.sh 'echo "aq $AQUEDUCT_SLOW_TESTS $AQUEDUCT_SLOW_RECORDS $*"'
+program build/tests/client_node_test 'echo "client $AQUEDUCT_SLOW_RECORDS"'
+dev soak
+check 'soak sends ten million records by aq' shows 'aq 1 10000000 test_aq.Volume'
+check 'soak sends as many by the client library' ends 0 'client 10000000'
+dev soak 5
+check 'soak takes a number of records' ends 0 'client 5'
+dev soak many
+check 'soak wants a number' [ "$status" -eq 64 ]
+
 dev nonsense
 check 'an unknown verb is wrong usage' [ "$status" -eq 64 ]
 dev help
