@@ -34,7 +34,7 @@ struct caf_settings : caf::actor_system_config {
     load<caf::io::middleman>();
     const auto cores = static_cast<std::size_t>(std::thread::hardware_concurrency());
     const auto threads = actors.threads > 0 ? static_cast<std::size_t>(actors.threads)
-                                            : std::max<std::size_t>(cores, 2);
+                                            : std::max<std::size_t>(cores / 2, 1);
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", threads);
     set("scheduler.max-throughput", std::size_t{100});

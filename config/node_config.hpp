@@ -65,7 +65,7 @@ struct discovery_settings {
 struct storage_settings {
   flush_policy flush = flush_policy::commit;
   std::chrono::milliseconds flush_interval{1000};
-  std::int32_t threads = 2;
+  std::int32_t threads = 16;
   std::int32_t reader_threads = 2;
   std::uint64_t segment_bytes = 256ULL << 20;
   std::chrono::milliseconds segment_age = std::chrono::hours(24 * 7);

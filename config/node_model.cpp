@@ -72,8 +72,8 @@ void add_storage(builder& model) {
            "The time between two fsyncs with `storage.flush = \"interval\"`; without effect "
            "otherwise.")
       .add("storage.threads", integer_kind{1, 64}, AQUEDUCT_FIELD(storage.threads),
-           "Threads that write. Each owns a share of the partitions and syncs on its own; more "
-           "help where the disk takes several syncs at a time.")
+           "Threads that write. Each owns a share of the partitions, writes and syncs on its own; "
+           "partitions of a topic are dealt out in turn. Most disks take many syncs at a time.")
       .add("storage.reader-threads", integer_kind{1, 64}, AQUEDUCT_FIELD(storage.reader_threads),
            "Threads that read what is no longer in memory. Reads never wait behind a flush.")
       .add("storage.segment-bytes", size_kind{.min = 64 * kib, .max = 2 * gib},
@@ -160,8 +160,10 @@ void add_runtime(builder& model) {
            AQUEDUCT_FIELD(network.send_buffer_bytes),
            "Replies that wait for a slow client. A connection with more is not read from until it "
            "has taken them.")
-      .add("actors.threads", integer_kind{0, 256}, AQUEDUCT_FIELD(actors.threads),
-           "Threads that run the actors; 0 is one per core.")
+      .add(
+          "actors.threads", integer_kind{0, 256}, AQUEDUCT_FIELD(actors.threads),
+          "Threads that run the actors; 0 is one for two cores, and at least one. More make single "
+          "requests slower: every wake-up of another thread costs more than what it does.")
       .add("log.level", choice_of<log_level>(), AQUEDUCT_FIELD(log.level),
            "The least severe messages that are logged.", reload::yes)
       .add("log.format", choice_of<log_format>(), AQUEDUCT_FIELD(log.format),

@@ -53,6 +53,12 @@ result<partition_core::restored_state> restore(const std::vector<storage::kv_pai
   return state;
 }
 
+/// Partitions of a topic are dealt out in turn: a hash of each would crowd some threads and leave
+/// others without work.
+std::size_t share_of(const group_id& group, std::size_t count) {
+  return (std::hash<uuid>{}(group.topic) + static_cast<std::size_t>(group.partition)) % count;
+}
+
 struct partition_state {
   partition_state() = default;
 
@@ -419,11 +425,11 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
 } // namespace
 
 const storage_actor& partition_services::storage_of(const group_id& group) const {
-  return storage[std::hash<group_id>{}(group) % storage.size()];
+  return storage[share_of(group, storage.size())];
 }
 
 const reader_actor& partition_services::reader_of(const group_id& group) const {
-  return readers[std::hash<group_id>{}(group) % readers.size()];
+  return readers[share_of(group, readers.size())];
 }
 
 raft::core_options core_options_of(const partition_services& services) {

@@ -8,6 +8,8 @@ namespace {
 
 constexpr double mib = 1 << 20;
 constexpr double gib = 1 << 30;
+/// More than either server writes in a second.
+constexpr double warm_bytes_per_second = 2 * gib;
 
 result<void> run_round(const server& on, bool is_floor, side& into, const round_function& round,
                        const figure_function& figure) {
@@ -72,10 +74,13 @@ result<both_sides> run_rounds(const bench_options& options, const server& floor,
                               const round_function& round, const figure_function& figure) {
   both_sides found;
   for (int i = 0; i < options.rounds; ++i) {
-    if (auto done = run_round(floor, true, found.floor, round, figure); !done)
-      return done.propagate();
-    if (auto done = run_round(node, false, found.node, round, figure); !done)
-      return done.propagate();
+    for (const bool is_floor : {i % 2 == 0, i % 2 != 0}) {
+      warm_memory(static_cast<std::uint64_t>(options.seconds * warm_bytes_per_second));
+      if (auto done = run_round(is_floor ? floor : node, is_floor,
+                                is_floor ? found.floor : found.node, round, figure);
+          !done)
+        return done.propagate();
+    }
   }
   return found;
 }

@@ -1,12 +1,14 @@
 #include "apps/bench/servers.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 namespace aqueduct::bench {
@@ -34,6 +36,18 @@ std::vector<std::string> node_command(const bench_options& options, const std::s
     command.push_back(setting);
   }
   return command;
+}
+
+/// What the system could give without swapping, in bytes; 0 if it does not say.
+std::uint64_t available_memory() {
+  std::ifstream about("/proc/meminfo");
+  std::string name;
+  std::uint64_t kib = 0;
+  std::string unit;
+  while (about >> name >> kib && std::getline(about, unit))
+    if (name == "MemAvailable:")
+      return kib * 1024;
+  return 0;
 }
 
 } // namespace
@@ -84,6 +98,18 @@ void drop_page_cache(const std::string& folder) {
 void remove_folder(const std::string& folder) {
   std::error_code failed;
   std::filesystem::remove_all(folder, failed);
+}
+
+void warm_memory(std::uint64_t bytes) {
+  const auto size = static_cast<std::size_t>(std::min(bytes, available_memory() / 2));
+  auto* const memory =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return;
+  constexpr std::size_t page = 4096;
+  for (std::size_t at = 0; at < size; at += page)
+    static_cast<volatile char*>(memory)[at] = 1;
+  ::munmap(memory, size);
 }
 
 void settle_disk(const std::string& folder) {

@@ -40,6 +40,9 @@ struct server {
 
 /// Makes the kernel forget the contents of all files below `folder`, once they are on disk.
 void drop_page_cache(const std::string& folder);
+/// Touches so many bytes of memory and gives them back. On a virtual machine the first use of a
+/// page costs many times what a later one does; whoever is measured first would pay for all.
+void warm_memory(std::uint64_t bytes);
 /// Removes `folder` and everything in it.
 void remove_folder(const std::string& folder);
 /// Waits until what earlier cases left to the disk, deletions above all, no longer slows down

@@ -236,7 +236,7 @@ TEST_SUITE("config.loader") {
 
     REQUIRE(changed.size() == 2);
     CHECK(changed[0].key == "storage.threads");
-    CHECK(changed[0].before == "2");
+    CHECK(changed[0].before == "16");
     CHECK(changed[0].after == "9");
     CHECK_FALSE(changed[0].reloadable);
     CHECK(changed[1].key == "log.level");
