@@ -62,11 +62,22 @@ struct group_failed {
 struct group_space {
   bool accepts_writes = true;
 };
+/// Answer to `replica_read`. A state that has applied up to `index` is fresh enough; without index
+/// leadership could not be confirmed, and the read is to be asked again.
+struct group_read_ready {
+  std::uint64_t context = 0;
+  std::optional<std::uint64_t> index;
+};
+/// The members that are in force from the entry at `index` on.
+struct group_members {
+  std::uint64_t index = 0;
+  raft::membership members;
+};
 /// Everything of the group is closed; the replica is gone.
 struct group_closed {};
 struct group_event {
   std::variant<group_opened, group_proposed, group_refused, group_committed, group_leadership,
-               group_failed, group_space, group_closed>
+               group_failed, group_space, group_read_ready, group_members, group_closed>
       what;
 };
 using state_machine_actor = caf::typed_actor<caf::reacts_to<group_event>>;
@@ -88,10 +99,34 @@ struct replica_compact {
   std::uint64_t first_kept = 0;
 };
 struct replica_tick {};
+/// A message of another replica of the group.
+struct replica_receive {
+  raft::replica_id from;
+  raft::message body;
+};
+/// Asks for an index that makes a read linearizable (Raft thesis 6.4).
+struct replica_read {
+  std::uint64_t context = 0;
+};
+/// Ticks resume: the group may be needed, or its leader's node may be gone.
+struct replica_wake {};
+/// Hands leadership to another voter; what becomes of it is seen in `group_leadership`.
+struct replica_transfer {
+  raft::replica_id to;
+};
+/// Changes one member. `done` is called once, from the actor, with where the change stands in the
+/// log, or why it was not begun: not_leader, overloaded (another change is under way: try again),
+/// invalid_request.
+struct replica_change {
+  raft::membership_change change;
+  std::function<void(result<std::uint64_t>)> done;
+};
 /// Stops taking proposals, waits for the writes under way, closes the group.
 struct replica_stop {};
 struct replica_request {
-  std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_stop> what;
+  std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_receive,
+               replica_read, replica_wake, replica_transfer, replica_change, replica_stop>
+      what;
 };
 
 /// Answers of storage to a replica.

@@ -124,6 +124,8 @@ struct controller_state {
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
   void handle(group_space&) {}
+  void handle(group_read_ready&) {}
+  void handle(group_members&) {}
 
   void handle(group_closed&) {
     replica = nullptr;

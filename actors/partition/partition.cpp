@@ -195,6 +195,8 @@ struct partition_state {
   }
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
+  void handle(group_read_ready&) {}
+  void handle(group_members&) {}
 
   void handle(group_space& news) {
     accepts_writes = news.accepts_writes;

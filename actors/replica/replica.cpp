@@ -91,6 +91,22 @@ result<raft::restored_state> restore(const storage::opened_group& group,
   return state;
 }
 
+result<std::uint64_t> to_result(const raft::change_outcome& outcome) {
+  using kind = raft::change_outcome::answer_kind;
+  switch (outcome.answer) {
+  case kind::accepted:
+    return outcome.at.index.value;
+  case kind::not_leader:
+    return unexpected(errc::not_leader, "this replica does not lead the group");
+  case kind::not_ready:
+    return unexpected(errc::overloaded, "another change of members is under way, or the new member "
+                                        "has not caught up; try again");
+  case kind::invalid:
+    break;
+  }
+  return unexpected(errc::invalid_request, "the change does not apply to the members of the group");
+}
+
 struct replica_state {
   replica_state() = default;
 
@@ -127,7 +143,11 @@ struct replica_state {
     core.emplace(std::get<raft::core>(std::move(made)));
     log = opened.group->reader;
     notify(group_opened{std::move(opened.state), log});
-    perform(core->campaign());
+    notify(group_members{core->first_index().value - 1, core->members()});
+    // Whoever decides alone need not wait for others to be silent.
+    const auto& voters = core->members().voters;
+    const bool alone = voters.size() == 1 && voters.front() == config.core.self;
+    perform(alone ? core->campaign() : core->wake());
   }
 
   void handle(replica_appended& done) {
@@ -205,6 +225,39 @@ struct replica_state {
       perform(core->tick());
   }
 
+  void handle(replica_receive& arrived) {
+    if (core)
+      perform(core->step(arrived.from, std::move(arrived.body)));
+  }
+
+  void handle(replica_read& request) {
+    if (core)
+      perform(core->read_index(request.context));
+    else
+      notify(group_read_ready{request.context, std::nullopt});
+  }
+
+  void handle(replica_wake&) {
+    if (core)
+      perform(core->wake());
+  }
+
+  void handle(replica_transfer& request) {
+    if (core)
+      perform(core->transfer_leadership(request.to));
+  }
+
+  void handle(replica_change& request) {
+    if (!core) {
+      request.done(unexpected(failed ? errc::storage_failed : errc::shutting_down,
+                              to_string(config.group) + " is not open on this node"));
+      return;
+    }
+    auto outcome = core->change_membership(request.change);
+    request.done(to_result(outcome));
+    perform(std::move(outcome.then));
+  }
+
   void handle(replica_stop&) {
     if (std::exchange(stopping, true))
       return;
@@ -226,12 +279,21 @@ struct replica_state {
       }
       notify(news);
     }
-    for (const auto& event : effects.events)
-      config.log->debug("group {}: {}", to_string(config.group), raft::to_string(event));
+    if (!effects.send.empty() && config.transport)
+      config.transport->send(config.group, config.core.self, std::move(effects.send));
+    for (const auto& read : effects.reads)
+      notify(group_read_ready{read.context,
+                              read.index ? std::optional(read.index->value) : std::nullopt});
     for (const auto& load : effects.loads)
       self->send(config.reader, reader_request{reader_load{log, load, self}});
+    const auto fetch = std::move(effects.fetch);
+    const bool damaged = report(effects.events);
     schedule_tick();
-    if (effects.committed.empty())
+    if (damaged)
+      fail({errc::storage_damaged, "entries that were acknowledged are not on the disk"});
+    if (fetch && core)
+      refuse_fetch(*fetch);
+    if (effects.committed.empty() || failed)
       return;
     const auto last = effects.committed.back().index;
     notify(group_committed{std::move(effects.committed), loaded});
@@ -239,6 +301,29 @@ struct replica_state {
     // pile it up in a mailbox. What is live is bounded by who proposed it.
     if (!loaded)
       tell_applied(last);
+  }
+
+  /// Logs what happened and tells the state machine of new members. True if the disk turns out to
+  /// have lost or changed entries of this replica.
+  [[nodiscard]] bool report(const std::vector<raft::event>& events) {
+    bool damaged = false;
+    for (const auto& event : events) {
+      config.log->debug("group {}: {}", to_string(config.group), raft::to_string(event));
+      if (const auto* changed = std::get_if<raft::membership_changed>(&event))
+        notify(group_members{changed->index.value, changed->membership});
+      if (const auto* refused = std::get_if<raft::refused>(&event))
+        damaged =
+            damaged || (refused->who == config.core.self && refused->why == raft::refusal::damaged);
+    }
+    return damaged;
+  }
+
+  /// The leader's log no longer reaches back far enough. Its state cannot be taken over yet, so
+  /// this replica stays behind; the leader offers again.
+  void refuse_fetch(const raft::snapshot_fetch& fetch) {
+    config.log->warn("group {}: node {} has given up entries that are missing here",
+                     to_string(config.group), fetch.from.node.value);
+    perform(core->snapshot_failed());
   }
 
   void tell_applied(raft::log_index index) {

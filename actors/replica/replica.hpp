@@ -1,7 +1,7 @@
 // THE RAFT REPLICA actor: drives the Raft core of one group replica. Storage is on one side, the
-// state machine (a partition or the controller) on the other. It decides nothing itself: it turns
-// messages into calls of the core and the core's effects into messages (raft/README.md, the driving
-// loop).
+// state machine (a partition or the controller) on the other, the other members behind the
+// transport. It decides nothing itself: it turns messages into calls of the core and the core's
+// effects into messages (raft/README.md, the driving loop).
 //
 //   opening --replica_opened--> running --replica_stop--> closing --replica_closed--> gone
 //      \________ damaged ________/ \__ write failed, invariant broken __> failed
@@ -10,6 +10,7 @@
 #include "actors/environment.hpp"
 #include "actors/logging.hpp"
 #include "actors/messages.hpp"
+#include "actors/peer/transport.hpp"
 #include "raft/options.hpp"
 
 #include <caf/fwd.hpp>
@@ -25,6 +26,8 @@ struct replica_config {
   raft::core_options core;
   storage_actor storage;
   reader_actor reader;
+  /// Nothing: the group has no other members, and what it would tell them is lost.
+  std::shared_ptr<raft_transport> transport;
   state_machine_actor state_machine;
   std::shared_ptr<environment> env;
   std::shared_ptr<spdlog::logger> log;

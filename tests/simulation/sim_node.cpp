@@ -11,27 +11,6 @@ namespace aqueduct::actors::test {
 
 // -- the machine ----------------------------------------------------------------------------------
 
-class sim_machine::virtual_environment : public environment {
-public:
-  explicit virtual_environment(std::uint64_t seed) : state_(seed * 2 + 1) {}
-
-  std::int64_t now_ms() override { return start_time_ms + elapsed_; }
-  std::int64_t steady_ms() override { return elapsed_; }
-  /// SplitMix64 (Steele, Lea, Flood 2014).
-  std::uint64_t random() override {
-    state_ += 0x9e3779b97f4a7c15ULL;
-    auto z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-  }
-  void advance(std::int64_t ms) { elapsed_ += ms; }
-
-private:
-  std::uint64_t state_;
-  std::int64_t elapsed_ = 0;
-};
-
 sim_machine::sim_machine(std::uint64_t seed)
     : disk(std::make_shared<storage::sim_disk>()),
       store(std::make_shared<storage::memory_kv>()),

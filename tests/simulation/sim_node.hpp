@@ -5,6 +5,7 @@
 #include "actors/controller/controller.hpp"
 #include "actors/directory.hpp"
 #include "actors/storage_pool/storage_worker.hpp"
+#include "tests/simulation/sim_environment.hpp"
 #include "tests/support/powered_kv.hpp"
 
 #include <caf/actor_system.hpp>
@@ -35,7 +36,6 @@ public:
   void advance(std::int64_t ms);
 
 private:
-  class virtual_environment;
   std::shared_ptr<virtual_environment> time_;
 };
 
@@ -93,9 +93,6 @@ private:
   std::shared_ptr<std::optional<result<void>>> ready_ =
       std::make_shared<std::optional<result<void>>>();
 };
-
-/// When every simulated machine starts.
-inline constexpr std::int64_t start_time_ms = 1'700'000'000'000;
 
 /// A batch of one record.
 [[nodiscard]] buffer make_batch(const std::string& value,

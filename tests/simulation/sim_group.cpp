@@ -1,0 +1,299 @@
+#include "tests/simulation/sim_group.hpp"
+
+#include <caf/scheduler/test_coordinator.hpp>
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+namespace aqueduct::actors::test {
+
+namespace {
+
+constexpr group_id group{uuid{{1}}, 0};
+constexpr std::int64_t tick_ms = 10;
+
+caf::scheduler::test_coordinator& coordinator(caf::actor_system& system) {
+  return dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
+}
+
+template <class Handle>
+void kill(const Handle& handle) {
+  if (handle)
+    caf::anon_send_exit(handle, caf::exit_reason::kill);
+}
+
+/// The state machine of the simulated group: writes everything down.
+struct note_taker {
+  std::shared_ptr<group_journal> journal;
+  std::shared_ptr<replica_actor> replica;
+
+  void operator()(group_opened&) const {}
+  void operator()(group_space&) const {}
+  void operator()(group_closed&) const {}
+  void operator()(group_failed& news) const { journal->failure = news.why; }
+  void operator()(group_members& news) const { journal->members = news.members; }
+  void operator()(group_read_ready& news) const { journal->reads[news.context] = news.index; }
+  void operator()(group_proposed& news) const {
+    for (std::size_t i = 0; i < news.count; ++i)
+      journal->accepted[news.first + i] = {news.term, journal->proposed[i]};
+    forget(news.count);
+  }
+  void operator()(group_refused& news) const { forget(news.count); }
+  void operator()(group_leadership& news) const {
+    journal->term = news.term;
+    journal->leader = news.leader;
+    journal->leads = news.here;
+    journal->is_established = false;
+  }
+  void operator()(group_committed& news) const {
+    for (const auto& entry : news.entries) {
+      const std::string value(reinterpret_cast<const char*>(entry.body.data.get()),
+                              entry.body.size);
+      journal->applied[entry.index.value] = {entry.term.value, value};
+      if (journal->leads && entry.term.value == journal->term)
+        journal->is_established = true;
+      const auto mine = journal->accepted.find(entry.index.value);
+      if (mine == journal->accepted.end())
+        continue;
+      if (mine->second.first == entry.term.value)
+        journal->acknowledged.push_back(mine->second.second);
+      journal->accepted.erase(mine);
+    }
+    if (news.confirm)
+      caf::anon_send(*replica, replica_request{replica_applied{news.entries.back().index.value}});
+  }
+
+  void forget(std::size_t count) const {
+    journal->proposed.erase(journal->proposed.begin(),
+                            journal->proposed.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+};
+
+state_machine_actor::behavior_type take_notes(state_machine_actor::pointer, note_taker notes) {
+  return {[notes](group_event& event) { std::visit(notes, event.what); }};
+}
+
+} // namespace
+
+sim_group::sim_group(const options& given) : options_(given), network_(given.seed) {
+  config_.set("scheduler.policy", caf::atom("testing"));
+  system_ = std::make_unique<caf::actor_system>(config_);
+  for (std::int32_t i = 1; i <= options_.nodes; ++i) {
+    auto& made = nodes_.emplace_back();
+    made.machine = std::make_unique<sim_machine>(options_.seed * 100 + static_cast<unsigned>(i));
+    start(i);
+  }
+}
+
+sim_group::~sim_group() {
+  for (auto& each : nodes_)
+    if (each.life) {
+      kill(each.life->replica);
+      kill(each.life->state_machine);
+      kill(each.life->storage);
+      kill(each.life->reader);
+      each.life.reset();
+    }
+  auto& schedule = coordinator(*system_);
+  schedule.run();
+  while (schedule.trigger_timeouts() > 0)
+    schedule.run();
+}
+
+// -- time -----------------------------------------------------------------------------------------
+
+void sim_group::settle() {
+  events_ += coordinator(*system_).run();
+  for (auto& each : nodes_)
+    collect(each);
+}
+
+void sim_group::run_for(std::int64_t ms) {
+  auto& schedule = coordinator(*system_);
+  settle();
+  for (; ms > 0; --ms) {
+    ++now_ms_;
+    for (auto& each : nodes_)
+      each.machine->advance(1);
+    schedule.advance_time(std::chrono::milliseconds(1));
+    network_.advance(now_ms_);
+    settle();
+  }
+}
+
+std::int32_t sim_group::wait_for_leader(std::int64_t ms_max) {
+  for (std::int64_t waited = 0; waited <= ms_max; ++waited) {
+    if (const auto found = leader(); found != 0)
+      return found;
+    run_for(1);
+  }
+  return 0;
+}
+
+bool sim_group::wait_until_equal(std::int64_t ms_max) {
+  for (std::int64_t waited = 0; waited <= ms_max; waited += tick_ms) {
+    std::set<std::size_t> sizes;
+    for (const auto& each : nodes_)
+      if (each.life && !each.journal->members.voters.empty())
+        sizes.insert(each.journal->applied.empty() ? 0 : each.journal->applied.rbegin()->first);
+    if (sizes.size() == 1 && leader() != 0)
+      return true;
+    run_for(tick_ms);
+  }
+  return false;
+}
+
+// -- what may happen ------------------------------------------------------------------------------
+
+void sim_group::start(std::int32_t number) {
+  auto& node = nodes_.at(at(number));
+  node.journal = std::make_shared<group_journal>();
+  node.life = std::make_unique<node_life>();
+  auto& life = *node.life;
+  storage_worker_config worker;
+  worker.disk = node.machine->disk;
+  worker.state = node.machine->kv;
+  worker.env = node.machine->env;
+  worker.store.directory = "/data";
+  worker.store.flush = options_.flush;
+  worker.store.mark_bytes = 1024;
+  worker.index_interval_bytes = 512;
+  worker.preallocate_bytes = 4096;
+  worker.detached = false;
+  life.storage = spawn_storage_worker(*system_, worker);
+  life.reader = spawn_reader(*system_, false);
+  const auto replica = std::make_shared<replica_actor>();
+  life.state_machine = system_->spawn(take_notes, note_taker{node.journal, replica});
+  life.registry = std::make_shared<group_registry>(replica_of(number));
+
+  replica_config made;
+  made.group = group;
+  made.core.self = replica_of(number);
+  made.core.life = node.machine->env->random();
+  made.core.seed = node.machine->env->random();
+  made.core.hibernate_after_ticks = options_.hibernate_after_ticks;
+  made.core.tail_bytes_max = 2048;
+  made.core.append_bytes_max = 1024;
+  made.storage = life.storage;
+  made.reader = life.reader;
+  made.transport = network_.join(number, life.registry);
+  made.state_machine = life.state_machine;
+  made.env = node.machine->env;
+  made.log = component_logger("raft");
+  made.state_prefix = storage::group_prefix(group);
+  made.segment_bytes = options_.segment_bytes;
+  made.segment_age_ms = -1;
+  made.tick_ms = tick_ms;
+  if (number <= options_.founders)
+    for (std::int32_t i = 1; i <= options_.founders; ++i)
+      made.founders.voters.push_back(replica_of(i));
+  life.replica = spawn_replica(*system_, std::move(made));
+  *replica = life.replica;
+  life.registry->add(group, [] {});
+  life.registry->opened(group, life.replica);
+  settle();
+}
+
+void sim_group::crash(std::int32_t number) {
+  auto& node = nodes_.at(at(number));
+  node.machine->disk->crash_after(0);
+  network_.leave(number);
+  kill(node.life->replica);
+  kill(node.life->state_machine);
+  kill(node.life->storage);
+  kill(node.life->reader);
+  collect(node);
+  node.life.reset();
+  settle();
+  node.machine->crash(options_.seed * 1000 + ++crashes_);
+}
+
+void sim_group::propose(std::int32_t number, const std::string& value) {
+  auto& node = nodes_.at(at(number));
+  node.journal->proposed.push_back(value);
+  replica_propose proposal;
+  proposal.term = node.journal->term;
+  proposal.entries.push_back({raft::entry_kind::command, buffer::copy_of(value)});
+  caf::anon_send(node.life->replica, replica_request{std::move(proposal)});
+  settle();
+}
+
+void sim_group::read(std::int32_t number, std::uint64_t context) {
+  caf::anon_send(nodes_.at(at(number)).life->replica, replica_request{replica_read{context}});
+  settle();
+}
+
+void sim_group::transfer(std::int32_t from, std::int32_t to) {
+  caf::anon_send(nodes_.at(at(from)).life->replica,
+                 replica_request{replica_transfer{replica_of(to)}});
+  settle();
+}
+
+std::shared_ptr<std::optional<result<std::uint64_t>>>
+sim_group::change(std::int32_t number, const raft::membership_change& what) {
+  auto answer = std::make_shared<std::optional<result<std::uint64_t>>>();
+  caf::anon_send(nodes_.at(at(number)).life->replica,
+                 replica_request{replica_change{
+                     what, [answer](result<std::uint64_t> done) { answer->emplace(done); }}});
+  settle();
+  return answer;
+}
+
+// -- what is seen ---------------------------------------------------------------------------------
+
+std::int32_t sim_group::leader() const {
+  std::int32_t found = 0;
+  std::uint64_t term = 0;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const auto& each = nodes_[i];
+    if (each.life && each.journal->leads && each.journal->is_established &&
+        each.journal->term > term) {
+      found = static_cast<std::int32_t>(i) + 1;
+      term = each.journal->term;
+    }
+  }
+  return found;
+}
+
+void sim_group::collect(node& from) {
+  if (!from.journal)
+    return;
+  auto& journal = *from.journal;
+  const auto number = static_cast<std::int32_t>(&from - nodes_.data()) + 1;
+  if (journal.leads) {
+    const auto [first, is_new] = leader_of_term_.emplace(journal.term, number);
+    if (!is_new && first->second != number)
+      broken_.push_back("nodes " + std::to_string(first->second) + " and " +
+                        std::to_string(number) + " lead in term " + std::to_string(journal.term));
+  }
+  // What was looked at before is looked at again only by `check`.
+  const auto known = ledger_.empty() ? 0 : ledger_.rbegin()->first;
+  for (auto it = journal.applied.upper_bound(known); it != journal.applied.end(); ++it)
+    ledger_.insert(*it);
+  acknowledged_.insert(acknowledged_.end(), journal.acknowledged.begin(),
+                       journal.acknowledged.end());
+  journal.acknowledged.clear();
+}
+
+std::vector<std::string> sim_group::check() {
+  for (auto& each : nodes_)
+    for (const auto& [index, entry] : each.journal->applied) {
+      const auto [first, is_new] = ledger_.emplace(index, entry);
+      if (!is_new && first->second != entry)
+        broken_.push_back("index " + std::to_string(index) + " holds '" + entry.second + "' and '" +
+                          first->second.second + "'");
+    }
+  std::multiset<std::string> stored;
+  for (const auto& [index, entry] : ledger_)
+    stored.insert(entry.second);
+  for (const auto& value : acknowledged_)
+    if (stored.count(value) != 1)
+      broken_.push_back(value + " was acknowledged and is there " +
+                        std::to_string(stored.count(value)) + " times");
+  return std::exchange(broken_, {});
+}
+
+} // namespace aqueduct::actors::test

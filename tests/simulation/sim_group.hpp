@@ -1,0 +1,133 @@
+// Several nodes that hold replicas of one Raft group, in virtual time: the shipped replica, storage
+// and reader actors of each on a simulated machine of its own, the simulated network between them,
+// and a state machine that writes down what it was given. Everything that may happen to a node and
+// to the network can be made to happen; `check` compares what all of them ever said.
+#pragma once
+
+#include "actors/replica/group_registry.hpp"
+#include "actors/replica/replica.hpp"
+#include "tests/simulation/sim_network.hpp"
+#include "tests/simulation/sim_node.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace aqueduct::actors::test {
+
+/// What one life of a state machine was told, and what it made of it.
+struct group_journal {
+  /// Entries by index, as (term, payload).
+  std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> applied;
+  std::uint64_t term = 0;
+  std::int32_t leader = -1;
+  bool leads = false;
+  /// An entry of its own term is applied: what it proposes can be judged.
+  bool is_established = false;
+  std::optional<error> failure;
+  /// Proposed and not yet known to be accepted, oldest first; then by index with the term.
+  std::vector<std::string> proposed;
+  std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> accepted;
+  /// Committed with the index and the term under which they were accepted.
+  std::vector<std::string> acknowledged;
+  raft::membership members;
+  std::map<std::uint64_t, std::optional<std::uint64_t>> reads;
+};
+
+class sim_group {
+public:
+  struct options {
+    std::uint64_t seed = 1;
+    std::int32_t nodes = 3;
+    /// Members from the start; the nodes above are there and belong to nothing.
+    std::int32_t founders = 3;
+    std::uint32_t hibernate_after_ticks = 0;
+    std::uint64_t segment_bytes = 4096;
+    storage::flush_mode flush = storage::flush_mode::commit;
+  };
+
+  explicit sim_group(const options& given);
+  ~sim_group();
+
+  // -- time ------------------------------------------------------------------------------------
+
+  void run_for(std::int64_t ms);
+  /// Until there is a leader that can be asked; its number, or 0 when it takes longer than that.
+  std::int32_t wait_for_leader(std::int64_t ms_max = 20'000);
+  /// Until all nodes that are up have applied the same, or the time is over.
+  bool wait_until_equal(std::int64_t ms_max = 20'000);
+
+  // -- what may happen ---------------------------------------------------------------------------
+
+  /// Proposes to that node, whatever its role.
+  void propose(std::int32_t node, const std::string& value);
+  void crash(std::int32_t node);
+  void start(std::int32_t node);
+  void read(std::int32_t node, std::uint64_t context);
+  void transfer(std::int32_t from, std::int32_t to);
+  /// The outcome comes when the leader judged it.
+  std::shared_ptr<std::optional<result<std::uint64_t>>> change(std::int32_t node,
+                                                               const raft::membership_change& what);
+  sim_network& network() { return network_; }
+  sim_machine& machine(std::int32_t node) { return *nodes_.at(at(node)).machine; }
+
+  // -- what is seen
+  // --------------------------------------------------------------------------------
+
+  [[nodiscard]] std::int32_t leader() const;
+  [[nodiscard]] bool is_up(std::int32_t node) const { return nodes_.at(at(node)).life != nullptr; }
+  /// Of the present life, or of the last one.
+  [[nodiscard]] const group_journal& journal(std::int32_t node) const {
+    return *nodes_.at(at(node)).journal;
+  }
+  [[nodiscard]] const std::vector<std::string>& acknowledged() const { return acknowledged_; }
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+  [[nodiscard]] static raft::replica_id replica_of(std::int32_t node) {
+    return {raft::node_id(node), raft::incarnation(1)};
+  }
+  /// Promises that were broken since the last call, as sentences (Raft paper, figure 3): two
+  /// leaders of a term, two entries at an index, an acknowledged entry that is not there.
+  [[nodiscard]] std::vector<std::string> check();
+
+private:
+  struct node_life {
+    storage_actor storage;
+    reader_actor reader;
+    state_machine_actor state_machine;
+    replica_actor replica;
+    std::shared_ptr<group_registry> registry;
+  };
+  struct node {
+    std::unique_ptr<sim_machine> machine;
+    std::unique_ptr<node_life> life;
+    std::shared_ptr<group_journal> journal;
+  };
+
+  [[nodiscard]] static std::size_t at(std::int32_t node) {
+    return static_cast<std::size_t>(node - 1);
+  }
+  void settle();
+  void collect(node& from);
+
+  options options_;
+  sim_network network_;
+  caf::actor_system_config config_;
+  std::unique_ptr<caf::actor_system> system_;
+  std::vector<node> nodes_;
+  std::int64_t now_ms_ = 0;
+  std::uint64_t events_ = 0;
+  std::uint64_t crashes_ = 0;
+  std::vector<std::string> acknowledged_;
+  /// Whatever any node ever applied at an index.
+  std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> ledger_;
+  std::map<std::uint64_t, std::int32_t> leader_of_term_;
+  std::vector<std::string> broken_;
+};
+
+} // namespace aqueduct::actors::test
