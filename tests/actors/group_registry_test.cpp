@@ -1,5 +1,6 @@
 #include "actors/replica/group_registry.hpp"
 
+#include <caf/typed_event_based_actor.hpp>
 #include <doctest/doctest.h>
 
 using namespace aqueduct;
@@ -29,7 +30,7 @@ TEST_CASE("a message to a group that is not open wakes it, once until it was ope
   registry.deliver(message_to(known, self));
   CHECK(woken == 1);
 
-  registry.opened(known, nullptr);
+  registry.opened(known, replica_actor());
   registry.closed(known);
   registry.deliver(message_to(known, self));
   CHECK(woken == 2);
