@@ -75,16 +75,6 @@ struct node::impl {
 
   // -- start -------------------------------------------------------------------------------------
 
-  [[nodiscard]] result<void> check_cluster() const {
-    // One node is a cluster of one; forming larger ones is refused rather than pretended.
-    const auto& discovery = settings().discovery;
-    if (discovery.kind == config::discovery_kind::etcd || discovery.seeds.size() > 1)
-      return unexpected(errc::invalid_config,
-                        "discovery names other nodes, and this version runs clusters of one node; "
-                        "remove discovery.seeds");
-    return {};
-  }
-
   [[nodiscard]] result<void> open_stores() {
     disk = std::make_shared<storage::posix_disk>();
     storage::claim_request claim;
@@ -186,8 +176,6 @@ struct node::impl {
   }
 
   [[nodiscard]] result<void> start() {
-    if (auto alone = check_cluster(); !alone)
-      return alone;
     network::front_end::options ports{settings().listen, settings().network, settings().limits};
     auto opened = network::front_end::open(std::move(ports));
     if (!opened)

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace aqueduct::config {
 
 namespace {
@@ -95,17 +97,28 @@ void check_sizes(const node_config& config, conflict_check& check) {
                 "limits.request-bytes-in-flight", "at most", "limits.request-bytes-total");
 }
 
+/// One node is a cluster of one; forming larger ones is refused rather than pretended.
+void check_discovery(const node_config& config, conflict_check& check) {
+  const auto& [kind, seeds] = config.discovery;
+  const bool names_others = std::ranges::any_of(
+      seeds, [&](const endpoint& seed) { return seed != config.cluster.listen; });
+  check.refuse(kind == discovery_kind::etcd, "discovery.kind",
+               "is for clusters of several nodes, and this version runs clusters of one; use "
+               "'static' without discovery.seeds");
+  check.refuse(kind == discovery_kind::memory && !seeds.empty(), "discovery.kind",
+               "takes no discovery.seeds: it finds the nodes of its own process");
+  check.refuse(kind == discovery_kind::static_list && names_others, "discovery.seeds",
+               "names other nodes, and this version runs clusters of one; leave it empty, or name "
+               "the node's own cluster.listen alone");
+}
+
 } // namespace
 
 problems conflicts(const node_config& config, const origins& given) {
   conflict_check check(config, given);
   check_addresses(config, check);
   check_sizes(config, check);
-  const bool has_seeds = !config.discovery.seeds.empty();
-  check.refuse(config.discovery.kind == discovery_kind::etcd && !has_seeds, "discovery.kind",
-               "needs the addresses of the etcd members in discovery.seeds");
-  check.refuse(config.discovery.kind == discovery_kind::memory && has_seeds, "discovery.kind",
-               "takes no discovery.seeds: it finds the nodes of its own process");
+  check_discovery(config, check);
   const auto& raft = config.raft;
   check.require(raft.tick <= raft.heartbeat, "raft.heartbeat", "at least", "raft.tick");
   check.require(raft.heartbeat * 3 <= raft.election_timeout, "raft.heartbeat", "at most a third of",

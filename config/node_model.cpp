@@ -51,10 +51,12 @@ void add_addresses(builder& model) {
            "How nodes find each other: `static` takes the list of `discovery.seeds`, `memory` "
            "finds nodes in the same process, `etcd` registers in etcd. This version runs clusters "
            "of "
-           "one node: it refuses to start with `etcd` or with several seeds.")
-      .add("discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
-           "With `static`, the `cluster.listen` addresses of the nodes, this one among them or "
-           "not; empty is a cluster of one. With `etcd`, the addresses of the etcd members.");
+           "one node: it refuses `etcd`, and seeds other than its own `cluster.listen`.")
+      .add(
+          "discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
+          "With `static`, the `cluster.listen` addresses of the nodes, this one among them; empty "
+          "is a cluster of one, which is all that this version runs. With `etcd`, the addresses of "
+          "the etcd members.");
 }
 
 void add_storage(builder& model) {

@@ -91,10 +91,12 @@ TEST_SUITE("config.loader") {
   }
 
   TEST_CASE("TOML and YAML give the same values") {
-    const auto toml = load_toml("[discovery]\nseeds = [\"a:1\", \"b:2\"]\n[storage]\n"
+    const auto toml = load_toml("[cluster]\nlisten = \"a:1\"\n"
+                                "[discovery]\nseeds = [\"a:1\"]\n[storage]\n"
                                 "flush = \"interval\"\nflush-interval = \"2s\"\nthreads = 4\n"
                                 "[topic]\nauto-create = false\n[log]\nlevels = [\"raft=debug\"]\n");
-    const auto yaml = load_text("node.yaml", "discovery: {seeds: [a:1, \"b:2\"]}\nstorage:\n"
+    const auto yaml = load_text("node.yaml", "cluster: {listen: \"a:1\"}\n"
+                                             "discovery: {seeds: [\"a:1\"]}\nstorage:\n"
                                              "  flush: interval\n  flush-interval: 2s\n"
                                              "  threads: 4\ntopic:\n  auto-create: false\n"
                                              "log:\n  levels: [raft=debug]\n");
@@ -103,7 +105,7 @@ TEST_SUITE("config.loader") {
     CHECK(toml->values == yaml->values);
     CHECK(toml->values.storage.flush == flush_policy::interval);
     CHECK(toml->values.storage.flush_interval == 2s);
-    CHECK(toml->values.discovery.seeds == std::vector<endpoint>{{"a", 1}, {"b", 2}});
+    CHECK(toml->values.discovery.seeds == std::vector<endpoint>{{"a", 1}});
     CHECK(toml->values.log.levels.at("raft") == log_level::debug);
     CHECK_FALSE(toml->values.topic.auto_create);
   }
@@ -169,7 +171,6 @@ TEST_SUITE("config.loader") {
     CHECK(refusal("cluster.listen", "0.0.0.0:9092").find("another address than listen") !=
           std::string::npos);
     CHECK(refusal("listen", "0.0.0.0:9092").find("set advertise") != std::string::npos);
-    CHECK(refusal("discovery.kind", "etcd").find("discovery.seeds") != std::string::npos);
     CHECK(refusal("storage.preallocate-bytes", "1GiB").find("storage.segment-bytes (256MiB") !=
           std::string::npos);
     CHECK(refusal("advertise", "0.0.0.0:9092")
@@ -181,6 +182,20 @@ TEST_SUITE("config.loader") {
     CHECK(refusal(load_settings(
                       {{"--set", "discovery.kind", "memory"}, {"--set", "discovery.seeds", "a:1"}}))
               .find("takes no discovery.seeds") != std::string::npos);
+  }
+
+  TEST_CASE("what names other nodes is refused: this version runs clusters of one") {
+    CHECK(refusal("discovery.kind", "etcd") ==
+          "command line --set: discovery.kind: 'etcd' is for clusters of several nodes, and this "
+          "version runs clusters of one; use 'static' without discovery.seeds");
+    for (const auto* seeds : {"127.0.0.1:9093,10.0.0.7:9093", "127.0.0.1:9094"})
+      CHECK(refusal("discovery.seeds", seeds).find("names other nodes") != std::string::npos);
+    CHECK(
+        refusal("discovery.seeds", "10.0.0.7:9093") ==
+        "command line --set: discovery.seeds: '10.0.0.7:9093' names other nodes, and this version "
+        "runs clusters of one; leave it empty, or name the node's own cluster.listen alone");
+    CHECK(load_settings({{"--set", "discovery.seeds", "127.0.0.1:9093"}}));
+    CHECK(load_settings({{"--set", "discovery.kind", "memory"}}));
   }
 
   TEST_CASE("addresses with port 0 never collide, and a wildcard is fine once advertised") {
@@ -199,7 +214,8 @@ TEST_SUITE("config.loader") {
     const auto first = load_settings({{"--set", "node.rack", "a \"quoted\" \\ rack"},
                                       {"--set", "retention.time", "unlimited"},
                                       {"--set", "retention.bytes", "10GB"},
-                                      {"--set", "discovery.seeds", "a:1,[::1]:2"},
+                                      {"--set", "cluster.listen", "[::1]:2"},
+                                      {"--set", "discovery.seeds", "[::1]:2"},
                                       {"--set", "advertise", "me:1"},
                                       {"--set", "log.levels", "raft=trace,actors=off"},
                                       {"--set", "topic.auto-create", "false"}});

@@ -1,5 +1,6 @@
 // The files that are shipped load, and what is generated from the model is up to date.
 #include "config/loader.hpp"
+#include "config/node_model.hpp"
 #include "config/settings_reference.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -41,6 +42,18 @@ loaded_config load_shipped(const std::filesystem::path& file) {
   return *std::move(loaded);
 }
 
+/// The settings of a file of a cluster, each checked by itself.
+node_config read_shipped(const std::filesystem::path& file) {
+  const auto entries = read_file(top / file);
+  REQUIRE_MESSAGE(entries, entries.error().message);
+  node_config config;
+  origins given;
+  problems found;
+  node_model().apply(*entries, config, given, found);
+  CHECK(found.empty());
+  return config;
+}
+
 } // namespace
 
 TEST_SUITE("config.shipped_files") {
@@ -69,7 +82,7 @@ TEST_SUITE("config.shipped_files") {
     std::set<std::filesystem::path> folders;
     std::vector<node_config> nodes;
     for (const auto* name : {"node-1.toml", "node-2.toml", "node-3.toml"})
-      nodes.push_back(load_shipped(std::filesystem::path("config/cluster-3") / name).values);
+      nodes.push_back(read_shipped(std::filesystem::path("config/cluster-3") / name));
     for (const auto& node : nodes) {
       ids.insert(node.node.id);
       folders.insert(node.data.dir);
@@ -82,6 +95,19 @@ TEST_SUITE("config.shipped_files") {
     for (const auto& node : nodes)
       CHECK(std::set<endpoint>(node.discovery.seeds.begin(), node.discovery.seeds.end()) ==
             cluster);
+  }
+
+  TEST_CASE("a file of cluster-3 is refused for what it says itself that it is refused for") {
+    for (const auto* name : {"node-1.toml", "node-2.toml", "node-3.toml"}) {
+      const auto file = top / "config/cluster-3" / name;
+      const auto loaded = load({file, {}, {}});
+      REQUIRE_FALSE(loaded);
+      const auto& lines = loaded.error().message;
+      CHECK(std::count(lines.begin(), lines.end(), '\n') == 0);
+      CHECK(lines.find("discovery.seeds: ") != std::string::npos);
+      CHECK(text_of(file).find("exit code 78 and a line about discovery.seeds") !=
+            std::string::npos);
+    }
   }
 
   TEST_CASE("docs/settings.md is what the model generates") {
