@@ -13,6 +13,12 @@ using namespace std::chrono_literals;
 constexpr auto kafka = number_style::kafka;
 constexpr std::chrono::milliseconds day = 24h;
 
+constexpr std::string_view cleanup_key = "cleanup.policy";
+constexpr std::string_view message_bytes_key = "max.message.bytes";
+constexpr std::string_view retention_bytes_key = "retention.bytes";
+constexpr std::string_view retention_time_key = "retention.ms";
+constexpr std::string_view segment_bytes_key = "segment.bytes";
+
 const std::string compaction_refused =
     "compaction by key is not supported; topics keep or delete by time and size";
 
@@ -23,12 +29,12 @@ model<topic_config> build_model() {
                      {"delete,compact", compaction_refused}};
   model_builder<topic_config> model;
   model
-      .add("cleanup.policy", std::move(cleanup), AQUEDUCT_FIELD(cleanup),
+      .add(std::string(cleanup_key), std::move(cleanup), AQUEDUCT_FIELD(cleanup),
            "How old messages go: `delete` removes whole segments by time and size.")
       .add("compression.type", choice_of<topic_compression>(), AQUEDUCT_FIELD(compression),
            "`producer` stores batches as producers compressed them; any other name refuses "
            "batches that are compressed in another way.")
-      .add("max.message.bytes", size_kind{1024, 1 << 30, false, kafka},
+      .add(std::string(message_bytes_key), size_kind{1024, 1 << 30, false, kafka},
            AQUEDUCT_FIELD(message_bytes_max), "The largest record batch, as sent, in bytes.")
       .add("message.timestamp.type", choice_of<timestamp_type>(), AQUEDUCT_FIELD(timestamps),
            "Whether a record carries the time at which its producer made it or the time at which "
@@ -36,13 +42,13 @@ model<topic_config> build_model() {
       .add("min.insync.replicas", integer_kind{1, 15}, AQUEDUCT_FIELD(insync_replicas_min),
            "Replicas that must be able to store a message for it to be accepted. A message is "
            "acknowledged by a majority in any case; this demands more.")
-      .add("retention.bytes", size_kind{64 << 10, 1ULL << 50, true, kafka},
+      .add(std::string(retention_bytes_key), size_kind{64 << 10, 1ULL << 50, true, kafka},
            AQUEDUCT_FIELD(retention_bytes),
            "How many bytes a partition keeps before its oldest segments go; -1 is unlimited.")
-      .add("retention.ms", duration_kind{1s, 36500 * day, true, kafka},
+      .add(std::string(retention_time_key), duration_kind{1s, 36500 * day, true, kafka},
            AQUEDUCT_FIELD(retention_time),
            "How many milliseconds messages are kept; -1 is unlimited.")
-      .add("segment.bytes", size_kind{64 << 10, 2ULL << 30, false, kafka},
+      .add(std::string(segment_bytes_key), size_kind{64 << 10, 2ULL << 30, false, kafka},
            AQUEDUCT_FIELD(segment_bytes),
            "The size in bytes at which a partition begins a new segment file.")
       .add("segment.ms", duration_kind{1s, 3650 * day, false, kafka}, AQUEDUCT_FIELD(segment_age),
@@ -55,6 +61,35 @@ std::vector<entry> entries_of(std::span<const topic_override> overrides) {
   for (const auto& [key, text] : overrides)
     entries.push_back({key, {raw_value::form::plain, text, {}, 0, 0}, {}});
   return entries;
+}
+
+/// Overrides on top of defaults, before contradictions are resolved.
+struct laid_over {
+  topic_config values;
+  problems unreadable;
+  origins given;
+};
+
+/// Each override by itself: one that cannot be read takes no other with it.
+laid_over lay_over(const topic_config& defaults, std::span<const topic_override> overrides) {
+  laid_over outcome{defaults, {}, {}};
+  // What the topic wants is not known: nothing goes.
+  bool keeps_by_time = false;
+  bool keeps_by_size = false;
+  for (const auto& one : overrides) {
+    problems found;
+    topic_model().apply(entries_of({&one, 1}), outcome.values, outcome.given, found);
+    if (found.empty())
+      continue;
+    outcome.unreadable.insert(outcome.unreadable.end(), found.begin(), found.end());
+    keeps_by_time = keeps_by_time || one.first == cleanup_key || one.first == retention_time_key;
+    keeps_by_size = keeps_by_size || one.first == cleanup_key || one.first == retention_bytes_key;
+  }
+  if (keeps_by_time)
+    outcome.values.retention_time.reset();
+  if (keeps_by_size)
+    outcome.values.retention_bytes.reset();
+  return outcome;
 }
 
 struct applied {
@@ -112,16 +147,38 @@ result<topic_overrides> canonical_overrides(const topic_config& defaults,
   return canonical;
 }
 
-result<std::vector<topic_setting_view>> describe_topic(const topic_config& defaults,
-                                                       std::span<const topic_override> overrides) {
-  const auto outcome = apply(defaults, overrides);
-  if (!outcome)
-    return outcome.propagate();
+topic_settings_in_effect in_effect(const topic_config& defaults,
+                                   std::span<const topic_override> overrides) {
+  auto [values, notes, given] = lay_over(defaults, overrides);
+  if (values.message_bytes_max > values.segment_bytes) {
+    const auto give_way = [&notes](std::string_view key, std::uint64_t& value, std::uint64_t to,
+                                   std::string_view other) {
+      notes.push_back(problem_text({}, key,
+                                   "the node's default " + std::to_string(value) +
+                                       " gives way to " + std::to_string(to) + ", for " +
+                                       std::string(other)));
+      value = to;
+    };
+    if (given.contains(message_bytes_key))
+      give_way(segment_bytes_key, values.segment_bytes, values.message_bytes_max,
+               message_bytes_key);
+    else
+      give_way(message_bytes_key, values.message_bytes_max, values.segment_bytes,
+               segment_bytes_key);
+  }
+  return {values, std::move(notes)};
+}
+
+std::vector<topic_setting_view> describe_topic(const topic_config& defaults,
+                                               std::span<const topic_override> overrides) {
+  const auto values = in_effect(defaults, overrides).values;
   std::vector<topic_setting_view> views;
   for (const auto& row : topic_model().rows())
-    views.push_back({row.key, print_value(row.type, row.read(outcome->values)),
-                     print_value(row.type, row.read(defaults)), outcome->given.contains(row.key),
-                     kind_name(row.type), row.documentation});
+    views.push_back(
+        {row.key, print_value(row.type, row.read(values)),
+         print_value(row.type, row.read(defaults)),
+         std::ranges::find(overrides, row.key, &topic_override::first) != overrides.end(),
+         kind_name(row.type), row.documentation});
   return views;
 }
 

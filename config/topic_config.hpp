@@ -61,20 +61,35 @@ using topic_overrides = std::vector<topic_override>;
 [[nodiscard]] result<topic_overrides> canonical_overrides(const topic_config& defaults,
                                                           std::span<const topic_override> given);
 
+/// What a topic has of a list of overrides that was checked when it was stored, on a node whose
+/// defaults, or whose version, may be others by now.
+struct topic_settings_in_effect {
+  topic_config values;
+  /// One line per override that could not be read and per default that had to give way.
+  std::vector<std::string> notes;
+};
+
+/// Never fails, for the topic has data and must be served. Each override that is valid by itself is
+/// in effect, whatever becomes of the others. Where the values contradict each other, the one that
+/// the topic leaves to the node gives way; an override never does. An override of a setting that
+/// decides what is deleted, which cannot be read, keeps everything.
+[[nodiscard]] topic_settings_in_effect in_effect(const topic_config& defaults,
+                                                 std::span<const topic_override> overrides);
+
 /// A setting of a topic as shown to people and to Kafka's DescribeConfigs.
 struct topic_setting_view {
   std::string key;
   std::string value;
   std::string default_value;
-  /// False: `value` is the node's default.
+  /// False: `value` is the node's default, brought within the topic's overrides.
   bool overridden = false;
   /// "integer", "choice", ...
   std::string type;
   std::string documentation;
 };
 
-/// Every setting of a topic, ordered by key; fails like `apply_overrides`.
-[[nodiscard]] result<std::vector<topic_setting_view>>
+/// Every setting of a topic as it is in effect, ordered by key.
+[[nodiscard]] std::vector<topic_setting_view>
 describe_topic(const topic_config& defaults, std::span<const topic_override> overrides);
 
 } // namespace aqueduct::config

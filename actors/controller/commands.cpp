@@ -33,6 +33,14 @@ constexpr auto decoders =
 
 } // namespace
 
+config::topic_overrides overrides_of(const topic_record& topic) {
+  config::topic_overrides overrides;
+  for (const auto& setting : topic.overrides)
+    if (setting.value)
+      overrides.emplace_back(setting.name, *setting.value);
+  return overrides;
+}
+
 buffer encode(const controller_command& command) {
   std::vector<std::byte> bytes;
   bytes.push_back(format_version);

@@ -2,6 +2,7 @@
 // the messages of the native protocol, so that they are encoded, decoded and printed the same way.
 #pragma once
 
+#include "config/topic_config.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/ids.hpp"
 #include "protocol/native/topic_messages.hpp"
@@ -64,6 +65,9 @@ struct topic_record {
                               : static_cast<std::int16_t>(partitions.front().nodes.size());
   }
 };
+
+/// The settings of the topic that differ from the defaults.
+[[nodiscard]] config::topic_overrides overrides_of(const topic_record& topic);
 
 /// A broker in the cluster's state.
 struct broker_record {

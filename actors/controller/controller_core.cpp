@@ -164,9 +164,7 @@ controller_core::decide_alter(const protocol::alter_topic_request& request) cons
     }
     // Resetting a setting that does not exist is a mistake worth hearing of.
     const auto known = config::describe_topic(limits_.topic_defaults, {});
-    if (!known)
-      return known.propagate();
-    if (std::ranges::find(*known, setting.name, &config::topic_setting_view::key) == known->end())
+    if (std::ranges::find(known, setting.name, &config::topic_setting_view::key) == known.end())
       return unexpected(errc::invalid_config, "there is no setting '" + setting.name + "'");
   }
   const auto canonical = config::canonical_overrides(limits_.topic_defaults, overrides);

@@ -10,17 +10,10 @@
 namespace aqueduct::actors {
 
 config::topic_config topic_host::config_of(const topic_record& topic) const {
-  config::topic_overrides overrides;
-  for (const auto& setting : topic.overrides)
-    if (setting.value)
-      overrides.emplace_back(setting.name, *setting.value);
-  auto whole = config::apply_overrides(options_.topic_defaults, overrides);
-  if (whole)
-    return *whole;
-  // The overrides were judged when they were set; this node's defaults may contradict them now.
-  options_.services->log->warn("topic {}: {}; the node's defaults are used", topic.name,
-                               whole.error().message);
-  return options_.topic_defaults;
+  auto settings = config::in_effect(options_.topic_defaults, overrides_of(topic));
+  for (const auto& note : settings.notes)
+    options_.services->log->warn("topic {}: {}", topic.name, note);
+  return settings.values;
 }
 
 void topic_host::add(const topic_record& topic) {

@@ -182,13 +182,10 @@ public:
     response_.id = record.id;
     response_.replication = record.replication();
     response_.created_ms = record.created_ms;
-    config::topic_overrides overrides;
-    for (const auto& setting : record.overrides)
-      overrides.emplace_back(setting.name, setting.value.value_or(""));
-    if (auto settings = config::describe_topic(*node.live->topic_defaults.load(), overrides))
-      for (auto& setting : *settings)
-        response_.settings.push_back(
-            {std::move(setting.key), std::move(setting.value), !setting.overridden});
+    for (auto& setting :
+         config::describe_topic(*node.live->topic_defaults.load(), overrides_of(record)))
+      response_.settings.push_back(
+          {std::move(setting.key), std::move(setting.value), !setting.overridden});
     for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
       auto& row = response_.partitions.emplace_back();
       row.partition = static_cast<std::int32_t>(i);

@@ -195,7 +195,10 @@ struct topic_setting_info {
   static void fields(M& m, V& v) {
     v(field{"name", "Name of the setting."}, m.name);
     v(field{"value", "The value in force."}, m.value);
-    v(field{"is_default", "Whether it is the cluster's default."}, m.is_default);
+    v(field{"is_default",
+            "Whether the topic leaves it to the cluster. A default that contradicts a setting of "
+            "the topic gives way to it."},
+      m.is_default);
   }
 };
 

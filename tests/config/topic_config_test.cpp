@@ -99,10 +99,9 @@ TEST_SUITE("config.topic") {
   TEST_CASE("a description tells overrides from defaults") {
     const topic_overrides overrides = {{"retention.ms", "604800000"}, {"segment.bytes", "2MB"}};
     const auto views = describe_topic({}, overrides);
-    REQUIRE(views);
-    REQUIRE(views->size() == topic_model().rows().size());
+    REQUIRE(views.size() == topic_model().rows().size());
     const auto view = [&](std::string_view key) {
-      return *std::ranges::find(*views, key, &topic_setting_view::key);
+      return *std::ranges::find(views, key, &topic_setting_view::key);
     };
     CHECK(view("segment.bytes").value == "2000000");
     CHECK(view("segment.bytes").default_value == "268435456");
@@ -113,7 +112,69 @@ TEST_SUITE("config.topic") {
     CHECK(view("cleanup.policy").value == "delete");
     CHECK(view("compression.type").type == "choice");
     CHECK_FALSE(view("compression.type").documentation.empty());
-    CHECK(std::ranges::is_sorted(*views, {}, &topic_setting_view::key));
-    CHECK_FALSE(describe_topic({}, topic_overrides{{"x", "1"}}));
+    CHECK(std::ranges::is_sorted(views, {}, &topic_setting_view::key));
+  }
+
+  TEST_CASE("a default that contradicts an override gives way, and the other overrides stay") {
+    topic_config small;
+    small.segment_bytes = 2 << 20;
+    const topic_overrides large = {{"max.message.bytes", "4000000"}, {"retention.ms", "-1"}};
+
+    const auto grown = in_effect(small, large);
+
+    CHECK_FALSE(grown.values.retention_time);
+    CHECK(grown.values.message_bytes_max == 4000000);
+    CHECK(grown.values.segment_bytes == 4000000);
+    REQUIRE(grown.notes.size() == 1);
+    CHECK(grown.notes.front() == "segment.bytes: the node's default 2097152 gives way to 4000000, "
+                                 "for max.message.bytes");
+
+    topic_config chatty;
+    chatty.message_bytes_max = 4 << 20;
+    const topic_overrides tight = {{"retention.bytes", "-1"}, {"segment.bytes", "1048576"}};
+    const auto cut = in_effect(chatty, tight);
+    CHECK(cut.values.segment_bytes == 1048576);
+    CHECK(cut.values.message_bytes_max == 1048576);
+    CHECK(cut.notes.size() == 1);
+    CHECK(in_effect({}, large).notes.empty());
+  }
+
+  TEST_CASE("an override that cannot be read takes no other with it and deletes nothing") {
+    topic_config defaults;
+    defaults.retention_bytes = 1 << 20;
+    const auto values = [&](const topic_overrides& overrides) {
+      const auto outcome = in_effect(defaults, overrides);
+      CHECK(outcome.notes.size() == 1);
+      return outcome.values;
+    };
+
+    const auto unknown = values({{"a.setting.to.come", "1"}, {"retention.ms", "60000"}});
+    CHECK(unknown.retention_time == 1min);
+    CHECK(unknown.retention_bytes == defaults.retention_bytes);
+    CHECK_FALSE(values({{"retention.ms", "soon"}}).retention_time);
+    CHECK(values({{"retention.ms", "soon"}}).retention_bytes == defaults.retention_bytes);
+    CHECK_FALSE(values({{"retention.bytes", "1"}}).retention_bytes);
+    const auto policy = values({{"cleanup.policy", "compact"},
+                                {"retention.bytes", "65536"},
+                                {"retention.ms", "60000"},
+                                {"segment.ms", "3600000"}});
+    CHECK_FALSE(policy.retention_time);
+    CHECK_FALSE(policy.retention_bytes);
+    CHECK(policy.segment_age == 1h);
+  }
+
+  TEST_CASE("a description shows what is in effect when defaults had to give way") {
+    topic_config defaults;
+    defaults.segment_bytes = 2 << 20;
+    const topic_overrides overrides = {{"max.message.bytes", "4000000"}, {"retention.ms", "-1"}};
+    const auto views = describe_topic(defaults, overrides);
+    const auto view = [&](std::string_view key) {
+      return *std::ranges::find(views, key, &topic_setting_view::key);
+    };
+    CHECK(view("retention.ms").value == "-1");
+    CHECK(view("retention.ms").overridden);
+    CHECK(view("segment.bytes").value == "4000000");
+    CHECK(view("segment.bytes").default_value == "2097152");
+    CHECK_FALSE(view("segment.bytes").overridden);
   }
 }

@@ -110,8 +110,10 @@ sim_node::sim_node(sim_machine& machine, options opts)
   control.services = services_;
   control.directory = directory_;
   control.view = std::make_shared<std::atomic<std::shared_ptr<const cluster_view>>>();
-  control.limits.topic_defaults.segment_bytes = opts.segment_bytes;
-  control.limits.topic_defaults.message_bytes_max = opts.segment_bytes / 2;
+  limits_.partitions_per_node = opts.partitions_max;
+  limits_.topic_defaults.segment_bytes = opts.segment_bytes;
+  limits_.topic_defaults.message_bytes_max = opts.segment_bytes / 2;
+  control.limits = limits_;
   control.self = {1, "localhost", 9092, ""};
   control.log = component_logger("controller");
   control.ready = [ready = ready_](result<void> outcome) { ready->emplace(std::move(outcome)); };
@@ -205,6 +207,12 @@ answer<result<topic_outcome>> sim_node::alter_topic(const std::string& name,
                                   std::move(request), std::make_shared<topic_answer>(to)}});
   settle();
   return to;
+}
+
+void sim_node::reconfigure(const controller_core::limits& limits) {
+  limits_ = limits;
+  caf::anon_send(controller_, controller_call{controller_configure{limits}});
+  settle();
 }
 
 answer<produce_outcome> sim_node::produce(const std::string& topic, std::int32_t partition,

@@ -50,6 +50,7 @@ public:
     std::int32_t workers = 1;
     std::uint64_t reserve_bytes = 0;
     storage::flush_mode flush = storage::flush_mode::commit;
+    std::int32_t partitions_max = 10'000;
   };
 
   explicit sim_node(sim_machine& machine) : sim_node(machine, options{}) {}
@@ -69,6 +70,9 @@ public:
   answer<result<topic_outcome>> delete_topic(const std::string& name);
   answer<result<topic_outcome>> alter_topic(const std::string& name, const std::string& setting,
                                             const std::string& value);
+  /// Settings were read again, with these limits and defaults.
+  void reconfigure(const controller_core::limits& limits);
+  [[nodiscard]] const controller_core::limits& limits() const { return limits_; }
   answer<produce_outcome> produce(const std::string& topic, std::int32_t partition,
                                   const buffer& batch);
   answer<trim_outcome> trim(const std::string& topic, std::int32_t partition,
@@ -89,6 +93,7 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<topic_directory> directory_ = std::make_shared<topic_directory>();
   std::shared_ptr<const partition_services> services_;
+  controller_core::limits limits_;
   controller_actor controller_;
   std::shared_ptr<std::optional<result<void>>> ready_ =
       std::make_shared<std::optional<result<void>>>();

@@ -1,0 +1,101 @@
+// Topics and their settings in virtual time: what is asked for is what holds, whatever the node's
+// own settings become.
+#include "tests/simulation/sim_node.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace aqueduct;
+using namespace aqueduct::actors;
+using namespace aqueduct::actors::test;
+
+namespace {
+
+constexpr std::int64_t year_ms = 365LL * 24 * 3600 * 1000;
+/// Longer than the time between two looks at a partition's retention.
+constexpr std::int64_t retention_round_ms = 70'000;
+
+void require_done(const answer<result<topic_outcome>>& answered) {
+  REQUIRE(answered->has_value());
+  const auto& outcome = **answered;
+  REQUIRE_MESSAGE(outcome, to_string(outcome ? error{errc::none, {}} : outcome.error()));
+}
+
+std::int64_t log_start(sim_node& node, const std::string& topic) {
+  const auto found = node.find_offset(topic, 0, protocol::earliest_timestamp);
+  REQUIRE(found->has_value());
+  return (*found)->offset;
+}
+
+/// Records in several segments of `topic`, all far older than the default retention.
+void fill_with_old(sim_node& node, const std::string& topic, int count, std::size_t size) {
+  for (int i = 0; i < count; ++i) {
+    const auto produced =
+        node.produce(topic, 0, make_batch(std::string(size, 'x'), start_time_ms - year_ms));
+    REQUIRE(produced->has_value());
+    REQUIRE_MESSAGE((*produced)->error == errc::none, (*produced)->message);
+  }
+}
+
+} // namespace
+
+TEST_SUITE("simulation.topic") {
+  TEST_CASE("a smaller default segment after a restart takes no override with it") {
+    sim_machine machine(1);
+    {
+      sim_node::options options;
+      options.segment_bytes = 8192;
+      sim_node node(machine, options);
+      node.settle();
+      for (const auto* name : {"kept", "control"})
+        require_done(node.create_topic(name, 1));
+      for (const auto* name : {"kept", "control"})
+        require_done(node.alter_topic(name, "retention.ms", "-1"));
+      require_done(node.alter_topic("kept", "max.message.bytes", "4000"));
+      for (const auto* name : {"kept", "control"})
+        fill_with_old(node, name, 60, 1000);
+      node.stop();
+    }
+    sim_node::options options;
+    options.segment_bytes = 2048;
+    sim_node node(machine, options);
+    node.settle();
+    require_done(node.alter_topic("control", "retention.ms", "60000"));
+    node.run_for(retention_round_ms);
+
+    CHECK(log_start(node, "control") > 0);
+    CHECK(log_start(node, "kept") == 0);
+    const auto& config = node.directory().find("kept")->config;
+    CHECK_FALSE(config.retention_time);
+    CHECK(config.message_bytes_max == 4000);
+    CHECK(config.segment_bytes == 4000);
+    CHECK((*node.produce("kept", 0, make_batch(std::string(3800, 'y'))))->error == errc::none);
+  }
+
+  TEST_CASE("a larger default message on the live node takes no override with it") {
+    sim_machine machine(2);
+    sim_node node(machine);
+    node.settle();
+    for (const auto* name : {"kept", "control"})
+      require_done(node.create_topic(name, 1));
+    for (const auto* name : {"kept", "control"})
+      require_done(node.alter_topic(name, "segment.bytes", "65536"));
+    require_done(node.alter_topic("kept", "retention.ms", "-1"));
+    auto limits = node.limits();
+    limits.topic_defaults.retention_time.reset();
+    node.reconfigure(limits);
+    for (const auto* name : {"kept", "control"})
+      fill_with_old(node, name, 200, 900);
+    limits.topic_defaults.message_bytes_max = 1 << 20;
+    limits.topic_defaults.segment_bytes = 4 << 20;
+    limits.topic_defaults.retention_time = std::chrono::hours(24);
+    node.reconfigure(limits);
+    node.run_for(retention_round_ms);
+
+    CHECK(log_start(node, "control") > 0);
+    CHECK(log_start(node, "kept") == 0);
+    const auto& config = node.directory().find("kept")->config;
+    CHECK_FALSE(config.retention_time);
+    CHECK(config.segment_bytes == 65536);
+    CHECK(config.message_bytes_max == 65536);
+  }
+}
