@@ -3,6 +3,8 @@
 #include "config/topic_model.hpp"
 
 #include <algorithm>
+#include <array>
+#include <map>
 
 namespace aqueduct::config {
 
@@ -63,6 +65,17 @@ std::vector<entry> entries_of(std::span<const topic_override> overrides) {
   return entries;
 }
 
+bool is_contradictory(const topic_config& topic) {
+  return topic.message_bytes_max > topic.segment_bytes;
+}
+
+std::string contradiction_text(const topic_config& topic) {
+  return problem_text({}, message_bytes_key,
+                      std::to_string(topic.message_bytes_max) + " must be at most " +
+                          std::string(segment_bytes_key) + " (" +
+                          std::to_string(topic.segment_bytes) + ")");
+}
+
 /// Overrides on top of defaults, before contradictions are resolved.
 struct laid_over {
   topic_config values;
@@ -101,10 +114,8 @@ result<applied> apply(const topic_config& defaults, std::span<const topic_overri
   applied outcome{defaults, {}};
   problems found;
   topic_model().apply(entries_of(overrides), outcome.values, outcome.given, found);
-  const auto& topic = outcome.values;
-  if (found.empty() && topic.message_bytes_max > topic.segment_bytes)
-    found.push_back("max.message.bytes: " + std::to_string(topic.message_bytes_max) +
-                    " must be at most segment.bytes (" + std::to_string(topic.segment_bytes) + ")");
+  if (found.empty() && is_contradictory(outcome.values))
+    found.push_back(contradiction_text(outcome.values));
   if (!found.empty())
     return refused(found);
   return outcome;
@@ -147,10 +158,62 @@ result<topic_overrides> canonical_overrides(const topic_config& defaults,
   return canonical;
 }
 
+result<topic_changes> canonical_changes(const topic_config& defaults,
+                                        std::span<const topic_override> current,
+                                        std::span<const topic_change> changes) {
+  const auto& model = topic_model();
+  auto values = defaults;
+  origins given;
+  problems found;
+  std::map<std::string, bool, std::less<>> is_reset;
+  for (const auto& [key, text] : changes) {
+    if (!is_reset.try_emplace(key, !text).second)
+      found.push_back(problem_text({}, key, "is given twice"));
+    else if (text)
+      model.apply(entries_of(std::to_array<topic_override>({{key, *text}})), values, given, found);
+    else if (model.find(key) == nullptr)
+      found.push_back(problem_text({}, key, unknown_key_text(key, model.keys())));
+  }
+  if (!found.empty())
+    return refused(found);
+  topic_changes canonical;
+  for (const auto& row : model.rows())
+    if (const auto change = is_reset.find(row.key); change != is_reset.end())
+      canonical.emplace_back(row.key, change->second
+                                          ? std::nullopt
+                                          : std::optional(print_value(row.type, row.read(values))));
+  // A contradiction that was there before is not this change's to answer for.
+  const auto whole = lay_over(defaults, merge_changes(current, canonical)).values;
+  if (is_contradictory(whole) &&
+      (is_reset.contains(message_bytes_key) || is_reset.contains(segment_bytes_key)))
+    return unexpected(errc::invalid_config, contradiction_text(whole));
+  return canonical;
+}
+
+topic_overrides merge_changes(std::span<const topic_override> current,
+                              std::span<const topic_change> changes) {
+  std::map<std::string, std::string> merged(current.begin(), current.end());
+  for (const auto& [key, text] : changes) {
+    if (text)
+      merged.insert_or_assign(key, *text);
+    else
+      merged.erase(key);
+  }
+  return {merged.begin(), merged.end()};
+}
+
+std::optional<std::string> contradiction(std::span<const topic_override> overrides) {
+  const auto [values, unreadable, given] = lay_over({}, overrides);
+  if (given.contains(message_bytes_key) && given.contains(segment_bytes_key) &&
+      is_contradictory(values))
+    return contradiction_text(values);
+  return std::nullopt;
+}
+
 topic_settings_in_effect in_effect(const topic_config& defaults,
                                    std::span<const topic_override> overrides) {
   auto [values, notes, given] = lay_over(defaults, overrides);
-  if (values.message_bytes_max > values.segment_bytes) {
+  if (is_contradictory(values)) {
     const auto give_way = [&notes](std::string_view key, std::uint64_t& value, std::uint64_t to,
                                    std::string_view other) {
       notes.push_back(problem_text({}, key,

@@ -61,6 +61,24 @@ using topic_overrides = std::vector<topic_override>;
 [[nodiscard]] result<topic_overrides> canonical_overrides(const topic_config& defaults,
                                                           std::span<const topic_override> given);
 
+/// A change of a topic's settings; nullopt takes the override away.
+using topic_change = std::pair<std::string, std::optional<std::string>>;
+using topic_changes = std::vector<topic_change>;
+
+/// `changes` of a topic that has `current`, in canonical spelling and ordered by key.
+/// `invalid_config` with one line per problem of a change by itself, and if a setting that is
+/// changed would contradict another.
+[[nodiscard]] result<topic_changes> canonical_changes(const topic_config& defaults,
+                                                      std::span<const topic_override> current,
+                                                      std::span<const topic_change> changes);
+
+/// `current` with canonical `changes` on top, ordered by key.
+[[nodiscard]] topic_overrides merge_changes(std::span<const topic_override> current,
+                                            std::span<const topic_change> changes);
+
+/// Why two of the overrides contradict each other, whatever a node's defaults are.
+[[nodiscard]] std::optional<std::string> contradiction(std::span<const topic_override> overrides);
+
 /// What a topic has of a list of overrides that was checked when it was stored, on a node whose
 /// defaults, or whose version, may be others by now.
 struct topic_settings_in_effect {

@@ -9,19 +9,21 @@ namespace aqueduct::actors {
 
 namespace {
 
-/// Goes up when a command changes in a way that older nodes cannot read.
-constexpr std::byte format_version{1};
+/// Goes up when a command changes in a way that older nodes cannot read. Version 2 made the changes
+/// of a topic differences and put the limits of the leader into the commands.
+constexpr std::uint8_t format_version = 2;
 constexpr std::size_t prefix_bytes = 2;
 
 template <std::size_t Tag>
-result<controller_command> decode_as(const buffer& body) {
-  auto command = protocol::decode<std::variant_alternative_t<Tag, controller_command>>(body);
+result<controller_command> decode_as(const buffer& body, std::uint16_t version) {
+  auto command =
+      protocol::decode<std::variant_alternative_t<Tag, controller_command>>(body, version);
   if (!command)
     return unexpected(errc::storage_damaged, command.error().message);
   return controller_command(std::in_place_index<Tag>, std::move(*command));
 }
 
-using decode_function = result<controller_command> (*)(const buffer&);
+using decode_function = result<controller_command> (*)(const buffer&, std::uint16_t);
 
 template <std::size_t... Tags>
 constexpr auto make_decoders(std::index_sequence<Tags...>) {
@@ -43,11 +45,11 @@ config::topic_overrides overrides_of(const topic_record& topic) {
 
 buffer encode(const controller_command& command) {
   std::vector<std::byte> bytes;
-  bytes.push_back(format_version);
+  bytes.push_back(std::byte{format_version});
   bytes.push_back(static_cast<std::byte>(command.index()));
   std::visit(
       [&](const auto& what) {
-        const auto body = protocol::encode(what);
+        const auto body = protocol::encode(what, format_version);
         bytes.insert(bytes.end(), body.bytes().begin(), body.bytes().end());
       },
       command);
@@ -55,7 +57,8 @@ buffer encode(const controller_command& command) {
 }
 
 result<controller_command> decode_controller_command(const buffer& bytes) {
-  if (bytes.size() < prefix_bytes || bytes.data()[0] != format_version)
+  const auto version = bytes.empty() ? 0 : static_cast<unsigned>(bytes.data()[0]);
+  if (bytes.size() < prefix_bytes || version < 1 || version > format_version)
     return unexpected(errc::storage_damaged,
                       "a command of the controller's log is malformed or of a newer version");
   const auto tag = static_cast<std::size_t>(bytes.data()[1]);
@@ -63,11 +66,27 @@ result<controller_command> decode_controller_command(const buffer& bytes) {
     return unexpected(errc::storage_damaged, "a command of the controller's log has the unknown "
                                              "kind " +
                                                  std::to_string(tag));
-  return decoders[tag](bytes.slice(prefix_bytes, bytes.size() - prefix_bytes));
+  return decoders[tag](bytes.slice(prefix_bytes, bytes.size() - prefix_bytes),
+                       static_cast<std::uint16_t>(version));
 }
 
 std::string print(const controller_command& command) {
   return std::visit([](const auto& what) { return protocol::print(what); }, command);
+}
+
+std::string summary(const controller_command& command) {
+  if (const auto* create = std::get_if<create_topic_command>(&command)) {
+    auto brief = *create;
+    brief.topic.partitions.clear();
+    return std::to_string(create->topic.partitions.size()) +
+           " partitions: " + protocol::print(brief);
+  }
+  if (const auto* alter = std::get_if<alter_topic_command>(&command)) {
+    auto brief = *alter;
+    brief.added.clear();
+    return protocol::print(brief);
+  }
+  return print(command);
 }
 
 } // namespace aqueduct::actors

@@ -112,23 +112,41 @@ struct register_broker_command {
 
 struct create_topic_command {
   topic_record topic;
+  /// Of the leader that decided, so that every node judges alike; 0 is no limit.
+  std::int32_t node_partitions_max = 0;
 
   static constexpr message_info info{"CreateTopic", "A new topic."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"topic", "The topic."}, m.topic);
+    v(field{"node_partitions_max", "Partition replicas that a node may hold.", 2},
+      m.node_partitions_max);
   }
 };
 
+/// A difference, so that changes which are under way together do not undo each other.
 struct alter_topic_command {
   uuid id;
-  std::vector<protocol::topic_setting> overrides;
+  /// In canonical spelling; without a value, the override goes.
+  std::vector<protocol::topic_setting> settings;
+  /// False only in logs of before there were differences: `settings` are all that there are.
+  bool keeps_others = false;
+  /// The number of partitions from now on; -1 leaves it.
+  std::int32_t partitions = -1;
+  /// Replicas of the partitions up to `partitions` that were missing when this was decided.
+  std::vector<replica_set> added;
+  std::int32_t node_partitions_max = 0;
 
-  static constexpr message_info info{"AlterTopic", "New settings of a topic."};
+  static constexpr message_info info{"AlterTopic", "Settings and partitions of a topic."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"id", "The topic."}, m.id);
-    v(field{"overrides", "All settings that differ from the defaults from now on."}, m.overrides);
+    v(field{"settings", "Settings to set or, without a value, to reset."}, m.settings);
+    v(field{"keeps_others", "Whether settings that are not named stay.", 2}, m.keeps_others);
+    v(field{"partitions", "Number of partitions from now on, or -1.", 2}, m.partitions);
+    v(field{"added", "Replicas of the last of these partitions.", 2}, m.added);
+    v(field{"node_partitions_max", "Partition replicas that a node may hold.", 2},
+      m.node_partitions_max);
   }
 };
 
@@ -172,10 +190,12 @@ using controller_command =
                  alter_topic_command, delete_topic_command, topic_purged_command,
                  allocate_producer_ids_command>;
 
-/// A tag, a format version and the command.
+/// A format version, a tag and the command.
 [[nodiscard]] buffer encode(const controller_command& command);
 /// storage_damaged if the bytes are none of the commands of this version.
 [[nodiscard]] result<controller_command> decode_controller_command(const buffer& bytes);
 [[nodiscard]] std::string print(const controller_command& command);
+/// Like `print`, with the number of partitions in place of their replicas: a line of the log.
+[[nodiscard]] std::string summary(const controller_command& command);
 
 } // namespace aqueduct::actors

@@ -146,9 +146,9 @@ struct controller_state {
         batch.remove(storage::family::cluster_state, key);
     }
     if (outcome.refused)
-      config.log->info("refused {}: {}", print(*command), to_string(*outcome.refused));
+      config.log->info("refused {}: {}", summary(*command), to_string(*outcome.refused));
     else
-      config.log->info("applied {}", print(*command));
+      config.log->info("applied {}", summary(*command));
     topic_outcome answer;
     if (outcome.change)
       answer = act(*outcome.change);
@@ -161,7 +161,9 @@ struct controller_state {
       return outcome_of(created->topic);
     }
     if (const auto* altered = std::get_if<topic_altered>(&change)) {
-      host->alter(altered->topic);
+      const auto before = host->alter(altered->topic);
+      if (stopping && altered->topic.partitions.size() > before)
+        unstopped += host->stop(altered->topic.id, before, tell_stopped());
       return outcome_of(altered->topic);
     }
     if (const auto* deleted = std::get_if<topic_deleted>(&change)) {
@@ -188,7 +190,7 @@ struct controller_state {
       host->add(topic);
       // What is committed while the node stops has come too late for `stop_all`.
       if (stopping)
-        unstopped += host->stop(topic.id, tell_stopped());
+        unstopped += host->stop(topic.id, 0, tell_stopped());
       return;
     }
     // The partitions are on their way out already: the next start removes the files.
@@ -316,7 +318,9 @@ struct controller_state {
       return;
     auto command = core->decide_alter(call.request);
     if (command && call.request.validate_only) {
-      call.sink->finished(outcome_of(core->topics().at(command->id)));
+      auto outcome = outcome_of(core->topics().at(command->id));
+      outcome.partitions = std::max(outcome.partitions, command->partitions);
+      call.sink->finished(outcome);
       return;
     }
     decided(call, std::move(command));

@@ -30,9 +30,17 @@ config::topic_overrides to_overrides(const std::vector<protocol::topic_setting>&
   return overrides;
 }
 
-std::vector<protocol::topic_setting> from_overrides(const config::topic_overrides& overrides) {
+config::topic_changes to_changes(const std::vector<protocol::topic_setting>& settings) {
+  config::topic_changes changes;
+  for (const auto& setting : settings)
+    changes.emplace_back(setting.name, setting.value);
+  return changes;
+}
+
+template <class Pairs>
+std::vector<protocol::topic_setting> to_settings(const Pairs& pairs) {
   std::vector<protocol::topic_setting> settings;
-  for (const auto& [name, value] : overrides)
+  for (const auto& [name, value] : pairs)
     settings.push_back({name, value});
   return settings;
 }
@@ -41,6 +49,12 @@ replay_outcome refused(errc code, std::string message) {
   replay_outcome outcome;
   outcome.refused = error{code, std::move(message)};
   return outcome;
+}
+
+error fewer_partitions(std::int32_t present, std::int32_t wanted) {
+  return {errc::invalid_partitions, "the topic has " + std::to_string(present) +
+                                        " partitions; they can become more, not " +
+                                        std::to_string(wanted)};
 }
 
 error no_such_topic(std::string_view name) {
@@ -83,18 +97,26 @@ std::int32_t controller_core::replicas_on(std::int32_t node) const {
 
 result<std::vector<replica_set>> controller_core::place(std::int32_t partitions,
                                                         std::int16_t replication) const {
+  if (static_cast<std::size_t>(replication) > brokers_.size())
+    return unexpected(errc::invalid_replication,
+                      std::to_string(replication) +
+                          " replicas need as many brokers, and there are " +
+                          std::to_string(brokers_.size()));
   std::vector<std::pair<std::int32_t, std::int32_t>> load;
-  for (const auto& [node, broker] : brokers_)
-    load.emplace_back(replicas_on(node), node);
   std::int64_t room = 0;
-  for (const auto& [replicas, node] : load)
-    room += std::max(0, limits_.partitions_per_node - replicas);
-  if (std::int64_t{partitions} * replication > room)
+  for (const auto& [node, broker] : brokers_) {
+    load.emplace_back(replicas_on(node), node);
+    room += std::max(0, limits_.partitions_per_node - replicas_on(node));
+  }
+  const auto no_room = [&] {
     return unexpected(errc::invalid_partitions, std::to_string(partitions) + " partitions with " +
                                                     std::to_string(replication) +
                                                     " replicas do not fit: the brokers have " +
                                                     "room for " + std::to_string(room) +
                                                     " more (limits.partitions per broker)");
+  };
+  if (std::int64_t{partitions} * replication > room)
+    return no_room();
   std::vector<replica_set> placed(static_cast<std::size_t>(partitions));
   for (auto& partition : placed) {
     // The least loaded first; the node id decides between equals, so that every leader places
@@ -105,7 +127,33 @@ result<std::vector<replica_set>> controller_core::place(std::int32_t partitions,
       ++load[i].first;
     }
   }
+  // Replicas of one partition are on distinct brokers: there may be room in sum and not there.
+  if (lacks_room(placed, limits_.partitions_per_node))
+    return no_room();
   return placed;
+}
+
+std::optional<error> controller_core::lacks_room(std::span<const replica_set> added,
+                                                 std::int32_t node_partitions_max) const {
+  if (node_partitions_max <= 0)
+    return std::nullopt;
+  std::map<std::int32_t, std::int32_t> more;
+  for (const auto& partition : added)
+    for (const auto node : partition.nodes)
+      ++more[node];
+  for (const auto& [node, count] : more)
+    if (std::int64_t{replicas_on(node)} + count > node_partitions_max)
+      return error{errc::invalid_partitions,
+                   std::to_string(count) + " partitions more do not fit on broker " +
+                       std::to_string(node) + ", which has " + std::to_string(replicas_on(node)) +
+                       " of " + std::to_string(node_partitions_max) + " (limits.partitions)"};
+  return std::nullopt;
+}
+
+void controller_core::count_replicas(std::span<const replica_set> partitions, std::int32_t change) {
+  for (const auto& partition : partitions)
+    for (const auto node : partition.nodes)
+      replicas_[node] += change;
 }
 
 result<create_topic_command>
@@ -146,7 +194,8 @@ controller_core::decide_create(const protocol::create_topic_request& request, co
   command.topic.name = request.name;
   command.topic.created_ms = now_ms;
   command.topic.partitions = std::move(*placed);
-  command.topic.overrides = from_overrides(*overrides);
+  command.topic.overrides = to_settings(*overrides);
+  command.node_partitions_max = limits_.partitions_per_node;
   return command;
 }
 
@@ -155,24 +204,31 @@ controller_core::decide_alter(const protocol::alter_topic_request& request) cons
   const auto* topic = find(request.name);
   if (topic == nullptr)
     return unexpected(no_such_topic(request.name));
-  auto overrides = to_overrides(topic->overrides);
-  for (const auto& setting : request.settings) {
-    std::erase_if(overrides, [&](const auto& known) { return known.first == setting.name; });
-    if (setting.value) {
-      overrides.emplace_back(setting.name, *setting.value);
-      continue;
-    }
-    // Resetting a setting that does not exist is a mistake worth hearing of.
-    const auto known = config::describe_topic(limits_.topic_defaults, {});
-    if (std::ranges::find(known, setting.name, &config::topic_setting_view::key) == known.end())
-      return unexpected(errc::invalid_config, "there is no setting '" + setting.name + "'");
-  }
-  const auto canonical = config::canonical_overrides(limits_.topic_defaults, overrides);
-  if (!canonical)
-    return canonical.propagate();
-  if (auto whole = config::apply_overrides(limits_.topic_defaults, *canonical); !whole)
-    return whole.propagate();
-  return alter_topic_command{topic->id, from_overrides(*canonical)};
+  const auto changes = config::canonical_changes(limits_.topic_defaults, overrides_of(*topic),
+                                                 to_changes(request.settings));
+  if (!changes)
+    return changes.propagate();
+  alter_topic_command command;
+  command.id = topic->id;
+  command.settings = to_settings(*changes);
+  command.keeps_others = true;
+  if (request.partitions == -1)
+    return command;
+  const auto present = static_cast<std::int32_t>(topic->partitions.size());
+  if (request.partitions < present)
+    return unexpected(fewer_partitions(present, request.partitions));
+  if (request.partitions > limits_.partitions_per_node)
+    return unexpected(errc::invalid_partitions, "the number of partitions is at most " +
+                                                    std::to_string(limits_.partitions_per_node) +
+                                                    " (limits.partitions), not " +
+                                                    std::to_string(request.partitions));
+  auto placed = place(request.partitions - present, topic->replication());
+  if (!placed)
+    return placed.propagate();
+  command.partitions = request.partitions;
+  command.added = std::move(*placed);
+  command.node_partitions_max = limits_.partitions_per_node;
+  return command;
 }
 
 result<delete_topic_command>
@@ -218,11 +274,11 @@ replay_outcome controller_core::apply(const create_topic_command& command) {
     return refused(errc::topic_exists, "a topic '" + topic.name + "' exists");
   if (topics_.contains(topic.id))
     return refused(errc::conflict, "a topic has the id " + to_string(topic.id));
+  if (auto full = lacks_room(topic.partitions, command.node_partitions_max))
+    return refused(full->code, std::move(full->message));
   topics_.emplace(topic.id, topic);
   names_.emplace(topic.name, topic.id);
-  for (const auto& partition : topic.partitions)
-    for (const auto node : partition.nodes)
-      ++replicas_[node];
+  count_replicas(topic.partitions, 1);
   replay_outcome outcome;
   outcome.change = topic_created{topic};
   outcome.writes.push_back(write_of(topic));
@@ -233,10 +289,27 @@ replay_outcome controller_core::apply(const alter_topic_command& command) {
   const auto it = topics_.find(command.id);
   if (it == topics_.end() || it->second.phase != topic_phase::active)
     return refused(errc::unknown_topic, "the topic was deleted");
-  it->second.overrides = command.overrides;
+  auto& topic = it->second;
+  const auto current = command.keeps_others ? overrides_of(topic) : config::topic_overrides();
+  const auto overrides = config::merge_changes(current, to_changes(command.settings));
+  if (const auto why = config::contradiction(overrides); why && command.keeps_others)
+    return refused(errc::invalid_config, *why);
+  // Others may have added partitions since this was decided; none has taken any away.
+  const auto present = static_cast<std::int32_t>(topic.partitions.size());
+  if (command.partitions != -1 && command.partitions < present)
+    return refused(errc::invalid_partitions, fewer_partitions(present, command.partitions).message);
+  const auto missing = static_cast<std::size_t>(std::max(command.partitions - present, 0));
+  if (missing > command.added.size())
+    return refused(errc::conflict, "the topic has fewer partitions than when this was decided");
+  const auto added = std::span(command.added).last(missing);
+  if (auto full = lacks_room(added, command.node_partitions_max))
+    return refused(full->code, std::move(full->message));
+  topic.overrides = to_settings(overrides);
+  topic.partitions.insert(topic.partitions.end(), added.begin(), added.end());
+  count_replicas(added, 1);
   replay_outcome outcome;
-  outcome.change = topic_altered{it->second};
-  outcome.writes.push_back(write_of(it->second));
+  outcome.change = topic_altered{topic};
+  outcome.writes.push_back(write_of(topic));
   return outcome;
 }
 
@@ -269,9 +342,7 @@ replay_outcome controller_core::apply(const topic_purged_command& command) {
     outcome.writes.push_back(write_of(topic));
     return outcome;
   }
-  for (const auto& partition : topic.partitions)
-    for (const auto node : partition.nodes)
-      --replicas_[node];
+  count_replicas(topic.partitions, -1);
   outcome.change = topic_forgotten{command.id};
   outcome.writes.push_back({std::string(topic_prefix) + to_string(command.id), std::nullopt});
   topics_.erase(it);
@@ -305,9 +376,7 @@ result<void> controller_core::restore(std::string_view key, const buffer& value)
     auto topic = protocol::decode<topic_record>(value);
     if (!topic)
       return unexpected(errc::storage_damaged, "stored topic: " + topic.error().message);
-    for (const auto& partition : topic->partitions)
-      for (const auto node : partition.nodes)
-        ++replicas_[node];
+    count_replicas(topic->partitions, 1);
     if (topic->phase == topic_phase::active)
       names_[topic->name] = topic->id;
     const auto id = topic->id;

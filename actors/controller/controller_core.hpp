@@ -1,7 +1,9 @@
 // The cluster's metadata as a replicated state machine: brokers, topics by id, producer ids. Pure,
 // in the decide / replay form: `decide_*` judge a request against the present state and give the
 // command to propose; `replay` is the only thing that changes the state, for live commands and when
-// the log is read again. Owned by one `controller` actor.
+// the log is read again. Other commands may be committed between the two, so `replay` judges again
+// what the state decides, from the state and the command alone: every node judges alike. Owned by
+// one `controller` actor.
 #pragma once
 
 #include "actors/controller/commands.hpp"
@@ -11,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -103,6 +106,10 @@ public:
 private:
   [[nodiscard]] result<std::vector<replica_set>> place(std::int32_t partitions,
                                                        std::int16_t replication) const;
+  /// Why these replicas do not fit in nodes that may hold `node_partitions_max` each.
+  [[nodiscard]] std::optional<error> lacks_room(std::span<const replica_set> added,
+                                                std::int32_t node_partitions_max) const;
+  void count_replicas(std::span<const replica_set> partitions, std::int32_t change);
   replay_outcome apply(const create_cluster_command& command);
   replay_outcome apply(const register_broker_command& command);
   replay_outcome apply(const create_topic_command& command);

@@ -16,45 +16,53 @@ config::topic_config topic_host::config_of(const topic_record& topic) const {
   return settings.values;
 }
 
-void topic_host::add(const topic_record& topic) {
-  auto route = std::make_shared<topic_route>();
-  route->record = topic;
-  route->config = config_of(topic);
+void topic_host::add_partitions(topic_route& route) {
   const auto self = options_.services->node;
-  for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
-    const auto& nodes = topic.partitions[i].nodes;
+  const auto& placed = route.record.partitions;
+  for (auto i = route.partitions.size(); i < placed.size(); ++i) {
+    const auto& nodes = placed[i].nodes;
     auto partition = std::make_shared<partition_route>();
     // A group of one has its leader before it wakes.
     if (nodes.size() == 1)
       partition->leader = nodes.front();
     if (std::ranges::find(nodes, self) != nodes.end()) {
       partition_config config;
-      config.group = {topic.id, static_cast<std::int32_t>(i)};
-      config.topic = route->config;
+      config.group = {route.record.id, static_cast<std::int32_t>(i)};
+      config.topic = route.config;
       config.route = partition;
       config.services = options_.services;
       config.founders.voters = {options_.services->replica};
       partition->handle = spawn_partition(system_, std::move(config));
       ++partition_count_;
     }
-    route->partitions.push_back(std::move(partition));
+    route.partitions.push_back(std::move(partition));
   }
+}
+
+void topic_host::add(const topic_record& topic) {
+  auto route = std::make_shared<topic_route>();
+  route->record = topic;
+  route->config = config_of(topic);
+  add_partitions(*route);
   topics_[topic.id] = route;
   options_.directory->put(std::move(route));
 }
 
-void topic_host::alter(const topic_record& topic) {
+std::size_t topic_host::alter(const topic_record& topic) {
   const auto it = topics_.find(topic.id);
   if (it == topics_.end())
-    return;
+    return 0;
   auto route = std::make_shared<topic_route>(*it->second);
   route->record = topic;
   route->config = config_of(topic);
+  const auto before = route->partitions.size();
   for (const auto& partition : route->partitions)
     if (partition->handle)
       caf::anon_send(partition->handle, partition_control{partition_configure{route->config}});
+  add_partitions(*route);
   it->second = route;
   options_.directory->put(std::move(route));
+  return before;
 }
 
 void topic_host::change_defaults(const config::topic_config& defaults) {
@@ -127,10 +135,11 @@ void topic_host::wake_some(std::size_t count) {
   }
 }
 
-std::size_t topic_host::stop(const uuid& topic, const std::function<void(group_id)>& stopped) {
+std::size_t topic_host::stop(const uuid& topic, std::size_t first,
+                             const std::function<void(group_id)>& stopped) {
   std::size_t count = 0;
   const auto& partitions = topics_.at(topic)->partitions;
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
+  for (auto i = first; i < partitions.size(); ++i) {
     if (!partitions[i]->handle)
       continue;
     const group_id group{topic, static_cast<std::int32_t>(i)};
@@ -145,7 +154,7 @@ std::size_t topic_host::stop(const uuid& topic, const std::function<void(group_i
 std::size_t topic_host::stop_all(const std::function<void(group_id)>& stopped) {
   std::size_t count = 0;
   for (const auto& [id, topic] : topics_)
-    count += stop(id, stopped);
+    count += stop(id, 0, stopped);
   to_wake_.clear();
   return count;
 }

@@ -29,7 +29,8 @@ public:
 
   /// A topic is there: its partitions on this node sleep until somebody asks for them.
   void add(const topic_record& topic);
-  void alter(const topic_record& topic);
+  /// Takes over settings, and adds the partitions that are new. Returns how many there were.
+  std::size_t alter(const topic_record& topic);
   /// Settings that topics do not override are these from now on.
   void change_defaults(const config::topic_config& defaults);
   /// Removes everything of a deleted topic from this node; `purged` is called once, from any
@@ -41,9 +42,10 @@ public:
   /// Wakes up to `count` of them.
   void wake_some(std::size_t count);
 
-  /// Stops the partitions of a topic; `stopped` is called for each, from any thread. Returns how
-  /// many. Precondition: the topic was added and not removed.
-  std::size_t stop(const uuid& topic, const std::function<void(group_id)>& stopped);
+  /// Stops the partitions of a topic from number `first` on; `stopped` is called for each, from any
+  /// thread. Returns how many. Precondition: the topic was added and not removed.
+  std::size_t stop(const uuid& topic, std::size_t first,
+                   const std::function<void(group_id)>& stopped);
   /// Stops every partition likewise.
   std::size_t stop_all(const std::function<void(group_id)>& stopped);
 
@@ -51,6 +53,8 @@ public:
 
 private:
   [[nodiscard]] config::topic_config config_of(const topic_record& topic) const;
+  /// Gives the route the partitions of its record that it lacks.
+  void add_partitions(topic_route& route);
 
   caf::actor_system& system_;
   options options_;

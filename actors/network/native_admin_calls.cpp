@@ -242,9 +242,10 @@ public:
     Response response;
     response.id = outcome->id;
     if constexpr (std::is_same_v<Response, protocol::create_topic_response>) {
-      response.partitions = outcome->partitions;
       response.replication = outcome->replication;
     }
+    if constexpr (requires { response.partitions; })
+      response.partitions = outcome->partitions;
     respond(response);
   }
 };

@@ -93,23 +93,25 @@ struct alter_options {
   std::string topic;
   names set;
   names unset;
+  std::optional<std::int32_t> partitions;
 };
 
 exit_code alter(session& on, const alter_options& options) {
-  if (options.set.empty() && options.unset.empty())
+  if (options.set.empty() && options.unset.empty() && !options.partitions)
     return on.fail(errc::invalid_request, "nothing to change",
-                   "use --set KEY=VALUE or --unset KEY");
+                   "use --set KEY=VALUE, --unset KEY or --partitions N");
   const auto cluster = connect(on);
   if (!cluster)
     return on.fail(cluster.error());
   client::admin admin(*cluster);
-  std::vector<client::setting> changes;
+  client::topic_change change;
   for (const auto& text : options.set)
-    changes.push_back(parse_setting(text));
+    change.settings.push_back(parse_setting(text));
   for (const auto& key : options.unset)
-    changes.push_back({key, std::nullopt});
-  const bool dry_run = on.options().dry_run;
-  const auto done = admin.alter_topic(options.topic, changes, dry_run, on.options().timeout);
+    change.settings.push_back({key, std::nullopt});
+  change.partitions = options.partitions;
+  const bool dry_run = change.validate_only = on.options().dry_run;
+  const auto done = admin.alter_topic(options.topic, change, on.options().timeout);
   if (!done)
     return on.fail(about(options.topic, done.error()));
   if (dry_run)
@@ -118,8 +120,11 @@ exit_code alter(session& on, const alter_options& options) {
   if (!topic)
     return on.fail(about(options.topic, topic.error()));
   auto doc = topic_described(*topic, on.now());
-  // Only the settings are of interest now.
-  doc.tables.erase(doc.tables.begin());
+  // Only what was changed is of interest now.
+  if (options.set.empty() && options.unset.empty())
+    doc.tables.erase(doc.tables.begin() + 1);
+  if (!options.partitions)
+    doc.tables.erase(doc.tables.begin());
   doc.facts.resize(1);
   return on.print(doc);
 }
@@ -308,9 +313,10 @@ void add_changing_verbs(command_line& line, CLI::App& group) {
                        "A topic that exists already is no error");
 
   auto change = std::make_shared<alter_options>();
-  auto& alter_verb = line.add_verb(group, "alter", "Change the settings of a topic",
+  auto& alter_verb = line.add_verb(group, "alter", "Change settings of a topic, add partitions",
                                    "aq topic alter orders --set retention.ms=3600000\n"
-                                   "aq topic alter orders --unset retention.ms --dry-run\n",
+                                   "aq topic alter orders --unset retention.ms --dry-run\n"
+                                   "aq topic alter orders --partitions 12\n",
                                    [change](session& on) { return alter(on, *change); });
   add_topic_argument(alter_verb, change->topic);
   alter_verb.add_option("-c,--set", change->set, "Setting to change")
@@ -320,6 +326,12 @@ void add_changing_verbs(command_line& line, CLI::App& group) {
   alter_verb.add_option("--unset", change->unset, "Setting to give the cluster's default")
       ->allow_extra_args(false)
       ->type_name("KEY");
+  alter_verb
+      .add_option(
+          "-p,--partitions", change->partitions,
+          "Number of partitions from now on; there can be more, never fewer. Keys may go to "
+          "other partitions afterwards")
+      ->type_name("N");
 
   struct delete_options {
     names topics;

@@ -165,12 +165,21 @@ result<uuid> admin::delete_topic(std::string_view name, timeout_t timeout) {
 
 result<uuid> admin::alter_topic(std::string_view name, std::span<const setting> settings,
                                 bool validate_only, timeout_t timeout) {
+  topic_change change;
+  change.settings.assign(settings.begin(), settings.end());
+  change.validate_only = validate_only;
+  return alter_topic(name, change, timeout);
+}
+
+result<uuid> admin::alter_topic(std::string_view name, const topic_change& change,
+                                timeout_t timeout) {
   const auto deadline = deadline_of(cluster_, timeout);
   alter_topic_request request;
   request.name = name;
-  request.settings = to_wire(settings);
-  request.validate_only = validate_only;
+  request.settings = to_wire(change.settings);
+  request.validate_only = change.validate_only;
   request.timeout_ms = milliseconds_until(deadline);
+  request.partitions = change.partitions.value_or(-1);
   // Setting the same values twice is setting them once.
   auto reply = cluster_.core()->ask_any(request, deadline, true);
   if (!reply)

@@ -113,6 +113,17 @@ struct api_version {
   std::uint16_t version_max = 0;
 };
 
+/// What to change of a topic; what is not named stays as it is.
+struct topic_change {
+  /// A setting without a value is reset to the cluster's default.
+  std::vector<setting> settings{};
+  /// The number of partitions from now on: never fewer than there are. Keys that were hashed to a
+  /// partition may go to another one afterwards.
+  std::optional<std::int32_t> partitions{};
+  /// Check everything, change nothing.
+  bool validate_only = false;
+};
+
 /// Who answered.
 struct broker_versions {
   node_id node;
@@ -140,6 +151,11 @@ public:
   /// Errors: unknown_topic, invalid_config.
   [[nodiscard]] result<uuid> alter_topic(std::string_view name, std::span<const setting> settings,
                                          bool validate_only = false, timeout_t timeout = {});
+  /// Settings and the number of partitions in one change, all of it or nothing. Errors:
+  /// unknown_topic, invalid_config, invalid_partitions; unsupported_version from a broker that
+  /// cannot add partitions.
+  [[nodiscard]] result<uuid> alter_topic(std::string_view name, const topic_change& change,
+                                         timeout_t timeout = {});
   /// All topics, ordered by name.
   [[nodiscard]] result<std::vector<topic_summary>> list_topics(bool include_internal = false,
                                                                timeout_t timeout = {});

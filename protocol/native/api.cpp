@@ -41,8 +41,10 @@ constexpr auto table = std::to_array<api_info>({
     {api_key::delivery, "DELIVERY", 1, 1, "A push of a subscription; never a request."},
     {api_key::list_offsets, "LIST_OFFSETS", 1, 1,
      "Finds offsets by time, the earliest and the latest among them."},
-    {api_key::alter_topic, "ALTER_TOPIC", 1, 1,
-     "Changes settings of a topic; they take effect at once."},
+    {api_key::alter_topic, "ALTER_TOPIC", 1, 2,
+     "Changes settings of a topic and adds partitions; both take effect at once. Changes that are "
+     "under way together are judged in the order in which they are committed: each changes what it "
+     "names and leaves the rest."},
     {api_key::delete_records, "DELETE_RECORDS", 1, 1,
      "Deletes all records before an offset, for each named partition."},
     {api_key::init_producer_id, "INIT_PRODUCER_ID", 1, 1,

@@ -46,7 +46,7 @@ struct api_info {
 [[nodiscard]] const api_info* find_api(std::uint16_t key);
 [[nodiscard]] std::string_view to_string(api_key key);
 
-/// The version that this library writes for each request.
+/// The version of everything that has only one, and of frames that say no other.
 inline constexpr std::uint16_t current_version = 1;
 
 } // namespace aqueduct::protocol

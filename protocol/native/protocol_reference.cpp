@@ -35,7 +35,8 @@ requests of one connection to one partition take effect in the order in which th
 Integers are big-endian. `bool` is one byte, 0 or 1. `string` and `bytes` are a varint (LEB128)
 length and the content. `uuid` is 16 bytes. `optional X` is a `bool` and, if it is 1, the value.
 `array of X` is a varint count and the elements. A struct is its fields in order, without padding.
-Fields that a later version adds come at the end.
+Fields that a later version adds come at the end; a response has the fields of its
+request's version.
 
 What a broker cannot read it answers with an error that says what was wrong. A frame whose length or
 kind is wrong, or a first request that is not HELLO, ends the connection after a response with

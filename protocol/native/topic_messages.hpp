@@ -87,24 +87,31 @@ struct alter_topic_request {
   std::vector<topic_setting> settings;
   bool validate_only = false;
   std::int32_t timeout_ms = 30000;
+  std::int32_t partitions = -1;
 
-  static constexpr message_info info{"AlterTopicRequest", "The settings to change."};
+  static constexpr message_info info{"AlterTopicRequest", "What to change."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"name", "Name of the topic."}, m.name);
     v(field{"settings", "Settings to set or, without a value, to reset. Others stay."}, m.settings);
     v(field{"validate_only", "Check everything, change nothing."}, m.validate_only);
     v(field{"timeout_ms", "How long to wait until the change is committed."}, m.timeout_ms);
+    v(field{"partitions",
+            "The number of partitions from now on, at least as many as there are; -1 leaves it.",
+            2},
+      m.partitions);
   }
 };
 
 struct alter_topic_response {
   uuid id;
+  std::int32_t partitions = 0;
 
-  static constexpr message_info info{"AlterTopicResponse", "The topic that was changed."};
+  static constexpr message_info info{"AlterTopicResponse", "The topic as it was changed."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"id", "Id of the topic."}, m.id);
+    v(field{"partitions", "Number of partitions.", 2}, m.partitions);
   }
 };
 

@@ -41,10 +41,31 @@ TEST_CASE("topics are created, listed, described, altered and deleted") {
       [](fake_cluster& state) { return state.log.back().as<protocol::alter_topic_request>(); });
   CHECK(asked.settings.size() == 2);
   CHECK_FALSE(asked.settings[1].value);
+  CHECK(asked.partitions == -1);
+  CHECK(tools.alter_topic("a", topic_change{.partitions = 5}));
+  CHECK(brokers.with([](fake_cluster& state) {
+    return state.log.back().as<protocol::alter_topic_request>().partitions;
+  }) == 5);
   CHECK(tools.describe_cluster()->topics.size() == 1);
   CHECK(tools.delete_topic("a"));
   CHECK(tools.delete_topic("a").error().code == errc::unknown_topic);
   CHECK(tools.describe_topic("a").error().code == errc::unknown_topic);
+}
+
+TEST_CASE("a broker of an older version changes settings and is not asked for partitions") {
+  fake_cluster brokers;
+  brokers.with([](fake_cluster& state) {
+    for (auto& api : state.hello.apis)
+      api.version_max = 1;
+    state.topics["a"].partitions.resize(1);
+  });
+  admin tools(open(brokers));
+  CHECK(tools.alter_topic("a", std::vector<setting>{{"retention.ms", "5000"}}));
+  const auto refused = tools.alter_topic("a", topic_change{.partitions = 5});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == errc::unsupported_version);
+  CHECK(refused.error().message.find("ALTER_TOPIC: the broker speaks versions 1 to 1") !=
+        std::string::npos);
 }
 
 TEST_CASE("what the broker is and speaks") {

@@ -379,6 +379,7 @@ void fake_cluster::answer(const session_ptr& to, const fake_request& request, co
   frame_header header;
   header.kind = frame_kind::response;
   header.key = request.header.key;
+  header.version = request.header.version;
   header.correlation_id = request.header.correlation_id;
   send(to, request, encode_frame(header, message), how);
 }
@@ -388,6 +389,7 @@ void fake_cluster::fail(const session_ptr& to, const fake_request& request, errc
   frame_header header;
   header.kind = frame_kind::response;
   header.key = request.header.key;
+  header.version = request.header.version;
   header.correlation_id = request.header.correlation_id;
   header.status = code;
   error_response body{std::move(message), how.retriable, how.leader, {}};

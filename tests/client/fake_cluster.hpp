@@ -37,7 +37,7 @@ struct fake_request {
 
   template <class M>
   [[nodiscard]] M as() const {
-    return protocol::decode<M>(payload).value();
+    return protocol::decode<M>(payload, header.version).value();
   }
 };
 

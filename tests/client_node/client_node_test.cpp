@@ -349,4 +349,31 @@ TEST_CASE("topics are managed, and their errors are those of the table") {
   CHECK(sender->send_and_wait({.topic = "v", .value = "x"}).error().code == errc::unknown_topic);
 }
 
+TEST_CASE("a producer uses partitions that are added while it sends") {
+  lasting_node node;
+  const auto on = cluster::open({.brokers = {node.address()}, .metadata_age_max = 100ms});
+  REQUIRE(on);
+  create_topic(*on, "grown", 1);
+  auto sender = producer::create(*on);
+  const auto send_to = [&](std::int32_t partition) {
+    return sender->send_and_wait(
+        {.topic = "grown", .partition = partition_id(partition), .value = "x"});
+  };
+  REQUIRE(send_to(0));
+  CHECK(send_to(2).error().code == errc::unknown_partition);
+
+  REQUIRE(admin(*on).alter_topic("grown", topic_change{.partitions = 3}));
+
+  const auto deadline = test::test_clock::now() + patience;
+  auto stored = send_to(2);
+  while (!stored && test::test_clock::now() < deadline) {
+    CHECK(stored.error().code == errc::unknown_partition);
+    REQUIRE(send_to(0));
+    stored = send_to(2);
+  }
+  REQUIRE(stored);
+  CHECK(stored->offset == offset_t(0));
+  CHECK(send_to(1));
+}
+
 TEST_SUITE_END();

@@ -24,23 +24,27 @@ using messages = std::tuple<
 constexpr auto message_count = std::tuple_size_v<messages>;
 
 template <class Message>
-void check_message(const buffer& payload) {
-  const auto message = decode<Message>(payload);
+void check_message(const buffer& payload, std::uint16_t version) {
+  const auto message = decode<Message>(payload, version);
   if (!message) {
     require(message.error().code == errc::invalid_request, "bad bytes are an invalid request");
     return;
   }
   // Fuzzed varints may be longer than they have to be, so that only the second encoding is final.
-  const auto encoded = encode(*message);
-  const auto again = decode<Message>(encoded);
+  const auto encoded = encode(*message, version);
+  const auto again = decode<Message>(encoded, version);
   require(again.has_value(), "what was encoded decodes");
-  require(encode(*again) == encoded, "and encodes to the same bytes");
+  require(encode(*again, version) == encoded, "and encodes to the same bytes");
   require(print(*message) == print(*again), "and prints the same");
 }
 
 template <std::size_t... Index>
 void check_chosen(std::size_t choice, const buffer& payload, std::index_sequence<Index...>) {
-  ((choice == Index ? check_message<std::tuple_element_t<Index, messages>>(payload) : void()), ...);
+  constexpr std::uint16_t newest = 2;
+  for (std::uint16_t version = 1; version <= newest; ++version)
+    ((choice == Index ? check_message<std::tuple_element_t<Index, messages>>(payload, version)
+                      : void()),
+     ...);
 }
 
 void check_header(const std::vector<std::byte>& bytes) {

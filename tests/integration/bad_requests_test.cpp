@@ -27,6 +27,10 @@ protocol::create_topic_request creation_of(const std::string& name) {
   return request;
 }
 
+std::uint16_t newest_version(protocol::api_key key) {
+  return protocol::find_api(static_cast<std::uint16_t>(key))->version_max;
+}
+
 /// Every request of the protocol with a payload that decodes, as a place to start spoiling.
 std::vector<std::pair<protocol::api_key, buffer>> good_requests() {
   using protocol::encode;
@@ -57,7 +61,7 @@ std::vector<std::pair<protocol::api_key, buffer>> good_requests() {
       {key::delete_records, encode(deletion)},
       {key::metadata, encode(metadata)},
       {key::create_topic, encode(creation_of("witness"))},
-      {key::alter_topic, encode(change)},
+      {key::alter_topic, encode(change, newest_version(key::alter_topic))},
       {key::get_topic_info, encode(protocol::get_topic_info_request{"witness"})},
       {key::hello, encode(protocol::hello_request{})},
   };
@@ -82,7 +86,7 @@ TEST_CASE("counts and lengths that promise more than there is are refused before
                                      payload.bytes().begin() + static_cast<std::ptrdiff_t>(at));
         for (const auto byte : promise)
           bytes.push_back(static_cast<std::byte>(byte));
-        own.client.write(frame_of(static_cast<std::uint16_t>(key), 1, 9, bytes));
+        own.client.write(frame_of(static_cast<std::uint16_t>(key), newest_version(key), 9, bytes));
         // Where the bytes still make a request it may be served; an answer comes in any case.
         const auto frame = own.client.receive_answer(9);
         if (frame.header.status != errc::none)
@@ -99,7 +103,7 @@ TEST_CASE("a request that is cut anywhere, or has a byte too many, is refused") 
   for (const auto& [key, payload] : good_requests()) {
     CAPTURE(protocol::to_string(key));
     const auto refusal = [&](byte_span bytes) {
-      own.client.write(frame_of(static_cast<std::uint16_t>(key), 1, 9, bytes));
+      own.client.write(frame_of(static_cast<std::uint16_t>(key), newest_version(key), 9, bytes));
       const auto why = error_of(own.client.receive_answer(9));
       CHECK(why.code == errc::invalid_request);
       CHECK(why.message.size() > 5);
@@ -131,7 +135,8 @@ TEST_CASE("random payloads under every request are answered and do no harm") {
     // Neither has a produce that asks for none.
     if (key == protocol::api_key::produce && payload[0] == std::byte{0})
       payload[0] = std::byte{1};
-    own.client.write(frame_of(static_cast<std::uint16_t>(key), 1, 1000 + sent++, payload));
+    own.client.write(
+        frame_of(static_cast<std::uint16_t>(key), newest_version(key), 1000 + sent++, payload));
   }
   for (std::uint32_t i = 0; i < sent; ++i)
     (void)own.client.receive_answer(1000 + i);

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 
 TEST_SUITE_BEGIN("integration.life");
 
@@ -297,6 +298,83 @@ TEST_CASE("asking for the metadata of a topic creates it where the node allows i
     wish.auto_create = false;
     CHECK(must(own.client.call(wish)).topics[0].error == errc::unknown_topic);
   }
+}
+
+TEST_CASE("partitions are added to a topic that serves, and stay") {
+  own_node own({"limits.partitions=6"});
+  create_topic(own.client, "grown", 2);
+  CHECK(append(own.client, "grown", 1, {"before"}) == 0);
+  protocol::alter_topic_request change;
+  change.name = "grown";
+  change.partitions = 4;
+  change.validate_only = true;
+  CHECK(must(own.client.call(change)).partitions == 4);
+  CHECK(topic_info(own.client, "grown").partitions.size() == 2);
+  change.validate_only = false;
+  change.settings = settings_of({{"retention.ms", "-1"}});
+  CHECK(must(own.client.call(change)).partitions == 4);
+  const auto check = [&] {
+    const auto info = topic_info(own.client, "grown");
+    CHECK(info.partitions.size() == 4);
+    CHECK(setting_of(info, "retention.ms") == "-1");
+    protocol::metadata_request which;
+    which.topics = {"grown"};
+    const auto layout = must(own.client.call(which));
+    REQUIRE(layout.topics[0].partitions.size() == 4);
+    CHECK(layout.topics[0].partitions[3].leader == 1);
+  };
+  check();
+  CHECK(append(own.client, "grown", 3, {"after"}) == 0);
+  own.kill_and_start();
+  check();
+  CHECK(values_of(read_all(own.client, "grown", 1)) == std::vector<std::string>{"before"});
+  CHECK(values_of(read_all(own.client, "grown", 3)) == std::vector<std::string>{"after"});
+
+  change.settings.clear();
+  for (const std::int32_t count : {3, 0, -2, 7, std::numeric_limits<std::int32_t>::max(),
+                                   std::numeric_limits<std::int32_t>::min()}) {
+    CAPTURE(count);
+    change.partitions = count;
+    const auto refusal = own.client.call(change);
+    REQUIRE_FALSE(refusal);
+    CHECK(refusal.error().code == errc::invalid_partitions);
+  }
+}
+
+TEST_CASE("changes and creations that are sent without waiting are all kept or refused") {
+  own_node own({"limits.partitions=5"});
+  create_topic(own.client, "many");
+  std::vector<std::uint32_t> waiting;
+  for (const auto& [name, value] : setting_list{{"retention.ms", "-1"},
+                                                {"segment.ms", "3600000"},
+                                                {"compression.type", "zstd"},
+                                                {"max.message.bytes", "50000"}}) {
+    protocol::alter_topic_request change;
+    change.name = "many";
+    change.settings = settings_of({{name, value}});
+    waiting.push_back(own.client.send(change));
+  }
+  for (const auto id : waiting)
+    CHECK(own.client.receive_answer(id).header.status == errc::none);
+  waiting.clear();
+  for (int i = 0; i < 20; ++i) {
+    protocol::create_topic_request creation;
+    creation.name = "c" + std::to_string(i);
+    waiting.push_back(own.client.send(creation));
+  }
+  int created = 0;
+  for (const auto id : waiting) {
+    const auto status = own.client.receive_answer(id).header.status;
+    created += status == errc::none ? 1 : 0;
+    CHECK((status == errc::none || status == errc::invalid_partitions));
+  }
+  CHECK(created == 4);
+  CHECK(must(own.client.call(protocol::list_topics_request{})).topics.size() == 5);
+  const auto info = topic_info(own.client, "many");
+  CHECK(setting_of(info, "retention.ms") == "-1");
+  CHECK(setting_of(info, "segment.ms") == "3600000");
+  CHECK(setting_of(info, "compression.type") == "zstd");
+  CHECK(setting_of(info, "max.message.bytes") == "50000");
 }
 
 TEST_CASE("validating a topic creates nothing") {

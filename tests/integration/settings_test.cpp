@@ -70,6 +70,7 @@ TEST_CASE("a default that changes on SIGHUP takes no setting of a topic with it"
   const auto large = batch_of({std::string(2 << 20, 'x')});
   CHECK(produce(client, "kept", 0, large).error == errc::message_too_large);
   CHECK(produce(client, "plain", 0, large).error == errc::none);
+  alter_topic(client, "kept", {{"segment.ms", "3600000"}});
 
   delete_control(node);
   client = native_client(node.client_address());

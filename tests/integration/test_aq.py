@@ -44,6 +44,16 @@ class TopicVerbs(NodeTest):
                     self.aq("topic", "describe", "life", "--output", "json").json["settings"]}
         self.assertTrue(settings["retention.ms"]["is_default"])
 
+        self.aq("topic", "alter", "life", "--partitions", 5, "--dry-run")
+        described = self.aq("topic", "describe", "life", "--output", "json").json
+        self.assertEqual(len(described["partitions"]), 3)
+        grown = self.aq("topic", "alter", "life", "--partitions", 5, "--output", "json").json
+        self.assertEqual([p["partition"] for p in grown["partitions"]], [0, 1, 2, 3, 4])
+        fewer = self.aq("topic", "alter", "life", "--partitions", 4, code=64)
+        self.assertIn(b"has 5 partitions", fewer.err)
+        self.aq("produce", "life", "-p", 4, input=b"in the new one\n")
+        self.assertIn(b"in the new one", self.aq("consume", "life", "-p", 4, "-e").out)
+
         refused = self.aq("topic", "delete", "life", code=64)
         self.assertIn(b"--yes", refused.err)
         self.aq("topic", "delete", "life", "--dry-run")

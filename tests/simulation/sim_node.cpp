@@ -145,11 +145,18 @@ sim_node::~sim_node() {
     schedule.run();
 }
 
+void sim_node::ask() {
+  if (!held_)
+    settle();
+}
+
 void sim_node::settle() {
+  held_ = false;
   coordinator(*system_).run();
 }
 
 void sim_node::run_for(std::int64_t ms) {
+  held_ = false;
   auto& schedule = coordinator(*system_);
   schedule.run();
   for (; ms > 0; --ms) {
@@ -165,6 +172,7 @@ void sim_node::stop() {
                                   [stopped](const result<void>&) { *stopped = true; }}});
   for (int i = 0; i < 100 && !*stopped; ++i)
     run_for(10);
+  stopped_ = *stopped;
 }
 
 partition_actor sim_node::partition_of(const std::string& topic, std::int32_t partition) {
@@ -174,39 +182,44 @@ partition_actor sim_node::partition_of(const std::string& topic, std::int32_t pa
   return route->partitions[static_cast<std::size_t>(partition)]->handle;
 }
 
-answer<result<topic_outcome>> sim_node::create_topic(const std::string& name,
-                                                     std::int32_t partitions) {
+template <class Call, class Request>
+answer<result<topic_outcome>> sim_node::change(Request request) {
   auto to = open_answer<result<topic_outcome>>();
-  protocol::create_topic_request request;
-  request.name = name;
-  request.partitions = partitions;
-  caf::anon_send(controller_, controller_call{create_topic_call{
-                                  std::move(request), std::make_shared<topic_answer>(to)}});
-  settle();
+  caf::anon_send(controller_,
+                 controller_call{Call{std::move(request), std::make_shared<topic_answer>(to)}});
+  ask();
   return to;
 }
 
+answer<result<topic_outcome>> sim_node::create_topic(const std::string& name,
+                                                     std::int32_t partitions) {
+  protocol::create_topic_request request;
+  request.name = name;
+  request.partitions = partitions;
+  return change<create_topic_call>(std::move(request));
+}
+
 answer<result<topic_outcome>> sim_node::delete_topic(const std::string& name) {
-  auto to = open_answer<result<topic_outcome>>();
   protocol::delete_topic_request request;
   request.name = name;
-  caf::anon_send(controller_, controller_call{delete_topic_call{
-                                  std::move(request), std::make_shared<topic_answer>(to)}});
-  settle();
-  return to;
+  return change<delete_topic_call>(std::move(request));
 }
 
 answer<result<topic_outcome>> sim_node::alter_topic(const std::string& name,
                                                     const std::string& setting,
                                                     const std::string& value) {
-  auto to = open_answer<result<topic_outcome>>();
   protocol::alter_topic_request request;
   request.name = name;
   request.settings.push_back({setting, value});
-  caf::anon_send(controller_, controller_call{alter_topic_call{
-                                  std::move(request), std::make_shared<topic_answer>(to)}});
-  settle();
-  return to;
+  return change<alter_topic_call>(std::move(request));
+}
+
+answer<result<topic_outcome>> sim_node::add_partitions(const std::string& name,
+                                                       std::int32_t partitions) {
+  protocol::alter_topic_request request;
+  request.name = name;
+  request.partitions = partitions;
+  return change<alter_topic_call>(std::move(request));
 }
 
 void sim_node::reconfigure(const controller_core::limits& limits) {

@@ -70,6 +70,10 @@ public:
   answer<result<topic_outcome>> delete_topic(const std::string& name);
   answer<result<topic_outcome>> alter_topic(const std::string& name, const std::string& setting,
                                             const std::string& value);
+  answer<result<topic_outcome>> add_partitions(const std::string& name, std::int32_t partitions);
+  /// Questions are only put into mailboxes until the next `settle`, `run_for` or `stop`.
+  void hold() { held_ = true; }
+  [[nodiscard]] bool is_stopped() const { return stopped_; }
   /// Settings were read again, with these limits and defaults.
   void reconfigure(const controller_core::limits& limits);
   [[nodiscard]] const controller_core::limits& limits() const { return limits_; }
@@ -86,6 +90,11 @@ public:
   [[nodiscard]] topic_directory& directory() { return *directory_; }
 
 private:
+  /// Sends a change of a topic; its outcome ends up in the answer.
+  template <class Call, class Request>
+  answer<result<topic_outcome>> change(Request request);
+  /// `settle`, unless questions are held.
+  void ask();
   [[nodiscard]] partition_actor partition_of(const std::string& topic, std::int32_t partition);
 
   sim_machine& machine_;
@@ -93,6 +102,8 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<topic_directory> directory_ = std::make_shared<topic_directory>();
   std::shared_ptr<const partition_services> services_;
+  bool held_ = false;
+  bool stopped_ = false;
   controller_core::limits limits_;
   controller_actor controller_;
   std::shared_ptr<std::optional<result<void>>> ready_ =

@@ -97,5 +97,91 @@ TEST_SUITE("simulation.topic") {
     CHECK_FALSE(config.retention_time);
     CHECK(config.segment_bytes == 65536);
     CHECK(config.message_bytes_max == 65536);
+    // The conflict is the node's: other settings can still be changed.
+    require_done(node.alter_topic("kept", "segment.ms", "3600000"));
+    CHECK(node.directory().find("kept")->config.segment_age == std::chrono::hours(1));
+  }
+
+  TEST_CASE("changes and creations that come at once are all kept or refused, also by the log") {
+    sim_machine machine(3);
+    sim_node::options options;
+    options.partitions_max = 5;
+    {
+      sim_node node(machine, options);
+      node.settle();
+      require_done(node.create_topic("t", 1));
+      node.hold();
+      const std::vector answers{node.alter_topic("t", "retention.ms", "-1"),
+                                node.alter_topic("t", "segment.ms", "3600000"),
+                                node.alter_topic("t", "compression.type", "zstd"),
+                                node.alter_topic("t", "max.message.bytes", "1500")};
+      std::vector<answer<result<topic_outcome>>> creations;
+      for (int i = 0; i < 20; ++i)
+        creations.push_back(node.create_topic("c" + std::to_string(i), 1));
+      node.settle();
+      for (const auto& each : answers)
+        require_done(each);
+      int created = 0;
+      for (const auto& each : creations) {
+        REQUIRE(each->has_value());
+        created += **each ? 1 : 0;
+        CHECK((**each || (**each).error().code == errc::invalid_partitions));
+      }
+      CHECK(created == 4);
+      CHECK(node.directory().find("t")->record.overrides.size() == 4);
+    }
+    machine.crash(1);
+    sim_node node(machine, options);
+    node.settle();
+    CHECK(node.directory().find("t")->record.overrides.size() == 4);
+    CHECK(node.directory().all().size() == 5);
+  }
+
+  TEST_CASE("partitions that are added serve at once and after a restart") {
+    sim_machine machine(4);
+    {
+      sim_node node(machine);
+      node.settle();
+      require_done(node.create_topic("t", 1));
+      REQUIRE((*node.produce("t", 0, make_batch("old")))->error == errc::none);
+      require_done(node.add_partitions("t", 3));
+      CHECK(node.directory().find("t")->partitions.size() == 3);
+      for (std::int32_t partition = 1; partition < 3; ++partition)
+        CHECK((*node.produce("t", partition, make_batch("new")))->base_offset == 0);
+      CHECK((*node.produce("t", 0, make_batch("next")))->base_offset == 1);
+      const auto fewer = node.add_partitions("t", 2);
+      REQUIRE(fewer->has_value());
+      CHECK((**fewer).error().code == errc::invalid_partitions);
+    }
+    machine.crash(2);
+    {
+      sim_node node(machine);
+      node.settle();
+      REQUIRE(node.directory().find("t")->partitions.size() == 3);
+      CHECK((*node.describe("t", 0))->high_watermark == 2);
+      CHECK((*node.describe("t", 2))->high_watermark == 1);
+      require_done(node.add_partitions("t", 4));
+      node.stop();
+    }
+    sim_node node(machine);
+    node.settle();
+    CHECK((*node.produce("t", 3, make_batch("last")))->base_offset == 0);
+    const auto id = node.directory().find("t")->record.id;
+    require_done(node.delete_topic("t"));
+    node.run_for(1000);
+    for (const auto& path : machine.disk->files())
+      CHECK(path.find(to_string(id)) == std::string::npos);
+  }
+
+  TEST_CASE("partitions that are added while the node stops are stopped with the others") {
+    sim_machine machine(5);
+    sim_node node(machine);
+    node.settle();
+    require_done(node.create_topic("t", 1));
+    node.hold();
+    const auto grown = node.add_partitions("t", 8);
+    node.stop();
+    CHECK(node.is_stopped());
+    REQUIRE(grown->has_value());
   }
 }

@@ -124,7 +124,8 @@ public:
     const auto frame = receive_answer(send(request));
     if (frame.header.status != errc::none)
       return unexpected(protocol::decode_error(frame.header, frame.payload));
-    return protocol::decode<typename exchange_of<Request>::response>(frame.payload);
+    return protocol::decode<typename exchange_of<Request>::response>(frame.payload,
+                                                                     frame.header.version);
   }
 
   /// Sends `request` and returns its correlation id.
@@ -132,6 +133,7 @@ public:
   std::uint32_t send(const Request& request) {
     protocol::frame_header header;
     header.key = exchange_of<Request>::key;
+    header.version = protocol::find_api(static_cast<std::uint16_t>(header.key))->version_max;
     header.correlation_id = next_correlation_++;
     write(protocol::encode_frame(header, request).flatten().bytes());
     return header.correlation_id;

@@ -50,10 +50,12 @@ void broker_link::submit(std::uint32_t id, pending request) {
 }
 
 void broker_link::transmit(std::uint32_t id, pending& request) {
-  if (auto missing = unsupported(request.key))
-    return refuse(id, missing->code, missing->message);
+  const auto version = version_of(request.key, request.version_min);
+  if (!version)
+    return refuse(id, version.error().code, version.error().message);
   frame_header header;
   header.key = request.key;
+  header.version = *version;
   header.correlation_id = id;
   auto frame = request.encode(header);
   request.encode = nullptr;
@@ -102,18 +104,19 @@ void broker_link::shut_down(error why) {
   fail_all(why);
 }
 
-std::optional<error> broker_link::unsupported(api_key key) const {
+result<std::uint16_t> broker_link::version_of(api_key key, std::uint16_t version_min) const {
   const auto number = static_cast<std::uint16_t>(key);
   const auto range = std::ranges::find(hello_->apis, number, &api_range::key);
   const auto name = std::string(to_string(key));
   if (range == hello_->apis.end())
-    return error{errc::unsupported_api, "the broker does not know " + name};
-  if (range->version_min > current_version || range->version_max < current_version)
-    return error{errc::unsupported_version,
-                 name + ": the broker speaks versions " + std::to_string(range->version_min) +
-                     " to " + std::to_string(range->version_max) + ", this library " +
-                     std::to_string(current_version)};
-  return {};
+    return unexpected(errc::unsupported_api, "the broker does not know " + name);
+  const auto version_max = find_api(number)->version_max;
+  if (range->version_min > version_max || range->version_max < version_min)
+    return unexpected(errc::unsupported_version,
+                      name + ": the broker speaks versions " + std::to_string(range->version_min) +
+                          " to " + std::to_string(range->version_max) + ", this needs " +
+                          std::to_string(version_min) + " to " + std::to_string(version_max));
+  return std::min(version_max, range->version_max);
 }
 
 // -- what comes back ------------------------------------------------------------------------------

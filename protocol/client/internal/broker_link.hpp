@@ -73,6 +73,7 @@ private:
   };
   struct pending {
     protocol::api_key key{};
+    std::uint16_t version_min = 1;
     call_options options;
     std::function<buffer_chain(const protocol::frame_header&)> encode;
     std::function<void(raw_answer)> done;
@@ -102,8 +103,10 @@ private:
   void distrust(const error& why);
   [[nodiscard]] static failure failure_of(const protocol::frame_header& header,
                                           const buffer& payload);
-  /// Nothing, or why the broker cannot be asked this.
-  [[nodiscard]] std::optional<error> unsupported(protocol::api_key key) const;
+  /// The newest version of the request that both sides speak, from `version_min` on; else why the
+  /// broker cannot be asked this.
+  [[nodiscard]] result<std::uint16_t> version_of(protocol::api_key key,
+                                                 std::uint16_t version_min) const;
 
   void wake_by(time_point when);
   void on_timer();
@@ -144,6 +147,7 @@ std::uint32_t broker_link::call(Request message, call_options options,
   using response = response_of<Request>;
   pending request;
   request.key = api_of<Request>::key;
+  request.version_min = version_needed(message);
   request.options = std::move(options);
   request.encode = [message = std::move(message)](const protocol::frame_header& header) {
     return protocol::encode_frame(header, message);

@@ -90,6 +90,15 @@ struct api_of<protocol::credit_request> {
   using response = protocol::unsubscribe_response;
 };
 
+/// The oldest version of a request that can carry what `message` says.
+template <class Request>
+[[nodiscard]] std::uint16_t version_needed(const Request&) {
+  return 1;
+}
+[[nodiscard]] inline std::uint16_t version_needed(const protocol::alter_topic_request& message) {
+  return message.partitions == -1 ? 1 : 2;
+}
+
 template <class Request>
 using response_of = typename api_of<Request>::response;
 
