@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <limits>
+#include <map>
+#include <optional>
 #include <vector>
 
 namespace aqueduct::actors::network {
@@ -70,8 +72,12 @@ protocol::topic_metadata describe_route(const topic_route& topic) {
   return row;
 }
 
+/// Why topics could not be created, by name.
+using creation_errors = std::map<std::string, error>;
+
 protocol::metadata_response build_metadata(const front_services& node,
-                                           const protocol::metadata_request& message) {
+                                           const protocol::metadata_request& message,
+                                           const creation_errors& failed = {}) {
   protocol::metadata_response response;
   if (const auto view = node.view->load()) {
     response.cluster = view->id;
@@ -92,31 +98,68 @@ protocol::metadata_response build_metadata(const front_services& node,
     }
     auto& row = response.topics.emplace_back();
     row.name = name;
+    if (const auto why = failed.find(name); why != failed.end()) {
+      row.error = why->second.code;
+      row.message = why->second.message;
+      continue;
+    }
     row.error = check_topic_name(name) ? errc::unknown_topic : errc::invalid_topic;
   }
   return response;
 }
 
 /// Creates the topics that are missing, then answers.
-class metadata_call : public gathered_call, public topic_sink {
+class metadata_call : public gathered_call {
 public:
   metadata_call(const native_request& request, const front_services& node,
-                protocol::metadata_request message, std::size_t missing)
+                protocol::metadata_request message, std::vector<std::string> missing)
       : gathered_call(request.client, request.header, request.frame_bytes),
         node_(node),
-        message_(std::move(message)) {
-    expect(missing);
+        message_(std::move(message)),
+        missing_(std::move(missing)),
+        errors_(missing_.size()) {
+    expect(missing_.size());
   }
 
-  void finished(result<topic_outcome>) override {
-    // Whether it worked is seen in the directory; somebody else may have created it.
-    if (arrived())
-      respond(build_metadata(node_, message_));
+  void start(const std::shared_ptr<metadata_call>& self) {
+    for (std::size_t i = 0; i < missing_.size(); ++i) {
+      protocol::create_topic_request create;
+      create.name = missing_[i];
+      caf::anon_send(node_.controller,
+                     controller_call{create_topic_call{std::move(create),
+                                                       std::make_shared<creation>(self, i)}});
+    }
   }
 
 private:
+  struct creation : topic_sink {
+    creation(std::shared_ptr<metadata_call> to, std::size_t slot)
+        : call(std::move(to)), number(slot) {}
+    void finished(result<topic_outcome> outcome) override {
+      call->created(number, std::move(outcome));
+    }
+    std::shared_ptr<metadata_call> call;
+    std::size_t number;
+  };
+
+  void created(std::size_t number, const result<topic_outcome>& outcome) {
+    // If somebody else created it, it is in the directory, or is gone again.
+    if (!outcome && outcome.error().code != errc::topic_exists)
+      errors_[number] = outcome.error();
+    if (!arrived())
+      return;
+    creation_errors failed;
+    for (std::size_t i = 0; i < errors_.size(); ++i)
+      if (errors_[i])
+        failed.emplace(missing_[i], std::move(*errors_[i]));
+    respond(build_metadata(node_, message_, failed));
+  }
+
   front_services node_;
   protocol::metadata_request message_;
+  std::vector<std::string> missing_;
+  /// By number of the missing topic, each written by its own creation.
+  std::vector<std::optional<error>> errors_;
 };
 
 } // namespace
@@ -134,12 +177,8 @@ void serve(const native_request& request, const front_services& node,
     return;
   }
   const auto call =
-      std::make_shared<metadata_call>(request, node, std::move(message), missing.size());
-  for (auto& name : missing) {
-    protocol::create_topic_request create;
-    create.name = std::move(name);
-    caf::anon_send(node.controller, controller_call{create_topic_call{std::move(create), call}});
-  }
+      std::make_shared<metadata_call>(request, node, std::move(message), std::move(missing));
+  call->start(call);
 }
 
 void serve(const native_request& request, const front_services& node,

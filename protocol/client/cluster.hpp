@@ -61,10 +61,12 @@ struct partition_layout {
 
 struct topic_layout {
   std::string name;
-  /// `none`, unknown_topic, invalid_topic or topic_not_ready.
+  /// `none`, unknown_topic, invalid_topic, topic_not_ready, or why it could not be created.
   errc error = errc::none;
   uuid id;
   std::vector<partition_layout> partitions;
+  /// Why it could not be created; may be empty.
+  std::string message;
 };
 
 struct cluster_layout {

@@ -51,7 +51,7 @@ constexpr auto table = std::to_array<api_info>({
      "Gives an idempotent producer its identity."},
     {api_key::controller_discover, "CONTROLLER_DISCOVER", 1, 1,
      "Says which broker leads the cluster's metadata."},
-    {api_key::metadata, "METADATA", 1, 1,
+    {api_key::metadata, "METADATA", 1, 2,
      "Describes the brokers, and of the named topics the partitions and their leaders."},
 });
 

@@ -281,14 +281,19 @@ struct topic_metadata {
   errc error = errc::none;
   uuid id;
   std::vector<partition_metadata> partitions;
+  std::string message;
 
   static constexpr message_info info{"TopicMetadata", "A topic and its partitions."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"name", "Name of the topic."}, m.name);
-    v(field{"error", "0, UNKNOWN_TOPIC, INVALID_TOPIC or TOPIC_NOT_READY."}, m.error);
+    v(field{"error",
+            "0, UNKNOWN_TOPIC, INVALID_TOPIC, TOPIC_NOT_READY, or why the topic could not be "
+            "created."},
+      m.error);
     v(field{"id", "Id of the topic."}, m.id);
     v(field{"partitions", "The partitions, by number."}, m.partitions);
+    v(field{"message", "Why the topic could not be created, or empty.", 2}, m.message);
   }
 };
 

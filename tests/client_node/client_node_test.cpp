@@ -2,6 +2,7 @@
 #include "protocol/client/client.hpp"
 #include "tests/client_node/answer_thief.hpp"
 #include "tests/support/child_process.hpp"
+#include "tests/support/node_process.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -374,6 +375,20 @@ TEST_CASE("a producer uses partitions that are added while it sends") {
   REQUIRE(stored);
   CHECK(stored->offset == offset_t(0));
   CHECK(send_to(1));
+}
+
+TEST_CASE("a producer is told why its topic could not be created") {
+  const test::temp_directory folder;
+  test::node_process node({folder.path() / "data", {"limits.partitions=1"}});
+  const auto address = "127.0.0.1:" + std::to_string(node.client_address().port);
+  const auto on = cluster::open({.brokers = {address}});
+  REQUIRE(on);
+  create_topic(*on, "full", 1);
+  auto sender = producer::create(*on);
+  const auto refused = sender->send_and_wait({.topic = "wish", .value = "x"});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == errc::invalid_partitions);
+  CHECK(refused.error().message.find("limits.partitions") != std::string::npos);
 }
 
 TEST_SUITE_END();

@@ -300,6 +300,23 @@ TEST_CASE("asking for the metadata of a topic creates it where the node allows i
   }
 }
 
+TEST_CASE("a topic that could not be created by asking for it says why") {
+  own_node own({"limits.partitions=1"});
+  create_topic(own.client, "full");
+  protocol::metadata_request wish;
+  wish.topics = {"wish", "full", "__own", "bad name"};
+  wish.auto_create = true;
+  const auto answer = must(own.client.call(wish));
+  REQUIRE(answer.topics.size() == 4);
+  CHECK(answer.topics[0].error == errc::invalid_partitions);
+  CHECK(answer.topics[0].message.find("limits.partitions") != std::string::npos);
+  CHECK(answer.topics[1].error == errc::none);
+  CHECK(answer.topics[1].message.empty());
+  CHECK(answer.topics[2].error == errc::invalid_topic);
+  CHECK(answer.topics[2].message.find("two underscores") != std::string::npos);
+  CHECK(answer.topics[3].error == errc::invalid_topic);
+}
+
 TEST_CASE("partitions are added to a topic that serves, and stay") {
   own_node own({"limits.partitions=6"});
   create_topic(own.client, "grown", 2);

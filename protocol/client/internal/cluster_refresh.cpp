@@ -181,8 +181,9 @@ void cluster_core::settle_waiters(const cluster_layout& news) {
     if (!is_unknown && !is_hopeless)
       return false;
     followed_.erase(waiter.name);
-    waiter.slot->put(unexpected(found->error, "topic '" + waiter.name + "': " +
-                                                  std::string(describe(found->error).meaning)));
+    const auto why =
+        found->message.empty() ? std::string(describe(found->error).meaning) : found->message;
+    waiter.slot->put(unexpected(found->error, "topic '" + waiter.name + "': " + why));
     return true;
   });
 }

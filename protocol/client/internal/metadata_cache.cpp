@@ -48,7 +48,7 @@ cluster_layout layout_of(protocol::metadata_response response) {
     layout.brokers.push_back(
         {node_id(broker.node), std::move(broker.host), broker.port, std::move(broker.rack)});
   for (auto& from : response.topics) {
-    topic_layout topic{std::move(from.name), from.error, from.id, {}};
+    topic_layout topic{std::move(from.name), from.error, from.id, {}, std::move(from.message)};
     for (const auto& p : from.partitions)
       topic.partitions.push_back({partition_id(p.partition), p.error, node_or_none(p.leader),
                                   leader_epoch(p.leader_epoch), nodes(p.replicas)});
