@@ -151,8 +151,13 @@ result<records_read> log_reader::read_segment(const log_view& view, const log_se
     bool is_full = false;
     while (!is_full) {
       const auto entry = entries.next();
-      if (!entry)
-        return entry.propagate();
+      if (!entry) {
+        // What stands before damage is as good as ever; the next reading begins at it and fails.
+        if (batches.size() == 0)
+          return entry.propagate();
+        is_full = true;
+        break;
+      }
       if (!*entry)
         break;
       const auto& records = (*entry)->records;
