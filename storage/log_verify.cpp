@@ -1,7 +1,6 @@
-// The check of a whole log, from the files alone.
+#include "storage/log_verify.hpp"
+
 #include "protocol/record_batch.hpp"
-#include "storage/log_scan.hpp"
-#include "storage/segment_log.hpp"
 
 #include <algorithm>
 
@@ -11,152 +10,220 @@ namespace {
 
 constexpr std::uint64_t progress_bytes = std::uint64_t{4} << 20;
 
-struct segment_file {
-  std::uint64_t first_index = 0;
-  std::string path;
-  std::uint64_t size = 0;
-};
+} // namespace
 
-class verification {
-public:
-  verification(disk& files, const group_id& group, const verify_visitor& visit)
-      : files_(files), group_(group), seed_(entry_seed(group)), visit_(visit) {}
+log_verifier::log_verifier(disk& files, std::string directory, const group_id& group,
+                           bool only_closed)
+    : files_(files),
+      directory_(std::move(directory)),
+      group_(group),
+      only_closed_(only_closed),
+      seed_(entry_seed(group)) {}
 
-  result<verify_progress> run(const std::string& directory, bool only_closed) {
-    if (auto listed = list(directory, only_closed); !listed)
-      return listed.propagate();
-    for (std::size_t i = 0; i < segments_.size(); ++i)
-      if (auto checked = check_segment(i, !only_closed && i + 1 == segments_.size()); !checked)
-        return checked.propagate();
-    if (!report())
-      return cancelled();
-    return progress_;
+result<std::vector<log_verifier::segment_file>> log_verifier::list() const {
+  std::vector<segment_file> found;
+  const auto there = files_.exists(directory_);
+  if (!there)
+    return there.propagate();
+  if (!*there)
+    return found;
+  const auto names = files_.list(directory_);
+  if (!names) {
+    // Removed since.
+    if (names.error().code == errc::not_found)
+      return found;
+    return names.propagate();
   }
+  for (const auto& name : *names)
+    if (const auto first = parse_segment_name(name))
+      found.push_back({*first, directory_ + "/" + name, 0});
+  if (only_closed_ && !found.empty())
+    found.pop_back();
+  return found;
+}
 
-private:
-  result<void> list(const std::string& directory, bool only_closed) {
-    const auto there = files_.exists(directory);
-    if (!there)
-      return there.propagate();
-    if (!*there)
-      return {};
-    const auto names = files_.list(directory);
-    if (!names)
-      return names.propagate();
-    for (const auto& name : *names)
-      if (const auto first = parse_segment_name(name))
-        segments_.push_back({*first, directory + "/" + name, 0});
-    if (only_closed && !segments_.empty())
-      segments_.pop_back();
-    for (auto& s : segments_) {
-      const auto opened = files_.open(s.path, open_mode::read);
-      if (!opened)
-        return opened.propagate();
-      const auto size = (*opened)->size();
-      if (!size)
-        return size.propagate();
-      s.size = *size;
-      progress_.bytes_total += s.size;
-    }
-    return {};
-  }
-
-  result<void> check_segment(std::size_t which, bool may_have_torn_end) {
-    const auto& s = segments_[which];
+result<void> log_verifier::begin() {
+  auto found = list();
+  if (!found)
+    return found.propagate();
+  for (auto& s : *found) {
     const auto opened = files_.open(s.path, open_mode::read);
+    if (!opened && only_closed_ && opened.error().code == errc::not_found)
+      continue;
     if (!opened)
       return opened.propagate();
-    if (auto begun = begin(**opened, s, which == 0, may_have_torn_end); !begun || !*begun)
-      return begun ? result<void>() : result<void>(begun.propagate());
-    entry_scanner scanner(**opened, segment_header_bytes, s.size);
-    const auto before = progress_.bytes;
-    auto reported = before;
-    while (true) {
-      const auto next = scanner.next();
-      if (!next)
-        return next.propagate();
-      progress_.bytes = before + scanner.position();
-      if (progress_.bytes - reported >= progress_bytes) {
-        reported = progress_.bytes;
-        if (!report())
-          return cancelled();
-      }
-      if (!*next)
-        return check_end(**opened, s, scanner.position(), may_have_torn_end,
-                         "no entry begins here");
-      if (const auto wrong = check_next(**next, chain_, seed_))
-        return check_end(**opened, s, (*next)->position, may_have_torn_end, *wrong);
-      if ((*next)->header.kind == entry_kind::records) {
-        // The checksum of the entry was put together from that of the batch, so it vouches for the
-        // bytes; what it does not know is whether they are a batch that makes sense.
-        const protocol::batch_limits limits{entry_body_bytes_max, protocol::batch_origin::log};
-        if (const auto batch = protocol::validate_batch((*next)->body(), limits); !batch)
-          return damage(s.path, (*next)->position, (*next)->header.index, batch.error().message);
-        ++progress_.batches;
-      }
-      ++progress_.entries;
-      advance(chain_, **next);
-    }
+    const auto size = (*opened)->size();
+    if (!size)
+      return size.propagate();
+    s.size = *size;
+    progress_.bytes_total += s.size;
+    segments_.push_back(std::move(s));
   }
+  return {};
+}
 
-  result<bool> begin(const file& source, const segment_file& s, bool is_first, bool may_be_torn) {
-    std::vector<std::byte> bytes(segment_header_bytes);
-    const auto read = source.read_at(0, bytes);
-    if (!read)
-      return read.propagate();
-    const auto header = decode_segment_header(byte_span(bytes).first(*read), group_);
-    if (!header) {
-      const auto proof = find_proof(source, 0, s.size, s.first_index, seed_);
-      if (proof && !*proof && may_be_torn)
-        return false;
-      return damage(s.path, 0, s.first_index, header.error().message);
-    }
-    if (header->first_index != s.first_index)
-      return damage(s.path, 0, s.first_index, "the header names another first index");
-    if (is_first)
-      chain_ = {header->first_index - 1, header->prev_term, header->prev_crc, header->base_offset};
-    else if (header->first_index != chain_.index + 1)
-      return damage(s.path, 0, chain_.index + 1, "a segment is missing before it");
-    else if (header->prev_crc != chain_.crc || header->prev_term != chain_.term ||
-             header->base_offset != chain_.next_offset)
-      return damage(s.path, 0, s.first_index, "it does not continue the segment before");
+result<bool> log_verifier::step(std::uint64_t bytes_max) {
+  auto done = step_segment(bytes_max);
+  if (done)
+    return done;
+  const auto damaged = segments_[which_];
+  leave_segment();
+  chain_.reset();
+  // A log that is written may have lost its end, or all of it, while it was looked at.
+  if (only_closed_ && !is_still_closed(damaged))
+    return which_ == segments_.size();
+  return done;
+}
+
+bool log_verifier::is_still_closed(const segment_file& s) const {
+  const auto present = list();
+  if (!present)
     return true;
-  }
+  const auto same = std::ranges::find(*present, s.path, &segment_file::path);
+  if (same == present->end())
+    return false;
+  const auto opened = files_.open(s.path, open_mode::read);
+  if (!opened)
+    return opened.error().code != errc::not_found;
+  const auto size = (*opened)->size();
+  return !size || *size == s.size;
+}
 
-  /// What stands behind the last entry: nothing, reserved space, or a torn end that recovery cuts.
-  result<void> check_end(const file& source, const segment_file& s, std::uint64_t position,
-                         bool may_be_torn, const std::string& why) {
-    progress_.bytes += s.size - position;
-    if (position == s.size)
-      return {};
-    const auto lost = chain_.index + 1;
-    const auto proof = find_proof(source, position, s.size, lost, seed_);
-    if (!proof)
-      return proof.propagate();
-    if (*proof || !may_be_torn)
-      return damage(s.path, position, lost, why);
+void log_verifier::leave_segment() {
+  open_.reset();
+  bytes_before_ += segments_[which_].size;
+  progress_.bytes = bytes_before_;
+  ++which_;
+}
+
+bool log_verifier::may_have_torn_end() const {
+  return !only_closed_ && which_ + 1 == segments_.size();
+}
+
+result<bool> log_verifier::step_segment(std::uint64_t bytes_max) {
+  const auto stop = progress_.bytes + bytes_max;
+  while (which_ < segments_.size()) {
+    if (!open_) {
+      if (auto opened = open_next(); !opened || !*opened) {
+        if (!opened)
+          return opened;
+        leave_segment();
+        continue;
+      }
+    }
+    const auto& s = segments_[which_];
+    const auto next = open_->entries->next();
+    if (!next)
+      return next.propagate();
+    if (*next) {
+      if (const auto wrong = check_next(**next, *chain_, seed_)) {
+        if (auto ended = check_end(s, (*next)->position, *wrong); !ended)
+          return ended.propagate();
+        leave_segment();
+        continue;
+      }
+      if (auto checked = check_entry(**next, s); !checked)
+        return checked.propagate();
+      progress_.bytes = bytes_before_ + open_->entries->position();
+      if (progress_.bytes >= stop)
+        return false;
+      continue;
+    }
+    if (auto ended = check_end(s, open_->entries->position(), "no entry begins here"); !ended)
+      return ended.propagate();
+    leave_segment();
+  }
+  return true;
+}
+
+/// False: there is nothing in it to be checked.
+result<bool> log_verifier::open_next() {
+  const auto& s = segments_[which_];
+  const auto opened = files_.open(s.path, open_mode::read);
+  if (!opened) {
+    if (!only_closed_ || opened.error().code != errc::not_found)
+      return opened.propagate();
+    // Trimmed away: what is left begins behind it.
+    chain_.reset();
+    return false;
+  }
+  const auto begun = check_header(**opened, s);
+  if (!begun || !*begun)
+    return begun;
+  open_.emplace();
+  open_->source = *opened;
+  open_->entries.emplace(*open_->source, segment_header_bytes, s.size);
+  return true;
+}
+
+result<bool> log_verifier::check_header(const file& source, const segment_file& s) {
+  std::vector<std::byte> bytes(segment_header_bytes);
+  const auto read = source.read_at(0, bytes);
+  if (!read)
+    return read.propagate();
+  const auto header = decode_segment_header(byte_span(bytes).first(*read), group_);
+  if (!header) {
+    if (may_have_torn_end()) {
+      const auto proof = find_proof(source, 0, s.size, s.first_index, seed_);
+      if (proof && !*proof)
+        return false;
+    }
+    return damage(s.path, 0, s.first_index, header.error().message);
+  }
+  if (header->first_index != s.first_index)
+    return damage(s.path, 0, s.first_index, "the header names another first index");
+  if (!chain_)
+    chain_ = {header->first_index - 1, header->prev_term, header->prev_crc, header->base_offset};
+  else if (header->first_index != chain_->index + 1)
+    return damage(s.path, 0, chain_->index + 1, "a segment is missing before it");
+  else if (header->prev_crc != chain_->crc || header->prev_term != chain_->term ||
+           header->base_offset != chain_->next_offset)
+    return damage(s.path, 0, s.first_index, "it does not continue the segment before");
+  return true;
+}
+
+result<void> log_verifier::check_entry(const scanned_entry& entry, const segment_file& s) {
+  if (entry.header.kind == entry_kind::records) {
+    // The checksum of the entry was put together from that of the batch, so it vouches for the
+    // bytes; what it does not know is whether they are a batch that makes sense.
+    const protocol::batch_limits limits{entry_body_bytes_max, protocol::batch_origin::log};
+    if (const auto batch = protocol::validate_batch(entry.body(), limits); !batch)
+      return damage(s.path, entry.position, entry.header.index, batch.error().message);
+    ++progress_.batches;
+  }
+  ++progress_.entries;
+  advance(*chain_, entry);
+  return {};
+}
+
+/// What stands behind the last entry: nothing, reserved space, or a torn end that recovery cuts.
+result<void> log_verifier::check_end(const segment_file& s, std::uint64_t position,
+                                     const std::string& why) const {
+  if (position == s.size)
     return {};
-  }
-
-  [[nodiscard]] bool report() const { return !visit_ || visit_(progress_); }
-  [[nodiscard]] unexpected cancelled() const {
-    return unexpected(errc::cancelled, "the check was stopped");
-  }
-
-  disk& files_;
-  group_id group_;
-  std::uint32_t seed_;
-  const verify_visitor& visit_;
-  std::vector<segment_file> segments_;
-  log_chain chain_;
-  verify_progress progress_;
-};
-
-} // namespace
+  const auto lost = chain_->index + 1;
+  if (!may_have_torn_end())
+    return damage(s.path, position, lost, why);
+  const auto proof = find_proof(*open_->source, position, s.size, lost, seed_);
+  if (!proof)
+    return proof.propagate();
+  return *proof ? result<void>(damage(s.path, position, lost, why)) : result<void>();
+}
 
 result<verify_progress> verify_log(disk& files, const std::string& directory, const group_id& group,
                                    bool only_closed, const verify_visitor& visit) {
-  return verification(files, group, visit).run(directory, only_closed);
+  log_verifier check(files, directory, group, only_closed);
+  if (auto begun = check.begin(); !begun)
+    return begun.propagate();
+  while (true) {
+    const auto done = check.step(progress_bytes);
+    if (!done)
+      return done.propagate();
+    if (visit && !visit(check.progress()))
+      return unexpected(errc::cancelled, "the check was stopped");
+    if (*done)
+      return check.progress();
+  }
 }
 
 } // namespace aqueduct::storage

@@ -12,7 +12,6 @@
 #include "storage/log_view.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,14 +53,6 @@ struct recovery_report {
   /// Bytes of a torn end that were cut.
   std::uint64_t cut_bytes = 0;
   std::uint32_t segments = 0;
-};
-
-/// How far `verify` got.
-struct verify_progress {
-  std::uint64_t bytes = 0;
-  std::uint64_t bytes_total = 0;
-  std::uint64_t entries = 0;
-  std::uint64_t batches = 0;
 };
 
 /// What a log is opened with. The references must live as long as the log.
@@ -265,15 +256,5 @@ private:
   std::uint64_t write_count_ = 0;
   std::uint64_t sync_count_ = 0;
 };
-
-/// Called with the progress every few MiB; false stops. It is the place to limit the rate.
-using verify_visitor = std::function<bool(const verify_progress&)>;
-
-/// Reads every byte of a group's log and checks everything that can be checked: checksums of
-/// entries and of batches, chain, indexes, terms, offsets, headers. For a log that nobody writes,
-/// or for the closed segments of one that is written (`only_closed`). Needs no key-value state.
-/// Errors: storage_damaged, naming path, position and index; cancelled; storage_failed.
-result<verify_progress> verify_log(disk& files, const std::string& directory, const group_id& group,
-                                   bool only_closed, const verify_visitor& visit);
 
 } // namespace aqueduct::storage

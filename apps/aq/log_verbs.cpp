@@ -5,8 +5,8 @@
 #include "apps/aq/segment_reader.hpp"
 #include "apps/aq/units.hpp"
 #include "protocol/record_reader.hpp"
+#include "storage/log_verify.hpp"
 #include "storage/posix_disk.hpp"
-#include "storage/segment_log.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>

@@ -5,6 +5,7 @@
 #include "storage/log_meta.hpp"
 #include "storage/log_reader.hpp"
 #include "storage/log_scan.hpp"
+#include "storage/log_verify.hpp"
 #include "storage/memory_kv.hpp"
 #include "storage/segment_log.hpp"
 #include "storage/sim_disk.hpp"

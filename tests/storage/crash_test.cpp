@@ -2,6 +2,7 @@
 // cut off at every operation that changes the disk or the key-value store, what was not synced is
 // kept, dropped or torn in many ways, and the log that opens afterwards must be one that the
 // promises allow: everything that was synced is there, and nothing that was never written.
+#include "storage/log_verify.hpp"
 #include "tests/storage/support.hpp"
 #include "tests/support/powered_kv.hpp"
 

@@ -2,6 +2,7 @@
 // FORMAT.md.
 #include "storage/log_meta.hpp"
 #include "storage/log_scan.hpp"
+#include "storage/log_verify.hpp"
 #include "tests/storage/support.hpp"
 
 #include <algorithm>
@@ -474,6 +475,64 @@ TEST_SUITE("storage.recovery") {
     CHECK_FAILS(verify_log(host.files, directory, group_b, false, {}), errc::storage_damaged);
     CHECK_FAILS(verify_log(host.files, directory, group_a, true, {}), errc::storage_damaged);
     CHECK_OK(verify_log(host.files, "data/groups/none", group_a, false, {}));
+  }
+
+  TEST_CASE("a check of closed segments goes on in steps behind what is damaged") {
+    machine host;
+    write_synced(host, records_run(1, 40));
+    log_verifier clean(host.files, directory, group_a, true);
+    REQUIRE_OK(clean.begin());
+    int steps = 0;
+    for (bool done = false; !done; ++steps) {
+      const auto step = clean.step(1);
+      REQUIRE_OK(step);
+      done = *step;
+    }
+    CHECK(steps > 20);
+    CHECK(clean.progress().bytes == clean.progress().bytes_total);
+
+    REQUIRE(host.files.flip_bit(segment_path(1), position_of(host, 1, 2) + 70, 4));
+    log_verifier check(host.files, directory, group_a, true);
+    REQUIRE_OK(check.begin());
+    const auto found = check.step(1 << 20);
+    REQUIRE_FALSE(found);
+    CHECK(found.error().code == errc::storage_damaged);
+    CHECK(found.error().message.find("(entry 2)") != std::string::npos);
+    const auto rest = check.step(1 << 20);
+    REQUIRE_OK(rest);
+    CHECK(*rest);
+    CHECK(check.progress().bytes == check.progress().bytes_total);
+    CHECK(check.progress().entries > 10);
+  }
+
+  TEST_CASE("segments that go while closed segments are checked are no damage") {
+    machine host;
+    auto log = host.open_log(small_segments());
+    REQUIRE_OK(log);
+    REQUIRE_OK((*log)->append(records_run(1, 40), timestamp_ms(0)));
+    REQUIRE_OK((*log)->sync());
+    log_verifier check(host.files, directory, group_a, true);
+    SUBCASE("all of them, before the first step") {
+      REQUIRE_OK(check.begin());
+      REQUIRE_OK((*log)->trim_prefix({39, 0, {}, {}}));
+    }
+    SUBCASE("some of them, on the way") {
+      REQUIRE_OK(check.begin());
+      REQUIRE_OK(check.step(1));
+      REQUIRE_OK((*log)->trim_prefix({20, 0, {}, {}}));
+    }
+    SUBCASE("the end, cut off in a closed segment") {
+      REQUIRE_OK(check.begin());
+      REQUIRE_OK(check.step(1));
+      REQUIRE_OK((*log)->truncate_from(5));
+    }
+    SUBCASE("the folder, with the group") {
+      REQUIRE_OK(check.begin());
+      REQUIRE_OK(host.files.remove_tree(directory));
+    }
+    const auto done = check.step(1 << 20);
+    REQUIRE_OK(done);
+    CHECK(*done);
   }
 
   TEST_CASE("a check can be watched and stopped") {
