@@ -111,6 +111,11 @@ admin_partitions describe_partitions(const admin_services& node, const std::stri
       routes.push_back(topic->partitions[i]);
     }
   }
+  for (const auto& damage : node.scrubs->load()->damages)
+    for (auto& row : rows)
+      if (row.damage.empty() && row.partition == damage.group.partition &&
+          row.topic_id == to_string(damage.group.topic))
+        row.damage = damage.message;
   const auto sink = std::make_shared<description>(std::move(rows));
   std::size_t asked = 0;
   for (std::uint32_t slot = 0; slot < routes.size(); ++slot)
@@ -146,6 +151,32 @@ admin_status describe_node(const admin_services& node) {
     status.disk_total_bytes = space->total_bytes;
   }
   status.cache_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(node.cache->used(), 0));
+  const auto scrub = node.scrubs->load();
+  status.is_scrubbing = scrub->is_running;
+  status.scrub_last_ms = scrub->last_complete_ms;
+  status.scrub_next_ms = scrub->next_ms;
+  status.damaged = scrub->damages.size();
+  return status;
+}
+
+admin_scrub_status describe_scrub(const scrub_report& scrub) {
+  admin_scrub_status status;
+  status.is_running = scrub.is_running;
+  status.current = scrub.current;
+  if (scrub.end != scrub_end::none)
+    status.end = scrub.end == scrub_end::complete ? "complete" : "stopped";
+  status.started_ms = scrub.started_ms;
+  status.finished_ms = scrub.finished_ms;
+  status.groups_total = scrub.groups_total;
+  status.groups_done = scrub.groups_done;
+  status.bytes = scrub.bytes;
+  status.entries = scrub.entries;
+  status.batches = scrub.batches;
+  status.last_complete_ms = scrub.last_complete_ms;
+  status.next_ms = scrub.next_ms;
+  for (const auto& each : scrub.damages)
+    status.damages.push_back({each.name, to_string(each.group),
+                              static_cast<std::uint16_t>(each.code), each.message, each.found_ms});
   return status;
 }
 
@@ -186,6 +217,14 @@ admin_actor::behavior_type admin(admin_actor::pointer, admin_services given) {
           return {};
         });
       },
+      [=](const admin_scrub_request& request) {
+        return checked(request.version,
+                       [&] { return node->scrub(request.topic, request.partition); });
+      },
+      [=](const admin_scrub_stop_request& request) {
+        return checked(request.version, node->stop_scrub);
+      },
+      [=](const admin_scrub_status_request&) { return describe_scrub(*node->scrubs->load()); },
   };
 }
 

@@ -5,6 +5,7 @@
 #include "actors/admin_interface.hpp"
 #include "actors/directory.hpp"
 #include "actors/partition/tail_cache.hpp"
+#include "actors/scrub/scrubber.hpp"
 #include "protocol/result.hpp"
 
 #include <caf/fwd.hpp>
@@ -26,12 +27,16 @@ struct admin_services {
   std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
   std::shared_ptr<cache_budget> cache;
   std::shared_ptr<storage::disk> disk;
+  std::shared_ptr<scrub_board> scrubs;
   std::function<std::size_t()> connections;
   std::function<bool()> is_draining;
   /// Thread-safe.
   std::function<result<void>()> flush;
   std::function<void()> drain;
   std::function<void()> shut_down;
+  /// As `scrub_start`: an empty topic is everything, partition -1 all of the topic.
+  std::function<result<void>(const std::string& topic, std::int32_t partition)> scrub;
+  std::function<result<void>()> stop_scrub;
 };
 
 [[nodiscard]] admin_actor spawn_admin(caf::actor_system& system, admin_services services);

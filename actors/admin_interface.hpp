@@ -19,7 +19,7 @@
 namespace aqueduct::actors {
 
 /// Goes up when a message changes; a node refuses other versions with a sentence.
-inline constexpr std::uint16_t admin_version = 1;
+inline constexpr std::uint16_t admin_version = 2;
 
 #define AQUEDUCT_ADMIN_FIELDS(type, ...)                                                           \
   template <class Inspector>                                                                       \
@@ -50,10 +50,17 @@ struct admin_status {
   std::uint64_t disk_free_bytes = 0;
   std::uint64_t disk_total_bytes = 0;
   std::uint64_t cache_bytes = 0;
+  /// Whether a scrub runs; when all groups were last scrubbed and when they will be next, -1 never;
+  /// places that scrubs found damaged.
+  bool is_scrubbing = false;
+  std::int64_t scrub_last_ms = -1;
+  std::int64_t scrub_next_ms = -1;
+  std::uint64_t damaged = 0;
 };
 AQUEDUCT_ADMIN_FIELDS(admin_status, x.version, x.node, x.cluster, x.software, x.state, x.address,
                       x.data_dir, x.started_ms, x.controller, x.topics, x.partitions, x.connections,
-                      x.resident_bytes, x.disk_free_bytes, x.disk_total_bytes, x.cache_bytes)
+                      x.resident_bytes, x.disk_free_bytes, x.disk_total_bytes, x.cache_bytes,
+                      x.is_scrubbing, x.scrub_last_ms, x.scrub_next_ms, x.damaged)
 
 struct admin_partitions_request {
   std::uint16_t version = admin_version;
@@ -74,9 +81,11 @@ struct admin_partition {
   std::int64_t log_start = 0;
   std::int64_t high_watermark = 0;
   std::int64_t size_bytes = 0;
+  /// The first damaged place that its last scrub found, or empty: it serves all others.
+  std::string damage;
 };
 AQUEDUCT_ADMIN_FIELDS(admin_partition, x.topic, x.topic_id, x.partition, x.leader, x.epoch,
-                      x.replicas, x.error, x.log_start, x.high_watermark, x.size_bytes)
+                      x.replicas, x.error, x.log_start, x.high_watermark, x.size_bytes, x.damage)
 
 struct admin_partitions {
   std::uint16_t version = admin_version;
@@ -111,6 +120,61 @@ struct admin_shutdown_request {
 };
 AQUEDUCT_ADMIN_FIELDS(admin_shutdown_request, x.version)
 
+/// Begins a scrub of everything, of a topic or of a partition.
+struct admin_scrub_request {
+  std::uint16_t version = admin_version;
+  /// Empty: everything on the node.
+  std::string topic;
+  /// -1: all of the topic.
+  std::int32_t partition = -1;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_scrub_request, x.version, x.topic, x.partition)
+
+/// Ends the scrub that runs, if one does.
+struct admin_scrub_stop_request {
+  std::uint16_t version = admin_version;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_scrub_stop_request, x.version)
+
+struct admin_scrub_status_request {
+  std::uint16_t version = admin_version;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_scrub_status_request, x.version)
+
+struct admin_damage {
+  /// "topic:partition", or "controller".
+  std::string name;
+  /// Folder of the group below `groups/`.
+  std::string group;
+  /// Number of the error table.
+  std::uint16_t error = 0;
+  std::string message;
+  std::int64_t found_ms = 0;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_damage, x.name, x.group, x.error, x.message, x.found_ms)
+
+/// The scrub that runs, or the last one; and all damage that is known.
+struct admin_scrub_status {
+  std::uint16_t version = admin_version;
+  bool is_running = false;
+  std::string current;
+  /// How the last one ended: "complete", "stopped", or empty.
+  std::string end;
+  std::int64_t started_ms = -1;
+  std::int64_t finished_ms = -1;
+  std::uint64_t groups_total = 0;
+  std::uint64_t groups_done = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t batches = 0;
+  std::int64_t last_complete_ms = -1;
+  std::int64_t next_ms = -1;
+  std::vector<admin_damage> damages;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_scrub_status, x.version, x.is_running, x.current, x.end, x.started_ms,
+                      x.finished_ms, x.groups_total, x.groups_done, x.bytes, x.entries, x.batches,
+                      x.last_complete_ms, x.next_ms, x.damages)
+
 struct admin_done {
   std::uint16_t version = admin_version;
   /// Number of the error table; 0 is success.
@@ -127,7 +191,10 @@ using admin_actor =
                      caf::replies_to<admin_log_level_request>::with<admin_done>,
                      caf::replies_to<admin_flush_request>::with<admin_done>,
                      caf::replies_to<admin_drain_request>::with<admin_done>,
-                     caf::replies_to<admin_shutdown_request>::with<admin_done>>;
+                     caf::replies_to<admin_shutdown_request>::with<admin_done>,
+                     caf::replies_to<admin_scrub_request>::with<admin_done>,
+                     caf::replies_to<admin_scrub_stop_request>::with<admin_done>,
+                     caf::replies_to<admin_scrub_status_request>::with<admin_scrub_status>>;
 
 } // namespace aqueduct::actors
 
@@ -142,4 +209,9 @@ CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_flush_request))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_drain_request))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_shutdown_request))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_done))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_scrub_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_scrub_stop_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_scrub_status_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_damage))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_scrub_status))
 CAF_END_TYPE_ID_BLOCK(aqueduct_admin)

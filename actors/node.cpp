@@ -5,6 +5,7 @@
 #include "actors/environment.hpp"
 #include "actors/logging.hpp"
 #include "actors/network/front_end.hpp"
+#include "actors/scrub/scrubber.hpp"
 #include "actors/storage_pool/storage_worker.hpp"
 #include "config/loader.hpp"
 #include "storage/data_directory.hpp"
@@ -27,6 +28,9 @@
 namespace aqueduct::actors {
 
 namespace {
+
+/// How long an operator waits for one of the node's actors.
+constexpr auto answer_patience = std::chrono::seconds(5);
 
 /// CAF as the node runs it: see docs/adr/0005-caf-settings.md for the measurements.
 struct caf_settings : caf::actor_system_config {
@@ -57,6 +61,21 @@ storage::flush_mode to_storage(config::flush_policy policy) {
 
 std::uint32_t ticks_of(std::chrono::milliseconds time, std::chrono::milliseconds tick) {
   return static_cast<std::uint32_t>(std::max<std::int64_t>(time / tick, 1));
+}
+
+/// Waits for an actor's answer; `send` is given what the actor has to call.
+template <class Send>
+result<void> ask(const Send& send) {
+  auto done = std::make_shared<std::promise<result<void>>>();
+  auto answer = done->get_future();
+  send([to = std::move(done)](result<void> outcome) { to->set_value(std::move(outcome)); });
+  if (answer.wait_for(answer_patience) != std::future_status::ready)
+    return unexpected(errc::timed_out, "the node is busy; it may still do what was asked");
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return unexpected(errc::shutting_down, "the node is shutting down");
+  }
 }
 
 template <class Handle>
@@ -149,6 +168,23 @@ struct node::impl {
     return outcome;
   }
 
+  [[nodiscard]] scrub_core::options scrub_options() const {
+    return {settings().storage.scrub_interval.count(), settings().storage.scrub_rate};
+  }
+
+  void start_scrubber() {
+    scrubber_config config;
+    config.disk = disk;
+    config.state = state;
+    config.env = env;
+    config.directory = directory;
+    config.board = scrubs;
+    config.log = component_logger("storage");
+    config.data_dir = data->path();
+    config.options = scrub_options();
+    scrubber = spawn_scrubber(*system, std::move(config));
+  }
+
   [[nodiscard]] result<void> publish_admin() {
     admin_services what;
     what.node = settings().node.id;
@@ -160,11 +196,21 @@ struct node::impl {
     what.view = view;
     what.cache = cache;
     what.disk = disk;
+    what.scrubs = scrubs;
     what.connections = [this] { return front->connection_count(); };
     what.is_draining = [this] { return draining.load(); };
     what.flush = [this] { return sync_storage(); };
     what.drain = [this] { drain(); };
     what.shut_down = opts.shutdown_requested;
+    what.scrub = [to = scrubber](const std::string& topic, std::int32_t partition) {
+      return ask([&](auto done) {
+        caf::anon_send(to, scrub_request{scrub_start{topic, partition, std::move(done)}});
+      });
+    };
+    what.stop_scrub = [to = scrubber] {
+      return ask(
+          [&](auto done) { caf::anon_send(to, scrub_request{scrub_stop{std::move(done)}}); });
+    };
     admin = spawn_admin(*system, std::move(what));
     const auto& listen = settings().admin.listen;
     auto port = system->middleman().publish(admin, listen.port, listen.host.c_str(), true);
@@ -189,6 +235,7 @@ struct node::impl {
     spawn_storage();
     if (auto controlled = start_controller(); !controlled)
       return controlled;
+    start_scrubber();
     if (auto published = publish_admin(); !published)
       return published;
     live->auto_create = settings().topic.auto_create;
@@ -246,6 +293,7 @@ struct node::impl {
     live->topic_defaults =
         std::make_shared<const config::topic_config>(config::topic_defaults(opts.config));
     caf::anon_send(controller, controller_call{controller_configure{controller_limits()}});
+    caf::anon_send(scrubber, scrub_request{scrub_configure{scrub_options()}});
   }
 
   [[nodiscard]] controller_core::limits controller_limits() const {
@@ -296,6 +344,7 @@ struct node::impl {
     if (admin && admin_address.port != 0)
       (void)system->middleman().unpublish(admin, admin_address.port);
     kill(admin);
+    kill(scrubber);
     kill(controller);
     auto workers = services->storage;
     auto readers = services->readers;
@@ -331,6 +380,9 @@ struct node::impl {
   std::shared_ptr<const partition_services> services;
   controller_actor controller;
   admin_actor admin;
+  scrubber_actor scrubber;
+  std::shared_ptr<scrub_board> scrubs =
+      std::make_shared<scrub_board>(std::make_shared<const scrub_report>());
   std::unique_ptr<network::front_end> front;
   config::endpoint admin_address;
   std::atomic<bool> draining{false};

@@ -76,6 +76,10 @@ struct storage_settings {
   /// Free space below which produce is refused.
   std::uint64_t reserve_bytes = 512ULL << 20;
   std::int32_t open_files = 512;
+  /// 0: never.
+  std::chrono::milliseconds scrub_interval = std::chrono::hours(24 * 7);
+  /// Bytes per second.
+  std::uint64_t scrub_rate = 16ULL << 20;
 
   friend bool operator==(const storage_settings&, const storage_settings&) = default;
 };

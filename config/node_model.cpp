@@ -105,6 +105,15 @@ void add_storage(builder& model) {
            "while reads, deletes and retention go on.")
       .add("storage.open-files", integer_kind{16, 1'000'000}, AQUEDUCT_FIELD(storage.open_files),
            "Segment files that are kept open at a time; must fit into the process's limit.")
+      .add("storage.scrub-interval", duration_kind{.max = 3650 * day},
+           AQUEDUCT_FIELD(storage.scrub_interval),
+           "The time between two scrubs, in which the node reads every closed segment from end to "
+           "end and checks it, so that damage is found before somebody needs what is damaged; 0 "
+           "never scrubs by itself. `aq admin scrub` does so at once.",
+           reload::yes)
+      .add("storage.scrub-rate", size_kind{.min = 64 * kib, .max = 1 * tib},
+           AQUEDUCT_FIELD(storage.scrub_rate), "Bytes per second that a scrub reads at most.",
+           reload::yes)
       .add("retention.time", duration_kind{.min = 1s, .max = 36500 * day, .may_be_unlimited = true},
            AQUEDUCT_FIELD(retention.time),
            "How long messages are kept; a topic's `retention.ms` replaces it.", reload::yes)

@@ -149,4 +149,19 @@ result<void> admin_client::shut_down() {
   return connection_->tell(actors::admin_shutdown_request{});
 }
 
+result<void> admin_client::scrub(const std::string& topic, std::int32_t partition) {
+  actors::admin_scrub_request request;
+  request.topic = topic;
+  request.partition = partition;
+  return connection_->tell(std::move(request));
+}
+
+result<void> admin_client::stop_scrub() {
+  return connection_->tell(actors::admin_scrub_stop_request{});
+}
+
+result<actors::admin_scrub_status> admin_client::scrub_status() {
+  return connection_->ask<actors::admin_scrub_status>(actors::admin_scrub_status_request{});
+}
+
 } // namespace aqueduct::aq

@@ -29,6 +29,10 @@ public:
   [[nodiscard]] result<void> flush();
   [[nodiscard]] result<void> drain();
   [[nodiscard]] result<void> shut_down();
+  /// An empty topic is everything on the node, partition -1 all of the topic. Success: it runs.
+  [[nodiscard]] result<void> scrub(const std::string& topic, std::int32_t partition);
+  [[nodiscard]] result<void> stop_scrub();
+  [[nodiscard]] result<actors::admin_scrub_status> scrub_status();
 
 private:
   struct connection;

@@ -8,6 +8,7 @@
 namespace aqueduct::aq {
 
 [[nodiscard]] document node_described(const actors::admin_status& node, timestamp_ms now);
+[[nodiscard]] document scrub_described(const actors::admin_scrub_status& scrub);
 [[nodiscard]] document partitions_described(const actors::admin_partitions& held);
 
 } // namespace aqueduct::aq

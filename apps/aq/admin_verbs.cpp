@@ -1,12 +1,15 @@
-// aq admin status|partitions|log-level|flush|drain|shutdown: one node, over its admin port.
+// aq admin status|partitions|log-level|flush|scrub|drain|shutdown: one node, over its admin port.
 #include "apps/aq/admin_client.hpp"
 #include "apps/aq/admin_documents.hpp"
 #include "apps/aq/command_line.hpp"
+#include "apps/aq/progress.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <charconv>
 #include <memory>
+#include <thread>
 
 namespace aqueduct::aq {
 
@@ -77,6 +80,96 @@ exit_code shut_down(session& on) {
   return tell(on, "shutdown", "stop the node", [](admin_client& node) { return node.shut_down(); });
 }
 
+// -- scrub
+// -----------------------------------------------------------------------------------------
+
+struct scrub_options {
+  /// TOPIC or TOPIC:PARTITION; empty is everything.
+  std::string what;
+  bool stop = false;
+  bool status = false;
+  bool no_wait = false;
+};
+
+/// The topic and, or -1, the partition that are named.
+result<std::pair<std::string, std::int32_t>> parse_scrubbed(const std::string& text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos)
+    return std::pair(text, std::int32_t{-1});
+  std::int32_t partition = -1;
+  const auto* begin = text.data() + colon + 1;
+  const auto* end = text.data() + text.size();
+  const auto parsed = std::from_chars(begin, end, partition);
+  if (parsed.ec != std::errc() || parsed.ptr != end || partition < 0 || colon == 0)
+    return unexpected(errc::invalid_request,
+                      fmt::format("\"{}\" is neither TOPIC nor TOPIC:PARTITION", text));
+  return std::pair(text.substr(0, colon), partition);
+}
+
+/// Prints what is known of the scrub; damage is the exit code, as with `aq log verify`.
+exit_code print_scrub(session& on, const actors::admin_scrub_status& scrub) {
+  const auto printed = on.print(scrub_described(scrub));
+  return printed == exit_code::done && !scrub.damages.empty()
+             ? exit_code_of(static_cast<errc>(scrub.damages.front().error))
+             : printed;
+}
+
+/// Leaves out the damage of others than the topic or partition `what`.
+void keep_only(actors::admin_scrub_status& scrub, const std::string& what) {
+  std::erase_if(scrub.damages, [&](const actors::admin_damage& each) {
+    return !what.empty() && each.name != what && !each.name.starts_with(what + ":");
+  });
+}
+
+/// Looks on until the scrub has ended.
+exit_code watch_scrub(session& on, admin_client& node, const std::string& what) {
+  constexpr std::chrono::milliseconds look_again{100};
+  progress meter(on, "bytes", 0);
+  while (true) {
+    auto scrub = node.scrub_status();
+    if (!scrub)
+      return on.fail(scrub.error());
+    if (!scrub->is_running) {
+      keep_only(*scrub, what);
+      return print_scrub(on, *scrub);
+    }
+    meter.update(scrub->bytes);
+    if (on.interrupted()) {
+      on.note("the scrub goes on; aq admin scrub --stop ends it");
+      return exit_code::interrupted;
+    }
+    std::this_thread::sleep_for(look_again);
+  }
+}
+
+exit_code scrub(session& on, const scrub_options& options) {
+  const auto what = parse_scrubbed(options.what);
+  if (!what)
+    return on.fail(what.error());
+  if (on.options().dry_run) {
+    on.note(fmt::format("would {} at {} (--dry-run)",
+                        options.stop ? "stop the scrub" : "check the closed segments",
+                        on.options().admin));
+    return exit_code::done;
+  }
+  auto node = connect(on);
+  if (!node)
+    return on.fail(node.error());
+  if (options.stop)
+    if (auto stopped = node->stop_scrub(); !stopped)
+      return on.fail(stopped.error());
+  if (!options.stop && !options.status)
+    if (auto started = node->scrub(what->first, what->second); !started)
+      return on.fail(started.error());
+  if (!options.stop && !options.status && !options.no_wait)
+    return watch_scrub(on, *node, options.what);
+  auto now = node->scrub_status();
+  if (!now)
+    return on.fail(now.error());
+  keep_only(*now, options.what);
+  return print_scrub(on, *now);
+}
+
 } // namespace
 
 void add_admin_verbs(command_line& line) {
@@ -121,6 +214,22 @@ void add_admin_verbs(command_line& line) {
                   return tell(on, "flush", "make everything durable",
                               [](admin_client& node) { return node.flush(); });
                 });
+  auto scrubbed = std::make_shared<scrub_options>();
+  auto& scrub_verb =
+      line.add_verb(group, "scrub", "Check every byte of the closed segments, while the node runs",
+                    "aq admin scrub\n"
+                    "aq admin scrub orders:3\n"
+                    "aq admin scrub --status --output json\n",
+                    [scrubbed](session& on) { return scrub(on, *scrubbed); });
+  scrub_verb.add_option("WHAT", scrubbed->what, "Only this topic or partition")
+      ->type_name("TOPIC[:PARTITION]");
+  auto* no_wait = scrub_verb.add_flag("--no-wait", scrubbed->no_wait, "Begin it, and look no more");
+  auto* only_look =
+      scrub_verb.add_flag("--status", scrubbed->status, "Show the one that runs, or the last one");
+  scrub_verb.add_flag("--stop", scrubbed->stop, "End the one that runs")
+      ->excludes(no_wait)
+      ->excludes(only_look);
+
   line.add_verb(group, "drain", "Take no new connections, before maintenance", "aq admin drain\n",
                 [](session& on) {
                   return tell(on, "drain", "take no new connections",

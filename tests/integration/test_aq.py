@@ -342,6 +342,26 @@ class OtherVerbs(NodeTest):
         self.aq("admin", "drain", "--dry-run")
         self.assertEqual(self.aq("admin", "status", "--output", "json").json["state"], "running")
 
+    def test_a_scrub_of_a_sound_node(self):
+        topic = self.topic(2)
+        done = self.aq("admin", "scrub", topic, "--output", "json").json
+        self.assertFalse(done["running"])
+        self.assertEqual(done["end"], "complete")
+        self.assertEqual((done["groups_total"], done["groups_done"]), (2, 2))
+        self.assertEqual(done["damages"], [])
+        self.aq("admin", "scrub", f"{topic}:1")
+        self.aq("admin", "scrub", f"{topic}:2", code=66)
+        self.aq("admin", "scrub", "nowhere", code=66)
+        self.aq("admin", "scrub", f"{topic}:x", code=64)
+        self.aq("admin", "scrub", "--stop", "--status", code=64)
+        self.aq("admin", "scrub", "--dry-run")
+        whole = self.aq("admin", "scrub", "--output", "json").json
+        self.assertIsNotNone(whole["scrubbed"])
+        status = self.aq("admin", "status", "--output", "json").json
+        self.assertEqual(status["scrubbed"], whole["scrubbed"])
+        self.assertIsNotNone(status["next_scrub"])
+        self.assertEqual(status["damaged"], 0)
+
     def test_an_admin_port_that_is_none(self):
         ended = run([BIN / "aq", "--admin", self.node.address, "--timeout", "2s", "admin",
                      "status"])
@@ -471,6 +491,45 @@ class NodeLife(unittest.TestCase):
             stopped = run(aq_command(node, "admin", "shutdown", "--yes"))
             self.assertEqual(stopped.code, 0, stopped)
             self.assertEqual(node.wait(), 0, node.errors())
+        finally:
+            node.close()
+
+    def test_a_scrub_names_damage_and_the_rest_is_served(self):
+        node = Node("storage.segment-bytes=65536", "storage.preallocate-bytes=0",
+                    "storage.index-interval-bytes=1024", "topic.message-bytes-max=65536",
+                    "log.level=error")
+        try:
+            aq = lambda *words, **more: run(aq_command(node, *words), **more)
+            self.assertEqual(aq("topic", "create", "t").code, 0)
+            lines = "".join(f"{n:06d}{'.' * 1000}\n" for n in range(300))
+            sent = aq("produce", "t", "-X", "producer.batch_bytes=4KiB", input=lines)
+            self.assertEqual(sent.code, 0, sent)
+            topic_id = aq("topic", "describe", "t", "--output", "json").json["id"]
+            folder = pathlib.Path(node.data, "groups", topic_id, "0")
+            damaged = sorted(folder.glob("*.log"))[1]
+            with damaged.open("r+b") as file:
+                file.seek(20_000)
+                byte = file.read(1)[0]
+                file.seek(20_000)
+                file.write(bytes([byte ^ 8]))
+
+            found = aq("admin", "scrub", "--output", "json")
+            self.assertEqual(found.code, 65, found)
+            self.assertEqual(found.json["damaged"], 1)
+            self.assertEqual(found.json["damages"][0]["partition"], "t:0")
+            self.assertIn(damaged.name, found.json["damages"][0]["problem"])
+            self.assertIn(damaged.name, node.errors())
+            self.assertEqual(aq("admin", "status", "--output", "json").json["damaged"], 1)
+            held = aq("admin", "partitions", "--output", "json").json["partitions"]
+            self.assertIn(damaged.name, held[0]["damage"])
+            self.assertIsNone(held[0]["error"])
+
+            first = aq("consume", "t", "-n", 50, "-f", "%v\n")
+            self.assertEqual(first.code, 0, first)
+            self.assertEqual(len(first.out.splitlines()), 50)
+            last = aq("consume", "t", "-o", "200", "-n", 100, "-f", "%v\n")
+            self.assertEqual(len(last.out.splitlines()), 100)
+            self.assertEqual(aq("produce", "t", input="more\n").code, 0)
         finally:
             node.close()
 

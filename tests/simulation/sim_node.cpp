@@ -118,6 +118,17 @@ sim_node::sim_node(sim_machine& machine, options opts)
   control.log = component_logger("controller");
   control.ready = [ready = ready_](result<void> outcome) { ready->emplace(std::move(outcome)); };
   controller_ = spawn_controller(*system_, std::move(control));
+  scrubber_config scrub;
+  scrub.disk = machine.disk;
+  scrub.state = machine.kv;
+  scrub.env = machine.env;
+  scrub.directory = directory_;
+  scrub.board = board_;
+  scrub.log = component_logger("storage");
+  scrub.data_dir = "/data";
+  scrub.options = opts.scrub;
+  scrub.detached = false;
+  scrubber_ = spawn_scrubber(*system_, std::move(scrub));
 }
 
 sim_node::~sim_node() {
@@ -132,11 +143,13 @@ sim_node::~sim_node() {
     for (const auto& partition : topic->partitions)
       kill(partition->handle);
   kill(controller_);
+  kill(scrubber_);
   for (const auto& worker : services_->storage)
     kill(worker);
   for (const auto& reader : services_->readers)
     kill(reader);
   controller_ = nullptr;
+  scrubber_ = nullptr;
   directory_.reset();
   services_.reset();
   auto& schedule = coordinator(*system_);
@@ -287,6 +300,20 @@ answer<describe_outcome> sim_node::describe(const std::string& topic, std::int32
     caf::anon_send(handle, partition_call{describe_item{sink, 0}});
   settle();
   return sink->description;
+}
+
+answer<result<void>> sim_node::scrub(const std::string& topic, std::int32_t partition) {
+  auto to = open_answer<result<void>>();
+  caf::anon_send(scrubber_, scrub_request{scrub_start{topic, partition, [to](result<void> outcome) {
+                                                        to->emplace(outcome);
+                                                      }}});
+  settle();
+  return to;
+}
+
+void sim_node::stop_scrub() {
+  caf::anon_send(scrubber_, scrub_request{scrub_stop{[](const result<void>&) {}}});
+  settle();
 }
 
 // -- batches --------------------------------------------------------------------------------------

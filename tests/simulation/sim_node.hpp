@@ -4,6 +4,7 @@
 
 #include "actors/controller/controller.hpp"
 #include "actors/directory.hpp"
+#include "actors/scrub/scrubber.hpp"
 #include "actors/storage_pool/storage_worker.hpp"
 #include "tests/simulation/sim_environment.hpp"
 #include "tests/support/powered_kv.hpp"
@@ -51,6 +52,7 @@ public:
     std::uint64_t reserve_bytes = 0;
     storage::flush_mode flush = storage::flush_mode::commit;
     std::int32_t partitions_max = 10'000;
+    scrub_core::options scrub;
   };
 
   explicit sim_node(sim_machine& machine) : sim_node(machine, options{}) {}
@@ -87,6 +89,11 @@ public:
   answer<fetch_outcome> fetch(const std::string& topic, std::int32_t partition, std::int64_t offset,
                               bool wait = false);
 
+  /// As `scrub_start`; what was answered.
+  answer<result<void>> scrub(const std::string& topic = {}, std::int32_t partition = -1);
+  void stop_scrub();
+  [[nodiscard]] std::shared_ptr<const scrub_report> last_scrub() const { return board_->load(); }
+
   [[nodiscard]] topic_directory& directory() { return *directory_; }
 
 private:
@@ -106,6 +113,9 @@ private:
   bool stopped_ = false;
   controller_core::limits limits_;
   controller_actor controller_;
+  scrubber_actor scrubber_;
+  std::shared_ptr<scrub_board> board_ =
+      std::make_shared<scrub_board>(std::make_shared<const scrub_report>());
   std::shared_ptr<std::optional<result<void>>> ready_ =
       std::make_shared<std::optional<result<void>>>();
 };
