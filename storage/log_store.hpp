@@ -179,8 +179,8 @@ public:
   /// Call it from one store only, before groups are opened.
   result<std::size_t> finish_removals();
 
-  /// Now and then, once a second: rolls segments by age, records durable marks, closes idle files,
-  /// looks at the free space. `now` also becomes the time that new segments are stamped with.
+  /// Now and then, once a second: rolls segments by age, records durable marks, closes idle files, a
+  /// bounded number of them, looks at the free space. `now` also becomes the time that new segments are stamped with.
   maintenance_report maintain(timestamp_ms now);
   /// What the limits allow to delete: where the log would begin then. Never the active segment;
   /// nothing when there is nothing to delete.

@@ -6,6 +6,13 @@
 
 namespace aqueduct::storage {
 
+namespace {
+
+/// Files that one `maintain` closes: each may cost two syncs.
+constexpr std::uint32_t maintained_files_max = 32;
+
+} // namespace
+
 // -- trimming and removing
 // -------------------------------------------------------------------------
 
@@ -113,6 +120,9 @@ maintenance_report log_store::maintain(timestamp_ms now) {
   now_ = std::max(now_, now);
   maintenance_report report;
   for (auto& [id, group] : groups_) {
+    // Appends wait meanwhile. What is left is as good a moment later.
+    if (report.rolled + report.closed >= maintained_files_max)
+      break;
     auto& log = *group->log;
     if (log.is_poisoned())
       continue;

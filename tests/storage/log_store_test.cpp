@@ -469,6 +469,24 @@ TEST_SUITE("storage.log_store") {
     CHECK(point->first_index == 2);
   }
 
+  TEST_CASE("upkeep of many idle groups is spread, so that appends do not wait for all of it") {
+    node n;
+    n.logs->maintain(timestamp_ms(1));
+    for (std::int32_t i = 0; i < 100; ++i) {
+      const group_id group{uuid{{1, 2, 3}}, i};
+      begin(n, group);
+      CHECK_OK(n.flush_one(batch_of(group, records_run(1, 1))).status);
+    }
+    std::uint32_t closed = 0;
+    for (int i = 0; i < 10; ++i) {
+      const auto report = n.logs->maintain(timestamp_ms(5000 + i));
+      CHECK(report.closed <= 32);
+      closed += report.closed;
+    }
+    CHECK(closed == 100);
+    CHECK(n.logs->statistics().open_write_files == 0);
+  }
+
   TEST_CASE("upkeep rolls by age, marks what grew and closes what is idle") {
     node n;
     auto segments = small_segments(1 << 20);
