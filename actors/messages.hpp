@@ -73,8 +73,11 @@ struct group_members {
   std::uint64_t index = 0;
   raft::membership members;
 };
-/// Everything of the group is closed; the replica is gone.
-struct group_closed {};
+/// Everything of the group is closed; the replica is gone. An error: nobody can say what is
+/// durable, so the group must not be opened again before a restart.
+struct group_closed {
+  result<void> status;
+};
 struct group_event {
   std::variant<group_opened, group_proposed, group_refused, group_committed, group_leadership,
                group_failed, group_space, group_read_ready, group_members, group_closed>
@@ -142,7 +145,9 @@ struct replica_loaded {
   std::uint64_t id = 0;
   result<std::vector<storage::log_entry>> entries = unexpected(errc::internal, "not loaded");
 };
-struct replica_closed {};
+struct replica_closed {
+  result<void> status;
+};
 struct storage_event {
   std::variant<replica_opened, replica_appended, replica_loaded, replica_closed, group_space> what;
 };
@@ -179,10 +184,9 @@ struct log_time_found {
   result<std::optional<std::pair<std::int64_t, std::int64_t>>> found =
       unexpected(errc::internal, "not looked up");
 };
-struct log_described {
-  std::uint64_t token = 0;
-  std::int64_t size_bytes = 0;
-  std::int64_t oldest_ms = -1;
+struct log_probed {
+  /// The group never wrote anything on this disk.
+  bool is_new = false;
 };
 struct log_retention_found {
   std::int64_t offset = 0;
@@ -192,7 +196,9 @@ struct log_trimmed {
   std::uint64_t first_index = 0;
 };
 struct log_answer {
-  std::variant<log_read_done, log_time_found, log_described, log_retention_found, log_trimmed> what;
+  std::variant<log_read_done, log_time_found, log_description, log_probed, log_retention_found,
+               log_trimmed>
+      what;
 };
 
 /// Ticks of an earlier schedule are ignored.
@@ -251,11 +257,9 @@ struct storage_retention {
   retention_request request;
   log_client_actor from;
 };
-struct storage_describe {
+/// Looks for anything that a group that is not open may have written.
+struct storage_probe {
   group_id group;
-  std::uint64_t token = 0;
-  std::shared_ptr<storage::log_reader> log;
-  std::uint64_t commit_index = 0;
   log_client_actor from;
 };
 struct storage_configure {
@@ -281,9 +285,8 @@ struct storage_list {
   std::function<void(result<std::vector<group_id>>)> done;
 };
 struct storage_request {
-  std::variant<storage_open, storage_append, storage_write_state, storage_retention,
-               storage_describe, storage_configure, storage_close, storage_remove, storage_sync,
-               storage_list>
+  std::variant<storage_open, storage_append, storage_write_state, storage_retention, storage_probe,
+               storage_configure, storage_close, storage_remove, storage_sync, storage_list>
       what;
 };
 /// Write what is queued; sent by a storage actor to itself.
@@ -302,13 +305,18 @@ struct reader_find_time {
   time_request request;
   log_client_actor from;
 };
+struct reader_describe {
+  std::shared_ptr<storage::log_reader> log;
+  describe_request request;
+  log_client_actor from;
+};
 struct reader_load {
   std::shared_ptr<storage::log_reader> log;
   raft::load_request request;
   replica_actor from;
 };
 struct reader_request {
-  std::variant<reader_read, reader_find_time, reader_load> what;
+  std::variant<reader_read, reader_find_time, reader_describe, reader_load> what;
 };
 using reader_actor = caf::typed_actor<caf::reacts_to<reader_request>>;
 

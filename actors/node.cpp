@@ -142,6 +142,11 @@ struct node::impl {
     shared->election_timeout_ticks =
         ticks_of(settings().raft.election_timeout, settings().raft.tick);
     shared->heartbeat_ticks = ticks_of(settings().raft.heartbeat, settings().raft.tick);
+    shared->idle_timeout_ms = settings().partition.idle_timeout.count();
+    // A short timeout is worth looking at the time more often.
+    if (shared->idle_timeout_ms > 0)
+      shared->quiet_tick_ms =
+          std::clamp<std::int64_t>(shared->idle_timeout_ms / 4, shared->tick_ms, 30'000);
     services = std::move(shared);
   }
 

@@ -93,6 +93,13 @@ struct retention_settings {
   friend bool operator==(const retention_settings&, const retention_settings&) = default;
 };
 
+struct partition_settings {
+  /// 0: never.
+  std::chrono::milliseconds idle_timeout = std::chrono::minutes(10);
+
+  friend bool operator==(const partition_settings&, const partition_settings&) = default;
+};
+
 struct topic_settings {
   std::int32_t partitions_default = 1;
   bool auto_create = true;
@@ -172,6 +179,7 @@ struct node_config {
   discovery_settings discovery;
   storage_settings storage;
   retention_settings retention;
+  partition_settings partition;
   topic_settings topic;
   limit_settings limits;
   network_settings network;

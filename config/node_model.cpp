@@ -125,6 +125,12 @@ void add_storage(builder& model) {
 
 void add_topics_and_limits(builder& model) {
   model
+      .add(
+          "partition.idle-timeout", duration_kind{.max = 7 * day},
+          AQUEDUCT_FIELD(partition.idle_timeout),
+          "A partition that nobody writes, reads or subscribes to for so long closes its files and "
+          "gives back its memory; the next request opens it again. Describing it is no use. 0 "
+          "keeps every partition open that was ever used.")
       .add("topic.partitions-default", integer_kind{1, 10'000},
            AQUEDUCT_FIELD(topic.partitions_default),
            "Partitions of a topic that is created without saying how many.", reload::yes)

@@ -88,6 +88,30 @@ std::uint64_t log_reader::last_index() const {
              : std::max(view->segments.back()->last_index.load(), view->first_index - 1);
 }
 
+log_outline log_reader::outline() const {
+  const auto view = log_->view();
+  log_outline outline;
+  const log_segment* last = nullptr;
+  for (const auto& each : view->segments) {
+    // Segments without an entry have no bytes on the disk.
+    if (each->last_index < each->first_index)
+      continue;
+    if (last != nullptr && !outline.oldest_closed_ms) {
+      const auto newest = last->max_timestamp.load();
+      outline.oldest_closed_ms =
+          newest < 0 ? last->created.value : std::min(newest, each->created.value);
+      outline.oldest_closed_bytes = last->end;
+    }
+    outline.size_bytes += each->end;
+    last = each.get();
+  }
+  if (last != nullptr) {
+    outline.active_since_ms = last->created.value;
+    outline.active_newest_ms = last->max_timestamp;
+  }
+  return outline;
+}
+
 offset_t log_reader::start_offset() const {
   return log_->view()->start_offset;
 }

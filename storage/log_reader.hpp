@@ -45,6 +45,19 @@ struct time_found {
   timestamp_ms timestamp{};
 };
 
+/// A log from outside, at one moment.
+struct log_outline {
+  std::uint64_t size_bytes = 0;
+  /// Of the oldest closed segment: the time of its newest record, which is never after the segment
+  /// behind it was begun, and its size. Nothing if none is closed.
+  std::optional<std::int64_t> oldest_closed_ms;
+  std::uint64_t oldest_closed_bytes = 0;
+  /// Of the last segment: when it was begun, and the time of its newest record. Nothing if there is
+  /// no entry.
+  std::optional<std::int64_t> active_since_ms;
+  std::int64_t active_newest_ms = -1;
+};
+
 /// Thread-safe; any number of threads may share one. Outlives the log that it reads: then every
 /// call fails with unknown_partition.
 ///
@@ -74,6 +87,9 @@ public:
 
   /// The offset that the first record at or after entry `index` has or will have.
   [[nodiscard]] result<offset_t> offset_at(std::uint64_t index) const;
+
+  /// Without touching the disk.
+  [[nodiscard]] log_outline outline() const;
 
   [[nodiscard]] std::uint64_t first_index() const;
   /// `first_index` - 1 if the log is empty. Written, not necessarily durable.

@@ -86,6 +86,27 @@ bool log_store::is_open(const group_id& group) const {
   return find(group) != nullptr;
 }
 
+result<bool> log_store::has_traces(const group_id& group) const {
+  if (is_open(group))
+    return true;
+  const auto directory = disk_.exists(group_directory(options_.directory, group));
+  if (!directory || *directory)
+    return directory;
+  const auto hard = load_hard_state(store_, group);
+  if (!hard)
+    return hard.propagate();
+  if (*hard)
+    return true;
+  bool is_known = false;
+  const auto prefix = group_key(group);
+  const auto scanned = store_.scan(family::log_state, prefix, end_of_prefix(prefix),
+                                   [&](std::string_view, std::string_view) {
+                                     is_known = true;
+                                     return false;
+                                   });
+  return scanned ? result<bool>(is_known) : result<bool>(scanned.propagate());
+}
+
 void log_store::configure(const group_id& group, const segment_options& options) {
   if (auto* open = find(group))
     open->log->configure(options);

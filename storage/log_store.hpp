@@ -151,6 +151,9 @@ public:
   /// Changed settings of a group take effect at the next roll.
   void configure(const group_id& group, const segment_options& options);
   [[nodiscard]] bool is_open(const group_id& group) const;
+  /// Whether a group is open or ever wrote anything that is still here: then only `open` can tell
+  /// what it holds.
+  [[nodiscard]] result<bool> has_traces(const group_id& group) const;
 
   /// Writes everything that arrived, and answers for each batch in the order given. Batches of one
   /// group follow each other in that order; when one fails, those after it fail with it. A group
@@ -168,7 +171,8 @@ public:
   /// storage_failed; when segments go, the key-value state is flushed first, so the log never
   /// begins after what is durably applied.
   result<void> trim_prefix(const group_id& group, log_base base);
-  /// Closes the files, drops the memory. The readers go on reading what was there.
+  /// Makes durable what is not, closes the files, drops the memory. The readers go on reading what
+  /// was there. After an error the group must not be opened again before a restart.
   result<void> close(const group_id& group);
   /// Deletes groups for ever: files, indexes, hard state, and all keys of `partition_state` that
   /// begin with `group_prefix`. Idempotent; goes on after a crash when the group is opened or by
@@ -179,8 +183,9 @@ public:
   /// Call it from one store only, before groups are opened.
   result<std::size_t> finish_removals();
 
-  /// Now and then, once a second: rolls segments by age, records durable marks, closes idle files, a
-  /// bounded number of them, looks at the free space. `now` also becomes the time that new segments are stamped with.
+  /// Now and then, once a second: rolls segments by age, records durable marks, closes idle files,
+  /// a bounded number of them, looks at the free space. `now` also becomes the time that new
+  /// segments are stamped with.
   maintenance_report maintain(timestamp_ms now);
   /// What the limits allow to delete: where the log would begin then. Never the active segment;
   /// nothing when there is nothing to delete.

@@ -141,7 +141,10 @@ result<void> segment_log::ensure_active(const log_entry& next, timestamp_ms now)
     return begin_segment(now);
   const auto& active = segments_.back();
   const auto size = active.shared->end + entry_header_bytes + next.body.size();
-  if (!active.is_empty() && (roll_pending_ || size > options_.segment_bytes)) {
+  // A log that was closed for long did not get older with `roll`.
+  const bool is_old = options_.segment_age_ms >= 0 &&
+                      now.value - active.header.created.value >= options_.segment_age_ms;
+  if (!active.is_empty() && (roll_pending_ || is_old || size > options_.segment_bytes)) {
     if (auto closed = close_file(); !closed)
       return closed;
     return begin_segment(now);

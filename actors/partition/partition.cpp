@@ -1,5 +1,6 @@
 #include "actors/partition/partition.hpp"
 
+#include "actors/partition/partition_rest.hpp"
 #include "actors/reply_scope.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/invariant.hpp"
@@ -10,6 +11,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -20,6 +22,10 @@ namespace {
 // Keys of a partition in the key-value state, behind its group's prefix.
 constexpr std::string_view summary_key = "summary";
 constexpr std::string_view producer_key_prefix = "producer/";
+
+/// A sleeping partition looks at the clock at least so often while retention is to come: clocks
+/// are set.
+constexpr std::int64_t nap_ms_max = std::int64_t{6} * 3600 * 1000;
 
 std::string producer_key(std::int64_t producer) {
   std::string key(producer_key_prefix);
@@ -75,6 +81,8 @@ struct partition_state {
   void wake() {
     if (replica || failed || closing)
       return;
+    rest.reset();
+    ++tick_schedule;
     replica_config group;
     group.group = config.group;
     group.core = core_options_of(services());
@@ -148,6 +156,126 @@ struct partition_state {
                        partition_control{partition_tick{++tick_schedule}});
   }
 
+  // -- sleep -------------------------------------------------------------------------------------
+
+  [[nodiscard]] bool is_asleep() const { return !core && !replica && !failed && !closing; }
+
+  void note_use() { used_ms = services().env->steady_ms(); }
+
+  /// Only a group of one may close: others would miss its voice.
+  [[nodiscard]] bool may_sleep() const {
+    return services().idle_timeout_ms > 0 && is_alone && core && !failed && !closing &&
+           core->is_idle() && services().env->steady_ms() - used_ms >= idle_for_ms;
+  }
+
+  /// The log tells what to remember of it; what it tells is the last thing before sleep.
+  void think_of_sleep() {
+    if (may_sleep())
+      self->send(services().reader_of(config.group),
+                 reader_request{reader_describe{log, core->look_at_log(), log_client_actor(self)}});
+  }
+
+  void fall_asleep(const log_description& found) {
+    if (!may_sleep() || core->log_start() != found.log_start)
+      return;
+    partition_effects effects;
+    core->persist_now(effects);
+    if (effects.persist)
+      persist(*effects.persist);
+    rest = partition_rest{services().node,        core->epoch(),   core->log_start(),
+                          core->high_watermark(), found.oldest_ms, found.log};
+    core.reset();
+    log.reset();
+    tick = tick_pace::none;
+    ++tick_schedule;
+    self->send(replica, replica_request{replica_stop{}});
+  }
+
+  /// Somebody asked while the group was being closed, or retention is to come.
+  void after_closing() {
+    accepts_writes = true;
+    if (!waiting.empty())
+      wake();
+    else
+      plan_retention();
+  }
+
+  void plan_retention() {
+    if (!is_asleep() || !rest)
+      return;
+    const auto due = rest->retention_due(config.topic);
+    if (!due)
+      return;
+    // Those that become due together do not all wake at once.
+    const auto spread = static_cast<std::int64_t>(
+        services().env->random() % static_cast<std::uint64_t>(services().quiet_tick_ms + 1));
+    const auto wait = std::clamp<std::int64_t>(*due - now_ms(), 0, nap_ms_max) + spread;
+    self->delayed_send(self, std::chrono::milliseconds(wait),
+                       partition_control{partition_tick{++tick_schedule}});
+  }
+
+  void look_at_retention() {
+    if (!is_asleep() || !rest)
+      return;
+    const auto due = rest->retention_due(config.topic);
+    if (due && *due <= now_ms())
+      wake();
+    else
+      plan_retention();
+  }
+
+  /// Answers what needs no open group, also while it is being closed. True if nothing is left to
+  /// do.
+  [[nodiscard]] bool answer_asleep(partition_call& call) {
+    if (core || failed || closing || !waiting.empty() || (replica && !rest))
+      return false;
+    auto* asked = std::get_if<describe_item>(&call.what);
+    if (asked != nullptr && rest) {
+      asked->sink->described(asked->slot, rest->describe());
+      return true;
+    }
+    if (asked != nullptr) {
+      probe(std::move(*asked));
+      return true;
+    }
+    if (const auto* offset = std::get_if<offset_item>(&call.what); offset != nullptr && rest) {
+      auto outcome = rest->find_offset(offset->timestamp_ms);
+      if (outcome)
+        offset->sink->found_offset(offset->slot, std::move(*outcome));
+      return outcome.has_value();
+    }
+    // Nothing is there that could be given up.
+    return std::holds_alternative<cancel_fetch>(call.what) ||
+           std::holds_alternative<cancel_subscription>(call.what) ||
+           std::holds_alternative<credit_subscription>(call.what);
+  }
+
+  /// A partition that never woke may never have written anything: then that is the answer.
+  void probe(describe_item item) {
+    probing.push_back(std::move(item));
+    if (probing.size() == 1)
+      self->send(services().storage_of(config.group),
+                 storage_request{storage_probe{config.group, log_client_actor(self)}});
+  }
+
+  void handle(log_probed& found) {
+    if (found.is_new && is_asleep() && config.founders.voters.size() == 1) {
+      rest.emplace();
+      rest->node = services().node;
+    }
+    for (auto& item : std::exchange(probing, {})) {
+      partition_call call{std::move(item)};
+      if (rest && answer_asleep(call))
+        continue;
+      with_core([asked = std::get<describe_item>(std::move(call.what))](
+                    partition_core& opened, partition_effects& out) mutable {
+        opened.describe(std::move(asked), out);
+      });
+    }
+  }
+
+  void ask(partition_call& call);
+
   // -- the Raft group ----------------------------------------------------------------------------
 
   void handle(group_opened& opened) {
@@ -157,6 +285,11 @@ struct partition_state {
       return;
     }
     log = opened.log;
+    note_use();
+    idle_for_ms =
+        services().idle_timeout_ms +
+        static_cast<std::int64_t>(services().env->random() %
+                                  static_cast<std::uint64_t>(services().idle_timeout_ms / 4 + 1));
     core.emplace(core_options(), std::move(*state));
     core->accept_writes(accepts_writes);
     run_waiting();
@@ -196,7 +329,9 @@ struct partition_state {
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
   void handle(group_read_ready&) {}
-  void handle(group_members&) {}
+  void handle(group_members& news) {
+    is_alone = news.members == raft::membership{{services().replica}, {}};
+  }
 
   void handle(group_space& news) {
     accepts_writes = news.accepts_writes;
@@ -204,9 +339,14 @@ struct partition_state {
       core->accept_writes(accepts_writes);
   }
 
-  void handle(group_closed&) {
+  void handle(group_closed& news) {
     replica = nullptr;
-    finish_closing();
+    if (!news.status && !failed)
+      fail(news.status.error());
+    if (closing)
+      finish_closing();
+    else if (!failed)
+      after_closing();
   }
 
   // -- storage -----------------------------------------------------------------------------------
@@ -224,9 +364,12 @@ struct partition_state {
       core->time_found(done.token, std::move(done.found));
   }
 
-  void handle(log_described& done) {
-    if (core)
-      core->log_described(done.token, done.size_bytes, done.oldest_ms);
+  void handle(log_description& found) {
+    if (!core)
+      return;
+    core->log_described(found);
+    if (found.token == 0)
+      fall_asleep(found);
   }
 
   void handle(log_retention_found& done) {
@@ -245,12 +388,17 @@ struct partition_state {
   // -- control -----------------------------------------------------------------------------------
 
   void handle(partition_tick& due) {
-    if (!core || closing || due.schedule != tick_schedule)
+    if (closing || due.schedule != tick_schedule)
       return;
+    if (!core) {
+      look_at_retention();
+      return;
+    }
     tick = tick_pace::none;
     partition_effects effects;
     core->tick(services().env->steady_ms(), now_ms(), effects);
     perform(std::move(effects));
+    think_of_sleep();
   }
 
   void handle(partition_configure& change) {
@@ -261,6 +409,7 @@ struct partition_state {
       self->send(services().storage_of(config.group),
                  storage_request{storage_configure{config.group, change.topic.segment_bytes,
                                                    change.topic.segment_age.count()}});
+    plan_retention();
   }
 
   void handle(partition_wake&) { wake(); }
@@ -308,9 +457,8 @@ struct partition_state {
       self->send(services().reader_of(config.group),
                  reader_request{reader_find_time{log, lookup, log_client_actor(self)}});
     for (auto& question : effects.describes)
-      self->send(services().storage_of(config.group),
-                 storage_request{storage_describe{config.group, question.token, log,
-                                                  core->applied_index(), log_client_actor(self)}});
+      self->send(services().reader_of(config.group),
+                 reader_request{reader_describe{log, question, log_client_actor(self)}});
     if (effects.retention)
       self->send(services().storage_of(config.group),
                  storage_request{
@@ -363,6 +511,15 @@ struct partition_state {
   std::uint64_t tick_schedule = 0;
   std::optional<error> failed;
   std::optional<partition_stop> closing;
+  /// What is known of it asleep, and while the group is being closed; nothing if it never woke.
+  std::optional<partition_rest> rest;
+  /// Descriptions that wait for `log_probed`.
+  std::vector<describe_item> probing;
+  /// Steady time at which somebody last used it; looking at it is no use.
+  std::int64_t used_ms = 0;
+  std::int64_t idle_for_ms = 0;
+  /// The group has no other member.
+  bool is_alone = false;
   /// Questions that came before the group was open.
   std::vector<std::function<void(partition_core&, partition_effects&)>> waiting;
 };
@@ -382,6 +539,23 @@ struct call_dispatch {
   void operator()(trim_item& item) const { core.trim(std::move(item), out); }
 };
 
+/// Whether a question keeps a partition awake. Monitors describe all partitions again and again.
+bool is_use(const partition_call& call) {
+  return !std::holds_alternative<describe_item>(call.what) &&
+         !std::holds_alternative<cancel_fetch>(call.what) &&
+         !std::holds_alternative<cancel_subscription>(call.what);
+}
+
+void partition_state::ask(partition_call& call) {
+  if (answer_asleep(call))
+    return;
+  if (is_use(call))
+    note_use();
+  with_core([what = std::move(call.what)](partition_core& opened, partition_effects& out) mutable {
+    std::visit(call_dispatch{opened, out}, what);
+  });
+}
+
 partition_actor::behavior_type partition(partition_actor::stateful_pointer<partition_state> self,
                                          partition_config config) {
   self->state.begin(self, std::move(config));
@@ -398,20 +572,14 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
   return {
       [=](produce_message& message) {
         guarded([&] {
+          state->note_use();
           state->with_core([state, items = std::move(message.items)](
                                partition_core& core, partition_effects& out) mutable {
             core.produce(std::move(items), state->now_ms(), out);
           });
         });
       },
-      [=](partition_call& call) {
-        guarded([&] {
-          state->with_core(
-              [what = std::move(call.what)](partition_core& core, partition_effects& out) mutable {
-                std::visit(call_dispatch{core, out}, what);
-              });
-        });
-      },
+      [=](partition_call& call) { guarded([&] { state->ask(call); }); },
       [=](log_answer& answer) {
         guarded([&] { std::visit([state](auto& what) { state->handle(what); }, answer.what); });
       },

@@ -1,7 +1,10 @@
-// THE PARTITION actor: the shell of one `partition_core`. It sleeps without a replica, an open file
-// or a timer until somebody asks for the partition; then it opens the group and stays awake.
+// THE PARTITION actor: the shell of one `partition_core`. It sleeps without a replica or an open
+// file until somebody asks for the partition; then it opens the group, and closes it again when
+// nobody used it for a while. Asleep it has a timer only if retention may have something to do.
 //
-//   asleep --any question, wake--> opening --group_opened--> running --stop--> closing --> gone
+//            <------------- group_closed -------------- falling asleep
+//   asleep --question, wake--> opening --group_opened--> running --idle--^
+//      \------------------------\--------------------------\--stop--> closing --> gone
 #pragma once
 
 #include "actors/directory.hpp"
@@ -30,6 +33,9 @@ struct partition_services {
   std::uint32_t heartbeat_ticks = 3;
   std::int64_t tick_ms = 1000;
   std::int64_t quiet_tick_ms = 30'000;
+  /// A partition that nobody used for so long goes to sleep; each waits up to a quarter longer, at
+  /// random, so that many do not close at once. 0: never.
+  std::int64_t idle_timeout_ms = 0;
 
   [[nodiscard]] const storage_actor& storage_of(const group_id& group) const;
   [[nodiscard]] const reader_actor& reader_of(const group_id& group) const;

@@ -17,6 +17,9 @@ partition_core::partition_core(options opts, restored_state state)
       next_offset_(state.summary.high_watermark) {
   for (auto& [producer, entry] : state.producers)
     producers_.restore(producer, std::move(entry));
+  // Files of before may have been left by a stop between the trim and their removal.
+  if (log_start_ > 0)
+    trim_before_ = log_start_;
 }
 
 // -- leadership -----------------------------------------------------------------------------------
@@ -256,6 +259,12 @@ void partition_core::persist_now(partition_effects& out) {
   out.persist = std::move(request);
   unpersisted_bytes_ = 0;
   state_changed_ = false;
+}
+
+bool partition_core::is_idle() const {
+  return ready_ && pending_.empty() && abandoned_ == 0 && parked_.empty() && waiters_.empty() &&
+         subscribers_.empty() && disk_reads_.empty() && time_lookups_.empty() &&
+         describe_lookups_.empty();
 }
 
 void partition_core::expire_waiters(std::int64_t steady_ms) {

@@ -13,6 +13,7 @@
 #include "actors/partition/tail_cache.hpp"
 #include "config/topic_config.hpp"
 #include "raft/types.hpp"
+#include "storage/log_reader.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -47,6 +48,19 @@ struct time_request {
 /// Answered by `partition_core::log_described`.
 struct describe_request {
   std::uint64_t token = 0;
+  std::uint64_t commit_index = 0;
+  std::int64_t log_start = 0;
+  /// The time of the record at `log_start`, where it is known already; -1 if there is none.
+  std::optional<std::int64_t> oldest_ms;
+};
+/// What a look at the log brought.
+struct log_description {
+  std::uint64_t token = 0;
+  /// As in the request.
+  std::int64_t log_start = 0;
+  storage::log_outline log;
+  /// -1: there is no record, or it cannot be read.
+  std::int64_t oldest_ms = -1;
 };
 /// Answered by `partition_core::retention_found`.
 struct retention_request {
@@ -125,7 +139,9 @@ public:
   void read_done(std::uint64_t token, result<read_answer> answer, partition_effects& out);
   void time_found(std::uint64_t token,
                   result<std::optional<std::pair<std::int64_t, std::int64_t>>> offset_and_time);
-  void log_described(std::uint64_t token, std::int64_t size_bytes, std::int64_t oldest_ms);
+  void log_described(const log_description& found);
+  /// A look at the log that answers no question; its token is 0.
+  [[nodiscard]] describe_request look_at_log() const;
   /// Records before `offset` are past their retention.
   void retention_found(std::int64_t offset, partition_effects& out);
 
@@ -164,7 +180,10 @@ public:
   [[nodiscard]] bool is_ready() const { return ready_; }
   /// Nothing waits for a tick but retention and other things that have time.
   [[nodiscard]] bool is_quiet() const { return pending_.empty() && !state_changed_; }
+  /// Nobody waits for anything, and nothing is under way: the group could be closed.
+  [[nodiscard]] bool is_idle() const;
   [[nodiscard]] std::uint64_t applied_index() const { return applied_index_; }
+  [[nodiscard]] std::int32_t epoch() const { return static_cast<std::int32_t>(term_); }
   [[nodiscard]] std::size_t pending() const { return pending_.size(); }
   [[nodiscard]] std::size_t waiters() const { return waiters_.size(); }
   [[nodiscard]] std::size_t subscribers() const { return subscribers_.size(); }
@@ -285,6 +304,10 @@ private:
   std::unordered_map<std::uint64_t, offset_item> time_lookups_;
   std::unordered_map<std::uint64_t, describe_item> describe_lookups_;
   std::uint64_t next_token_ = 1;
+
+  /// The time of the record at offset `oldest_of_`, which was the log start; -1: none is known.
+  std::int64_t oldest_of_ = -1;
+  std::int64_t oldest_ms_ = -1;
 
   std::uint64_t unpersisted_bytes_ = 0;
   bool state_changed_ = false;

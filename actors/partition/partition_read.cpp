@@ -314,6 +314,17 @@ void partition_core::time_found(
   item.sink->found_offset(item.slot, std::move(outcome));
 }
 
+describe_request partition_core::look_at_log() const {
+  describe_request request;
+  request.commit_index = applied_index_;
+  request.log_start = log_start_;
+  if (log_start_ == high_watermark_)
+    request.oldest_ms = -1;
+  else if (oldest_of_ == log_start_)
+    request.oldest_ms = oldest_ms_;
+  return request;
+}
+
 void partition_core::describe(describe_item item, partition_effects& out) {
   if (undecided()) {
     parked_.push_back(std::move(item));
@@ -327,13 +338,17 @@ void partition_core::describe(describe_item item, partition_effects& out) {
     return;
   }
   const auto token = next_token_++;
-  out.describes.push_back({token});
+  out.describes.push_back(look_at_log());
+  out.describes.back().token = token;
   describe_lookups_.emplace(token, std::move(item));
 }
 
-void partition_core::log_described(std::uint64_t token, std::int64_t size_bytes,
-                                   std::int64_t oldest_ms) {
-  const auto it = describe_lookups_.find(token);
+void partition_core::log_described(const log_description& found) {
+  if (found.oldest_ms >= 0) {
+    oldest_of_ = found.log_start;
+    oldest_ms_ = found.oldest_ms;
+  }
+  const auto it = describe_lookups_.find(found.token);
   if (it == describe_lookups_.end())
     return;
   const auto item = std::move(it->second);
@@ -344,8 +359,8 @@ void partition_core::log_described(std::uint64_t token, std::int64_t size_bytes,
   outcome.log_start = log_start_;
   outcome.high_watermark = high_watermark_;
   outcome.last_stable = high_watermark_;
-  outcome.size_bytes = size_bytes;
-  outcome.oldest_ms = log_start_ == high_watermark_ ? -1 : oldest_ms;
+  outcome.size_bytes = static_cast<std::int64_t>(found.log.size_bytes);
+  outcome.oldest_ms = log_start_ == high_watermark_ ? -1 : found.oldest_ms;
   item.sink->described(item.slot, std::move(outcome));
 }
 

@@ -178,8 +178,8 @@ struct replica_state {
       fail(loaded.entries.error());
   }
 
-  void handle(replica_closed&) {
-    notify(group_closed{});
+  void handle(replica_closed& closed) {
+    notify(group_closed{std::move(closed.status)});
     self->quit();
   }
 

@@ -1,5 +1,7 @@
 #include "actors/storage_pool/storage_worker.hpp"
 
+#include "protocol/record_reader.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
@@ -100,14 +102,10 @@ struct storage_worker_state {
       self->send(request.from, log_answer{log_retention_found{point->first_offset.value}});
   }
 
-  void handle(storage_describe& request) {
-    log_described answer;
-    answer.token = request.token;
-    answer.size_bytes = static_cast<std::int64_t>(store->size_bytes(request.group));
-    const auto oldest = request.log->find_time(timestamp_ms(0), request.commit_index + 1);
-    if (oldest && *oldest)
-      answer.oldest_ms = (*oldest)->timestamp.value;
-    self->send(request.from, log_answer{answer});
+  void handle(storage_probe& request) {
+    const auto left = store->has_traces(request.group);
+    // Who cannot be sure opens the group and sees.
+    self->send(request.from, log_answer{log_probed{left && !*left}});
   }
 
   void handle(storage_configure& request) {
@@ -117,9 +115,9 @@ struct storage_worker_state {
   void handle(storage_close& request) {
     flush();
     fail_stuck(request.group, {errc::shutting_down, "the group was closed"});
-    (void)store->close(request.group);
+    auto closed = store->close(request.group);
     owners.erase(request.group);
-    self->send(request.from, storage_event{replica_closed{}});
+    self->send(request.from, storage_event{replica_closed{std::move(closed)}});
   }
 
   void handle(storage_remove& request) {
@@ -294,6 +292,24 @@ storage_worker(storage_actor::stateful_pointer<storage_worker_state> self,
   };
 }
 
+/// The time of the record at the log start; -1 if it cannot be read.
+std::int64_t time_of_first(const storage::log_reader& log, const describe_request& request) {
+  storage::records_request wanted;
+  wanted.from = offset_t(request.log_start);
+  wanted.end_index = request.commit_index + 1;
+  wanted.bytes_max = 1;
+  const auto read = log.read_records(wanted);
+  if (!read || read->batches.empty())
+    return -1;
+  const auto whole = read->batches.flatten();
+  protocol::record_reader records;
+  records.open(protocol::batch_view(whole.bytes()));
+  for (protocol::record_view record; records.next(record);)
+    if (record.offset >= wanted.from)
+      return record.timestamp.value;
+  return -1;
+}
+
 reader_actor::behavior_type reader(reader_actor::pointer self, int) {
   struct answering {
     reader_actor::pointer self;
@@ -326,6 +342,16 @@ reader_actor::behavior_type reader(reader_actor::pointer self, int) {
       else
         done.found = place();
       self->send(what.from, log_answer{std::move(done)});
+    }
+
+    void operator()(reader_describe& what) const {
+      log_description done;
+      done.token = what.request.token;
+      done.log_start = what.request.log_start;
+      done.log = what.log->outline();
+      done.oldest_ms =
+          what.request.oldest_ms ? *what.request.oldest_ms : time_of_first(*what.log, what.request);
+      self->send(what.from, log_answer{done});
     }
 
     void operator()(reader_load& what) const {

@@ -105,6 +105,9 @@ sim_node::sim_node(sim_machine& machine, options opts)
   services->log = component_logger("partition");
   services->raft_log = component_logger("raft");
   services->cache = std::make_shared<cache_budget>(4096);
+  services->idle_timeout_ms = opts.idle_timeout_ms;
+  if (opts.idle_timeout_ms > 0)
+    services->quiet_tick_ms = 1000;
   services_ = services;
   controller_config control;
   control.services = services_;
@@ -177,6 +180,17 @@ void sim_node::run_for(std::int64_t ms) {
     schedule.advance_time(std::chrono::milliseconds(1));
     schedule.run();
   }
+}
+
+void sim_node::run_part(std::size_t messages) {
+  auto& schedule = coordinator(*system_);
+  machine_.advance(1);
+  schedule.advance_time(std::chrono::milliseconds(1));
+  schedule.run(messages);
+}
+
+std::size_t sim_node::actor_count() const {
+  return system_->registry().running();
 }
 
 void sim_node::stop() {

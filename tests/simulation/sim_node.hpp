@@ -53,6 +53,8 @@ public:
     storage::flush_mode flush = storage::flush_mode::commit;
     std::int32_t partitions_max = 10'000;
     scrub_core::options scrub;
+    /// As `partition_services`; 0 is never.
+    std::int64_t idle_timeout_ms = 0;
   };
 
   explicit sim_node(sim_machine& machine) : sim_node(machine, options{}) {}
@@ -64,6 +66,10 @@ public:
   void settle();
   /// Lets time pass in steps of a millisecond, running everything that becomes due.
   void run_for(std::int64_t ms);
+  /// Lets a millisecond pass, and runs so many of the messages that are due, no more.
+  void run_part(std::size_t messages);
+  /// Actors that live: a partition that sleeps has one less than one that is awake.
+  [[nodiscard]] std::size_t actor_count() const;
   [[nodiscard]] bool is_ready() const { return ready_ && ready_->has_value(); }
   /// Stops cleanly; the actors are gone afterwards.
   void stop();

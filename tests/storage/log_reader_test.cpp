@@ -181,6 +181,31 @@ TEST_SUITE("storage.log_reader") {
     CHECK(host.files.counts().reads <= before + 4);
   }
 
+  TEST_CASE("an outline tells the size of a log and how old it is, without the disk") {
+    machine host;
+    const auto log = open_log(host, small_segments());
+    const auto reader = host.reader_of(*log);
+    CHECK(reader.outline().size_bytes == 0);
+    CHECK_FALSE(reader.outline().active_since_ms);
+    REQUIRE_OK(log->append(records_run(1, 2), timestamp_ms(500)));
+    CHECK(reader.outline().active_since_ms == 500);
+    CHECK(reader.outline().active_newest_ms == 1010);
+    CHECK_FALSE(reader.outline().oldest_closed_ms);
+    CHECK(reader.outline().size_bytes == log->size_bytes());
+    REQUIRE_OK(log->append(records_run(3, 40, 2), timestamp_ms(900)));
+    const auto segments = log->segments();
+    REQUIRE(segments.size() > 2);
+    const auto reads = host.files.counts().reads;
+    const auto outline = reader.outline();
+    CHECK(host.files.counts().reads == reads);
+    CHECK(outline.size_bytes == log->size_bytes());
+    // No younger than the segment behind it, whatever its producer said.
+    CHECK(outline.oldest_closed_ms == 900);
+    CHECK(outline.oldest_closed_bytes == segments.front().bytes);
+    CHECK(outline.active_since_ms == 900);
+    CHECK(outline.active_newest_ms == segments.back().max_timestamp.value);
+  }
+
   TEST_CASE("damage on the way is reported with its place, the rest stays readable") {
     machine host;
     const auto log = open_log(host, small_segments(1 << 20));

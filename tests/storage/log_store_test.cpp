@@ -487,6 +487,44 @@ TEST_SUITE("storage.log_store") {
     CHECK(n.logs->statistics().open_write_files == 0);
   }
 
+  TEST_CASE("a log that is old when it is opened again goes on in a new segment") {
+    node n;
+    auto segments = small_segments(1 << 20);
+    segments.segment_age_ms = 5000;
+    n.logs->maintain(timestamp_ms(10'000));
+    n.open(group_a, segments);
+    CHECK_OK(n.flush_one(vote(group_a, 9)).status);
+    CHECK_OK(n.flush_one(batch_of(group_a, records_run(1, 2))).status);
+    CHECK_OK(n.logs->close(group_a));
+    n.logs->maintain(timestamp_ms(14'999));
+    n.open(group_a, segments);
+    CHECK_OK(n.flush_one(batch_of(group_a, records_run(3, 3, 2))).status);
+    CHECK(n.logs->segments(group_a).size() == 1);
+    CHECK_OK(n.logs->close(group_a));
+    n.logs->maintain(timestamp_ms(15'000));
+    n.open(group_a, segments);
+    CHECK_OK(n.flush_one(batch_of(group_a, records_run(4, 4, 3))).status);
+    CHECK(n.logs->segments(group_a).size() == 2);
+  }
+
+  TEST_CASE("a group without traces never wrote anything, whatever is left of others") {
+    node n;
+    CHECK_FALSE(*n.logs->has_traces(group_a));
+    begin(n, group_a);
+    CHECK(*n.logs->has_traces(group_a));
+    CHECK_OK(n.logs->close(group_a));
+    CHECK(*n.logs->has_traces(group_a));
+    CHECK_FALSE(*n.logs->has_traces(group_b));
+    SUBCASE("the hard state alone is one") {
+      REQUIRE_OK(n.host.files.remove_tree(group_directory("data", group_a)));
+      CHECK(*n.logs->has_traces(group_a));
+    }
+    SUBCASE("a removal leaves none") {
+      REQUIRE_OK(n.logs->remove(group_a));
+      CHECK_FALSE(*n.logs->has_traces(group_a));
+    }
+  }
+
   TEST_CASE("upkeep rolls by age, marks what grew and closes what is idle") {
     node n;
     auto segments = small_segments(1 << 20);
