@@ -1,6 +1,8 @@
 #include "actors/network/native_admin_calls.hpp"
 
 #include "actors/calls.hpp"
+#include "actors/controller/controller_core.hpp"
+#include "actors/network/topic_lookup.hpp"
 #include "config/topic_config.hpp"
 
 #include <caf/send.hpp>
@@ -9,6 +11,8 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <vector>
 
 namespace aqueduct::actors::network {
@@ -16,29 +20,6 @@ namespace aqueduct::actors::network {
 namespace {
 
 using protocol::frame_header;
-
-error no_such_topic(const std::string& name) {
-  return {errc::unknown_topic, "there is no topic '" + name + "'"};
-}
-
-error no_such_partition(const topic_route& topic) {
-  return {errc::unknown_partition, "topic '" + topic.record.name + "' has partitions 0 to " +
-                                       std::to_string(topic.partitions.size() - 1)};
-}
-
-/// The partition's route if this node can answer for it; else why not, and who can.
-result<std::shared_ptr<partition_route>>
-find_partition(const topic_route* topic, const std::string& name, std::int32_t partition) {
-  if (topic == nullptr)
-    return unexpected(no_such_topic(name));
-  const auto number = static_cast<std::size_t>(partition);
-  if (partition < 0 || number >= topic->partitions.size())
-    return unexpected(no_such_partition(*topic));
-  const auto& route = topic->partitions[number];
-  if (!route->handle)
-    return unexpected(errc::not_leader, "another broker leads the partition");
-  return route;
-}
 
 /// A call whose answer needs one outcome per slot.
 class gathered_call : public native_call {
@@ -91,7 +72,10 @@ protocol::metadata_response build_metadata(const front_services& node,
       response.topics.push_back(describe_route(*topic));
     return response;
   }
+  std::set<std::string_view> seen;
   for (const auto& name : *message.topics) {
+    if (!seen.insert(name).second)
+      continue;
     if (const auto topic = node.directory->find(name)) {
       response.topics.push_back(describe_route(*topic));
       continue;
@@ -166,18 +150,18 @@ private:
 
 void serve(const native_request& request, const front_services& node,
            protocol::metadata_request message) {
-  std::vector<std::string> missing;
+  std::set<std::string> missing;
   if (message.auto_create && node.live->auto_create && message.topics)
     for (const auto& name : *message.topics)
       if (!node.directory->find(name) && check_topic_name(name))
-        missing.push_back(name);
+        missing.insert(name);
   if (missing.empty()) {
     native_call(request.client, request.header, request.frame_bytes)
         .respond(build_metadata(node, message));
     return;
   }
-  const auto call =
-      std::make_shared<metadata_call>(request, node, std::move(message), std::move(missing));
+  const auto call = std::make_shared<metadata_call>(
+      request, node, std::move(message), std::vector<std::string>(missing.begin(), missing.end()));
   call->start(call);
 }
 
@@ -347,19 +331,20 @@ public:
     std::vector<question> questions;
     for (std::size_t t = 0; t < message.topics.size(); ++t) {
       const auto& topic = message.topics[t];
-      const auto route = node.directory->find(topic.name);
+      topic_lookup lookup(*node.directory, topic.name);
       for (std::size_t p = 0; p < topic.partitions.size(); ++p) {
         auto& row = response_.topics[t].partitions[p];
         row.partition = topic.partitions[p].partition;
-        const auto found = find_partition(route.get(), topic.name, row.partition);
-        if (!found) {
-          row.error = found.error().code;
-          row.message = found.error().message;
+        auto found = lookup.partition(row.partition);
+        if (!found.route) {
+          row.error = found.why.code;
+          row.message = std::move(found.why.message);
+          row.leader = found.leader;
           continue;
         }
         row.error = errc::shutting_down;
         slots_.push_back(&row);
-        questions.push_back({*found, topic.partitions[p].timestamp_ms});
+        questions.push_back({std::move(found.route), topic.partitions[p].timestamp_ms});
       }
     }
     expect(questions.size());
@@ -396,21 +381,22 @@ public:
 
   void start(const front_services& node, const protocol::delete_records_request& message,
              const std::shared_ptr<delete_records_call>& self) {
-    const auto topic = node.directory->find(message.topic);
+    topic_lookup lookup(*node.directory, message.topic);
     const auto deadline = node.env->steady_ms() + std::max(message.timeout_ms, 1);
     std::vector<std::pair<std::shared_ptr<partition_route>, trim_item>> questions;
     response_.partitions.resize(message.partitions.size());
     for (std::uint32_t i = 0; i < message.partitions.size(); ++i) {
       auto& row = response_.partitions[i];
       row.partition = message.partitions[i].partition;
-      const auto found = find_partition(topic.get(), message.topic, row.partition);
-      if (!found) {
-        row.error = found.error().code;
-        row.message = found.error().message;
+      auto found = lookup.partition(row.partition);
+      if (!found.route) {
+        row.error = found.why.code;
+        row.message = std::move(found.why.message);
+        row.leader = found.leader;
         continue;
       }
       row.error = errc::shutting_down;
-      questions.emplace_back(*found,
+      questions.emplace_back(std::move(found.route),
                              trim_item{self, i, message.partitions[i].before_offset, deadline});
     }
     expect(questions.size());

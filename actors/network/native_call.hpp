@@ -13,6 +13,20 @@
 
 namespace aqueduct::actors::network {
 
+/// Most bytes of a sentence that answers a request as a whole: what it quotes came from the client.
+inline constexpr std::size_t sentence_bytes_max = 1000;
+
+/// `sentence`, without what goes beyond the most that is sent. No character is cut in two.
+[[nodiscard]] inline std::string cut_sentence(std::string sentence) {
+  if (sentence.size() <= sentence_bytes_max)
+    return sentence;
+  auto size = sentence_bytes_max;
+  while (size > 0 && (static_cast<unsigned char>(sentence[size]) & 0xc0u) == 0x80u)
+    --size;
+  sentence.resize(size);
+  return sentence + "...";
+}
+
 class native_call {
 public:
   /// `frame_bytes` were charged to the connection for this request.
@@ -39,7 +53,8 @@ public:
     if (answered_.exchange(true))
       return;
     protocol::error_response response;
-    response.message = why.message.empty() ? std::string(describe(why.code).meaning) : why.message;
+    response.message =
+        cut_sentence(why.message.empty() ? std::string(describe(why.code).meaning) : why.message);
     response.retriable = is_retriable(why.code);
     send(protocol::encode_frame(response_header(why.code), response));
   }

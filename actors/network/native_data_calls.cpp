@@ -1,5 +1,6 @@
 #include "actors/network/native_data_calls.hpp"
 
+#include "actors/network/topic_lookup.hpp"
 #include "protocol/record_batch.hpp"
 
 #include <caf/send.hpp>
@@ -89,7 +90,7 @@ void fetch_call::start(const topic_directory& directory) {
   }
   for (std::size_t t = 0; t < request_.topics.size(); ++t) {
     const auto& topic = request_.topics[t];
-    const auto route = directory.find(topic.name);
+    topic_lookup lookup(directory, topic.name);
     for (std::size_t p = 0; p < topic.partitions.size(); ++p) {
       const auto& asked = topic.partitions[p];
       auto& result = response_.topics[t].partitions[p];
@@ -97,20 +98,14 @@ void fetch_call::start(const topic_directory& directory) {
       slot_state slot;
       slot.asked = asked;
       slot.result = &result;
-      const auto number = static_cast<std::size_t>(asked.partition);
-      if (!route) {
-        result.error = errc::unknown_topic;
-        result.message = "there is no topic '" + topic.name + "'";
-      } else if (asked.partition < 0 || number >= route->partitions.size()) {
-        result.error = errc::unknown_partition;
-        result.message = "topic '" + topic.name + "' has partitions 0 to " +
-                         std::to_string(route->partitions.size() - 1);
-      } else if (!route->partitions[number]->handle) {
-        result.error = errc::not_leader;
-        result.leader = route->partitions[number]->leader;
-      } else {
-        slot.route = route->partitions[number];
+      auto found = lookup.partition(asked.partition);
+      slot.route = std::move(found.route);
+      if (slot.route) {
         ++unanswered_;
+      } else {
+        result.error = found.why.code;
+        result.message = std::move(found.why.message);
+        result.leader = found.leader;
       }
       slot.answered = slot.route == nullptr;
       any_error_ = any_error_ || slot.answered;
@@ -326,8 +321,8 @@ void native_subscription::start() {
   }
 }
 
-void native_subscription::refuse(std::uint32_t slot, errc error, std::string message) {
-  subscribed(slot, error, std::move(message), -1);
+void native_subscription::refuse(std::uint32_t slot, error why) {
+  subscribed(slot, why.code, std::move(why.message), -1);
 }
 
 void native_subscription::subscribed(std::uint32_t slot, errc error, std::string message,

@@ -115,7 +115,7 @@ public:
   /// Asks the partitions. Call once.
   void start();
   /// Refused before a partition was asked.
-  void refuse(std::uint32_t slot, errc error, std::string message);
+  void refuse(std::uint32_t slot, error why);
   void add_credit(std::int64_t bytes);
   void cancel();
 

@@ -274,29 +274,18 @@ produce_outcome native_dialect::check_batch(const incoming& request,
 void native_dialect::produce_partition(const incoming& request,
                                        const std::shared_ptr<produce_call>& call,
                                        std::uint32_t slot, const protocol::produce_request& message,
-                                       const protocol::produce_topic& topic,
-                                       const protocol::produce_partition& partition,
-                                       const topic_route* route) {
-  if (route == nullptr) {
-    call->produced(slot, refused(errc::unknown_topic, "there is no topic '" + topic.name + "'"));
-    return;
-  }
-  const auto number = static_cast<std::size_t>(partition.partition);
-  if (partition.partition < 0 || number >= route->partitions.size()) {
-    call->produced(
-        slot, refused(errc::unknown_partition, "topic '" + topic.name + "' has partitions 0 to " +
-                                                   std::to_string(route->partitions.size() - 1)));
-    return;
-  }
-  const auto& target = route->partitions[number];
-  if (!target->handle) {
-    auto outcome = refused(errc::not_leader, "another broker leads the partition");
-    outcome.leader = target->leader;
+                                       topic_lookup& topic,
+                                       const protocol::produce_partition& partition) {
+  auto found = topic.partition(partition.partition);
+  const auto& target = found.route;
+  if (!target) {
+    auto outcome = refused(found.why.code, std::move(found.why.message));
+    outcome.leader = found.leader;
     call->produced(slot, std::move(outcome));
     return;
   }
   produce_item item;
-  auto outcome = check_batch(request, partition, *route, item);
+  auto outcome = check_batch(request, partition, *topic.topic(), item);
   if (outcome.error != errc::none) {
     call->produced(slot, std::move(outcome));
     return;
@@ -327,9 +316,9 @@ void native_dialect::on_produce(const incoming& request, protocol::produce_reque
       std::make_shared<produce_call>(client(), request.header, charged(request), message);
   std::uint32_t slot = 0;
   for (const auto& topic : message.topics) {
-    const auto route = node_->directory->find(topic.name);
+    topic_lookup found(*node_->directory, topic.name);
     for (const auto& partition : topic.partitions)
-      produce_partition(request, call, slot++, message, topic, partition, route.get());
+      produce_partition(request, call, slot++, message, found, partition);
   }
 }
 
@@ -353,22 +342,13 @@ void native_dialect::on_fetch(const incoming& request, protocol::fetch_request m
 
 void native_dialect::on_batch_fetch(const incoming& request,
                                     protocol::batch_fetch_request message) {
-  const auto route = node_->directory->find(message.topic);
-  const auto number = static_cast<std::size_t>(message.partition);
-  const auto fail = [&](errc code, std::string text) {
-    native_call(client(), request.header, charged(request)).fail({code, std::move(text)});
-  };
-  if (!route)
-    return fail(errc::unknown_topic, "there is no topic '" + message.topic + "'");
-  if (message.partition < 0 || number >= route->partitions.size())
-    return fail(errc::unknown_partition, "topic '" + message.topic + "' has partitions 0 to " +
-                                             std::to_string(route->partitions.size() - 1));
-  if (!route->partitions[number]->handle)
-    return fail(errc::not_leader, "another broker leads the partition");
+  const auto found = topic_lookup(*node_->directory, message.topic).partition(message.partition);
+  if (!found.route)
+    return native_call(client(), request.header, charged(request)).fail(found.why);
   const auto call = std::make_shared<batch_fetch_call>(
       client(), request.header, charged(request), std::move(message),
       static_cast<std::size_t>(node_->limits.frame_bytes_max));
-  call->start(route->partitions[number]);
+  call->start(found.route);
 }
 
 void native_dialect::on_subscribe(const incoming& request, protocol::subscribe_request message) {
@@ -380,27 +360,27 @@ void native_dialect::on_subscribe(const incoming& request, protocol::subscribe_r
     return call->fail(
         {errc::invalid_request,
          "a subscription names at least one partition and has a credit of 0 or more"});
-  const auto topic = node_->directory->find(message.topic);
-  if (!topic)
-    return call->fail({errc::unknown_topic, "there is no topic '" + message.topic + "'"});
+  topic_lookup topic(*node_->directory, message.topic);
+  if (topic.topic() == nullptr)
+    return call->fail(topic.missing());
+  std::map<std::int32_t, std::size_t> times_named;
+  for (const auto& partition : message.partitions)
+    ++times_named[partition.partition];
+  std::vector<found_partition> found;
   std::vector<std::shared_ptr<partition_route>> routes;
-  for (const auto& partition : message.partitions) {
-    const auto number = static_cast<std::size_t>(partition.partition);
-    const bool exists = partition.partition >= 0 && number < topic->partitions.size();
-    const auto twice = std::ranges::count(message.partitions, partition.partition,
-                                          &protocol::subscribe_partition::partition) > 1;
-    routes.push_back(exists && !twice && topic->partitions[number]->handle
-                         ? topic->partitions[number]
-                         : nullptr);
+  for (const auto& [partition, offset] : message.partitions) {
+    auto& one = found.emplace_back(topic.partition(partition));
+    if (one.route && times_named[partition] > 1)
+      one = {nullptr, {errc::invalid_request, "the partition is named twice"}, -1};
+    routes.push_back(one.route);
   }
   const auto number = message.subscription;
   const auto subscription =
-      std::make_shared<native_subscription>(std::move(call), std::move(message), routes);
+      std::make_shared<native_subscription>(std::move(call), std::move(message), std::move(routes));
   subscriptions_.emplace(number, subscription);
-  for (std::uint32_t slot = 0; slot < routes.size(); ++slot)
-    if (!routes[slot])
-      subscription->refuse(slot, errc::unknown_partition,
-                           "the topic has no such partition here, or it is named twice");
+  for (std::uint32_t slot = 0; slot < found.size(); ++slot)
+    if (!found[slot].route)
+      subscription->refuse(slot, std::move(found[slot].why));
   subscription->start();
 }
 

@@ -5,6 +5,7 @@
 #include "actors/network/connection.hpp"
 #include "actors/network/native_data_calls.hpp"
 #include "actors/network/services.hpp"
+#include "actors/network/topic_lookup.hpp"
 
 #include <cstdint>
 #include <map>
@@ -59,8 +60,7 @@ private:
                                             const topic_route& topic, produce_item& item) const;
   void produce_partition(const incoming& request, const std::shared_ptr<produce_call>& call,
                          std::uint32_t slot, const protocol::produce_request& message,
-                         const protocol::produce_topic& topic,
-                         const protocol::produce_partition& partition, const topic_route* route);
+                         topic_lookup& topic, const protocol::produce_partition& partition);
   [[nodiscard]] std::shared_ptr<connection> client() const { return client_.lock(); }
   [[nodiscard]] static std::size_t charged(const incoming& request) { return request.frame.size(); }
 

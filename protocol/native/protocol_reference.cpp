@@ -42,6 +42,9 @@ What a broker cannot read it answers with an error that says what was wrong. A f
 kind is wrong, or a first request that is not HELLO, ends the connection after a response with
 correlation id 0 that says why. Record batches have the layout of Kafka's RecordBatch v2.
 
+An answer stays in proportion to its request. The sentence of an error quotes at most 1000 bytes,
+and where many partitions of a topic are refused, only the first sentence has the topic's name.
+
 )";
 
 std::string kind_name(const field_reference& row) {

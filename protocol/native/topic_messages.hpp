@@ -236,7 +236,10 @@ struct metadata_request {
   static constexpr message_info info{"MetadataRequest", "The topics to describe."};
   template <class M, class V>
   static void fields(M& m, V& v) {
-    v(field{"topics", "Names of the topics; absent means all, empty means none."}, m.topics);
+    v(field{"topics",
+            "Names of the topics; absent means all, empty means none. A name that comes twice is "
+            "answered once."},
+      m.topics);
     v(field{"auto_create", "Create named topics that do not exist, if the broker allows it."},
       m.auto_create);
   }

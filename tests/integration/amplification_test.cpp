@@ -1,0 +1,163 @@
+// Small requests that could have large answers, or stay in the node's memory for long.
+#include "tests/integration/sturdy_node.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+TEST_SUITE_BEGIN("integration.amplification");
+
+using namespace aqueduct;
+using namespace aqueduct::test;
+
+namespace {
+
+constexpr std::size_t mib = std::size_t{1} << 20;
+
+/// The answer to `request`, which must be of a size with it.
+template <class Request>
+received_frame proportionate_answer(native_client& client, const Request& request) {
+  const auto frame = client.receive_answer(client.send(request));
+  CHECK(frame.payload.size() < 64 * 1024 + 8 * protocol::encode(request).size());
+  return frame;
+}
+
+template <class Request>
+typename exchange_of<Request>::response answer_to(native_client& client, const Request& request) {
+  const auto frame = proportionate_answer(client, request);
+  REQUIRE(frame.header.status == errc::none);
+  return must(protocol::decode<typename exchange_of<Request>::response>(frame.payload));
+}
+
+} // namespace
+
+TEST_CASE("a long name of a topic is not repeated for each of its partitions") {
+  sturdy_node own;
+  const std::string name(mib, 'n');
+  const auto refused = [](const auto& rows) {
+    REQUIRE(rows.size() == 500);
+    for (const auto& row : rows) {
+      CHECK(row.error == errc::invalid_topic);
+      CHECK(row.message.find("249") != std::string::npos);
+    }
+  };
+  auto read = fetch_request_of(name, 0, 0);
+  read.topics[0].partitions.resize(500);
+  refused(answer_to(own.client, read).topics.at(0).partitions);
+
+  auto write = produce_request_of(name, 0, batch_of({"x"}));
+  write.topics[0].partitions.resize(500, write.topics[0].partitions[0]);
+  refused(answer_to(own.client, write).topics.at(0).partitions);
+
+  protocol::list_offsets_request offsets;
+  offsets.topics = {{name, std::vector<protocol::list_offsets_partition>(500)}};
+  refused(answer_to(own.client, offsets).topics.at(0).partitions);
+
+  protocol::delete_records_request deletion;
+  deletion.topic = name;
+  deletion.partitions.resize(500);
+  refused(answer_to(own.client, deletion).partitions);
+  own.check_unharmed();
+}
+
+TEST_CASE("the name of a topic that is not there is in one sentence of the answer") {
+  sturdy_node own;
+  const std::string longest(249, 'n');
+  auto absent = fetch_request_of(longest, 0, 0);
+  absent.topics[0].partitions.resize(5000);
+  const auto none = answer_to(own.client, absent).topics.at(0).partitions;
+  CHECK(none.front().error == errc::unknown_topic);
+  CHECK(none.front().message.find(longest) != std::string::npos);
+  CHECK(none.back().error == errc::unknown_topic);
+  CHECK(none.back().message == "there is no such topic");
+
+  create_topic(own.client, longest, 2);
+  for (auto& partition : absent.topics[0].partitions)
+    partition.partition = 2;
+  const auto beyond = answer_to(own.client, absent).topics.at(0).partitions;
+  CHECK(beyond.front().error == errc::unknown_partition);
+  CHECK(beyond.front().message == "topic '" + longest + "' has partitions 0 to 1");
+  CHECK(beyond.back().message == "the topic has partitions 0 to 1");
+  own.check_unharmed();
+}
+
+TEST_CASE("a name that no topic can have says so wherever a topic is named") {
+  sturdy_node own;
+  const std::string name = "with space";
+  CHECK(fetch(own.client, name, 0, 0).error == errc::invalid_topic);
+  CHECK(produce(own.client, name, 0, batch_of({"x"})).error == errc::invalid_topic);
+  CHECK(offset_at(own.client, name, 0, -1).error == errc::invalid_topic);
+  CHECK(delete_records(own.client, name, 0, 0).error == errc::invalid_topic);
+  CHECK(own.client.call(protocol::get_topic_info_request{name}).error().code ==
+        errc::invalid_topic);
+  protocol::subscribe_request subscribe;
+  subscribe.topic = name;
+  subscribe.partitions = {{0, 0}};
+  const auto refusal = own.client.call(subscribe);
+  REQUIRE_FALSE(refusal);
+  CHECK(refusal.error().code == errc::invalid_topic);
+  CHECK(refusal.error().message.find("character 5") != std::string::npos);
+}
+
+TEST_CASE("a sentence that quotes what a client sent is cut") {
+  sturdy_node own;
+  for (const std::string letter : {"s", "\xc3\xa4"}) {
+    std::string word;
+    while (word.size() < mib)
+      word += letter;
+    protocol::alter_topic_request change;
+    change.name = "witness";
+    change.settings = settings_of({{word, "1"}, {"retention.ms", word}});
+    const auto refusal = own.client.call(change);
+    REQUIRE_FALSE(refusal);
+    CHECK(refusal.error().message.size() < 1100);
+    CHECK(refusal.error().message.ends_with(letter + "..."));
+    CHECK(own.client.call(protocol::delete_topic_request{word}).error().message.size() < 1100);
+  }
+  own.check_unharmed();
+}
+
+TEST_CASE("metadata answers a name once, however often it is asked") {
+  sturdy_node own;
+  create_topic(own.client, "t", 100);
+  protocol::metadata_request request;
+  request.topics.emplace(50'000, "t");
+  request.topics->push_back("absent");
+  request.topics->insert(request.topics->end(), 50'000, "absent");
+  const auto answer = answer_to(own.client, request);
+  REQUIRE(answer.topics.size() == 2);
+  CHECK(answer.topics[0].name == "t");
+  CHECK(answer.topics[0].partitions.size() == 100);
+  CHECK(answer.topics[1].error == errc::unknown_topic);
+  request.auto_create = true;
+  CHECK(answer_to(own.client, request).topics.at(1).error == errc::none);
+  own.check_unharmed();
+}
+
+TEST_CASE("a subscription that names 200,000 partitions is answered while others are served") {
+  sturdy_node own;
+  protocol::subscribe_request wish;
+  wish.subscription = 1;
+  wish.topic = "witness";
+  for (std::int32_t i = 0; i < 200'000; ++i)
+    wish.partitions.push_back({i, 0});
+  wish.partitions.push_back({7, 0});
+  const auto asked = own.client.send(wish);
+  const auto frame = own.client.receive_answer(asked);
+  if (frame.header.status == errc::none) {
+    const auto answer = must(protocol::decode<protocol::subscribe_response>(frame.payload));
+    CHECK(answer.partitions.at(0).error == errc::none);
+    CHECK(answer.partitions.back().error == errc::unknown_partition);
+  }
+  protocol::subscribe_request twice;
+  twice.subscription = 2;
+  twice.topic = "witness";
+  twice.partitions = {{0, 0}, {0, 40}};
+  for (const auto& row : must(own.client.call(twice)).partitions) {
+    CHECK(row.error == errc::invalid_request);
+    CHECK(row.message.find("twice") != std::string::npos);
+  }
+  own.check_unharmed(128 * mib);
+}
+
+TEST_SUITE_END();
