@@ -4,8 +4,13 @@
 #include "actors/network/stream.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
 
 namespace aqueduct::actors::network {
 
@@ -16,30 +21,91 @@ public:
   virtual void expire() = 0;
 };
 
-/// I/O thread only. Must outlive its io_context's handlers.
+/// Must outlive its io_context's handlers. What is cancelled takes no memory any more.
 class deadline_queue {
 public:
   using clock = std::chrono::steady_clock;
+  /// Names a deadline; unique in its queue.
+  using ticket = std::pair<clock::time_point, std::uint64_t>;
 
   explicit deadline_queue(asio::io_context& io) : timer_(io) {}
 
-  /// Calls `who->expire()` at `when`, if it still lives.
-  void add(clock::time_point when, std::weak_ptr<expirable> who) {
-    const bool first = waiting_.empty() || when < waiting_.begin()->first;
-    waiting_.emplace(when, std::move(who));
+  /// Calls `who->expire()` at `when`, if it still lives. `owner` is only compared. I/O thread.
+  ticket add(clock::time_point when, std::weak_ptr<expirable> who, const void* owner) {
+    bool first = false;
+    ticket added;
+    {
+      const std::lock_guard lock(mutex_);
+      added = {when, next_number_++};
+      first = waiting_.empty() || added < waiting_.begin()->first;
+      waiting_.emplace(added, entry{std::move(who), owner});
+      by_owner_.emplace(owner, added);
+    }
     if (first)
-      arm();
+      arm(when);
+    return added;
   }
 
+  /// Forgets a deadline; one that is over or forgotten is no error. Any thread.
+  void cancel(const ticket& which) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = waiting_.find(which); found != waiting_.end())
+      remove(found);
+  }
+
+  /// Does not wait for the deadlines of `owner`: they are over now. I/O thread.
+  void expire_all_of(const void* owner) {
+    std::vector<std::weak_ptr<expirable>> over;
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto it = by_owner_.lower_bound({owner, ticket{clock::time_point::min(), 0}});
+           it != by_owner_.end() && it->first == owner;) {
+        const auto found = waiting_.find((it++)->second);
+        over.push_back(std::move(found->second.who));
+        remove(found);
+      }
+    }
+    expire(over);
+  }
+
+  /// I/O thread.
   void stop() {
-    waiting_.clear();
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.clear();
+      by_owner_.clear();
+    }
     boost::system::error_code ignored;
     timer_.cancel(ignored);
   }
 
+  /// Any thread.
+  [[nodiscard]] std::size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return waiting_.size();
+  }
+
 private:
-  void arm() {
-    timer_.expires_at(waiting_.begin()->first);
+  struct entry {
+    std::weak_ptr<expirable> who;
+    const void* owner;
+  };
+  using queue = std::map<ticket, entry>;
+
+  /// Precondition: mutex_ is held.
+  void remove(queue::iterator which) {
+    by_owner_.erase({which->second.owner, which->first});
+    waiting_.erase(which);
+  }
+
+  static void expire(const std::vector<std::weak_ptr<expirable>>& over) {
+    for (const auto& one : over)
+      if (const auto who = one.lock())
+        who->expire();
+  }
+
+  void arm(clock::time_point when) {
+    timer_.expires_at(when);
     timer_.async_wait([this](const boost::system::error_code& cancelled) {
       if (!cancelled)
         fire();
@@ -47,19 +113,26 @@ private:
   }
 
   void fire() {
+    std::vector<std::weak_ptr<expirable>> over;
     const auto now = clock::now();
-    while (!waiting_.empty() && waiting_.begin()->first <= now) {
-      const auto who = waiting_.begin()->second.lock();
-      waiting_.erase(waiting_.begin());
-      if (who)
-        who->expire();
+    {
+      const std::lock_guard lock(mutex_);
+      while (!waiting_.empty() && waiting_.begin()->first.first <= now) {
+        over.push_back(std::move(waiting_.begin()->second.who));
+        remove(waiting_.begin());
+      }
+      if (!waiting_.empty())
+        arm(waiting_.begin()->first.first);
     }
-    if (!waiting_.empty())
-      arm();
+    expire(over);
   }
 
   asio::steady_timer timer_;
-  std::multimap<clock::time_point, std::weak_ptr<expirable>> waiting_;
+  mutable std::mutex mutex_;
+  // Guarded by mutex_. Invariant: by_owner_ has the tickets of waiting_.
+  queue waiting_;
+  std::set<std::pair<const void*, ticket>> by_owner_;
+  std::uint64_t next_number_ = 0;
 };
 
 } // namespace aqueduct::actors::network

@@ -124,6 +124,15 @@ void fetch_call::start(const topic_directory& directory) {
       ask(slot, wait);
 }
 
+void fetch_call::wait_in(const std::shared_ptr<deadline_queue>& deadlines, const void* owner) {
+  const std::lock_guard lock(mutex_);
+  if (done_ || !may_wait())
+    return;
+  const auto wait = std::chrono::milliseconds(std::min(request_.max_wait_ms, wait_max_ms));
+  deadline_ = deadlines->add(deadline_queue::clock::now() + wait, weak_from_this(), owner);
+  deadlines_ = deadlines;
+}
+
 void fetch_call::ask(std::uint32_t slot, bool wait) {
   const auto& state = slots_[slot];
   fetch_item item;
@@ -170,7 +179,10 @@ void fetch_call::finish_if_done(std::unique_lock<std::mutex>& lock) {
   if (!enough && !any_error_ && !expired_ && waiting_ > 0)
     return;
   done_ = true;
+  const auto deadlines = std::exchange(deadlines_, nullptr);
   lock.unlock();
+  if (deadlines)
+    deadlines->cancel(deadline_);
   for (const auto& slot : slots_)
     if (slot.waiting)
       caf::anon_send(slot.route->handle, partition_call{cancel_fetch{shared_from_this()}});

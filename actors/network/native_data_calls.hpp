@@ -44,10 +44,14 @@ public:
   fetch_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
              std::size_t frame_bytes, protocol::fetch_request message);
 
-  /// Sends the questions. Call once, from the I/O thread. True if it may have to be told `expire`.
+  /// Longest that a FETCH waits, whatever it asks for.
+  static constexpr std::int32_t wait_max_ms = 300'000;
+
+  /// Sends the questions. Call once, from the I/O thread.
   void start(const topic_directory& directory);
-  [[nodiscard]] bool may_wait() const { return request_.max_wait_ms > 0; }
-  [[nodiscard]] std::int32_t max_wait_ms() const { return request_.max_wait_ms; }
+  /// Has itself told when its time is over, unless it is answered by then. After `start`, from the
+  /// I/O thread.
+  void wait_in(const std::shared_ptr<deadline_queue>& deadlines, const void* owner);
 
   void fetched(std::uint32_t slot, fetch_outcome outcome) override;
   std::size_t reserve(std::size_t wanted) override;
@@ -63,6 +67,7 @@ private:
     bool waiting = false;
   };
 
+  [[nodiscard]] bool may_wait() const { return request_.max_wait_ms > 0; }
   void ask(std::uint32_t slot, bool wait);
   /// Answers if there is nothing left to wait for. Precondition: mutex_ is held.
   void finish_if_done(std::unique_lock<std::mutex>& lock);
@@ -79,6 +84,9 @@ private:
   bool any_error_ = false;
   bool expired_ = false;
   bool done_ = false;
+  /// Where the deadline is, while there is one.
+  std::shared_ptr<deadline_queue> deadlines_;
+  deadline_queue::ticket deadline_;
 };
 
 /// One BATCH_FETCH: ranges of one partition, no waiting.

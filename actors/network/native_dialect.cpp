@@ -238,6 +238,7 @@ void native_dialect::refuse(const error& why) {
 }
 
 void native_dialect::closed() {
+  deadlines_->expire_all_of(this);
   for (const auto& [number, subscription] : std::exchange(subscriptions_, {}))
     subscription->cancel();
 }
@@ -335,9 +336,7 @@ void native_dialect::on_fetch(const incoming& request, protocol::fetch_request m
   const auto call =
       std::make_shared<fetch_call>(client(), request.header, charged(request), std::move(message));
   call->start(*node_->directory);
-  if (call->may_wait() && !call->is_answered())
-    deadlines_->add(deadline_queue::clock::now() + std::chrono::milliseconds(call->max_wait_ms()),
-                    call);
+  call->wait_in(deadlines_, this);
 }
 
 void native_dialect::on_batch_fetch(const incoming& request,

@@ -47,7 +47,7 @@ void partition_core::follow(std::uint64_t term, std::int32_t leader) {
   // Whoever asked while nobody led is told where to go.
   partition_effects none;
   unpark(0, none);
-  for (auto& waiter : std::exchange(waiters_, {})) {
+  for (auto& waiter : take_waiters()) {
     auto outcome = fetch_state();
     outcome.error = errc::not_leader;
     waiter.sink->fetched(waiter.slot, std::move(outcome));
@@ -325,7 +325,7 @@ void partition_core::retention_found(std::int64_t offset, partition_effects& out
 void partition_core::close(errc why) {
   const auto message = failed_ ? failed_->message : std::string(aqueduct::describe(why).meaning);
   fail_pending(why, -1, message);
-  for (auto& waiter : std::exchange(waiters_, {})) {
+  for (auto& waiter : take_waiters()) {
     auto outcome = fetch_state();
     outcome.error = why;
     outcome.message = message;

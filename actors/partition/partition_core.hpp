@@ -17,8 +17,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -259,6 +261,8 @@ private:
                                                          std::int32_t epoch) const;
   [[nodiscard]] std::string valid_range() const;
   void start_fetch(fetch_item item, partition_effects& out);
+  /// All who wait, in order; none is left.
+  [[nodiscard]] std::vector<fetch_item> take_waiters();
   [[nodiscard]] bool wants_more(const fetch_item& item) const;
   void wake_readers(partition_effects& out);
   void push_to(subscriber& who, partition_effects& out);
@@ -298,7 +302,11 @@ private:
   /// Arrived before the group was ready.
   std::vector<parked_event> parked_;
 
-  std::vector<fetch_item> waiters_;
+  /// Fetches at the end of the log by their number, in the order of their arrival.
+  std::map<std::uint64_t, fetch_item> waiters_;
+  /// The same by sink. Invariant: has the numbers of waiters_.
+  std::set<std::pair<const fetch_sink*, std::uint64_t>> waiters_by_sink_;
+  std::uint64_t next_waiter_ = 0;
   std::vector<subscriber> subscribers_;
   std::unordered_map<std::uint64_t, disk_read> disk_reads_;
   std::unordered_map<std::uint64_t, offset_item> time_lookups_;

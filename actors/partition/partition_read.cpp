@@ -66,8 +66,10 @@ void partition_core::start_fetch(fetch_item item, partition_effects& out) {
     outcome.waiting = item.wait;
     auto sink = item.sink;
     const auto slot = item.slot;
-    if (item.wait)
-      waiters_.push_back(std::move(item));
+    if (item.wait) {
+      waiters_by_sink_.emplace(sink.get(), next_waiter_);
+      waiters_.emplace(next_waiter_++, std::move(item));
+    }
     sink->fetched(slot, std::move(outcome));
     return;
   }
@@ -147,19 +149,31 @@ void partition_core::read_done(std::uint64_t token, result<read_answer> answer,
 }
 
 void partition_core::cancel_fetch(const fetch_sink* sink) {
-  std::erase_if(waiters_, [&](const fetch_item& item) { return item.sink.get() == sink; });
+  for (auto it = waiters_by_sink_.lower_bound({sink, 0});
+       it != waiters_by_sink_.end() && it->first == sink; it = waiters_by_sink_.erase(it))
+    waiters_.erase(it->second);
   std::erase_if(parked_, [&](const parked_event& event) {
     const auto* item = std::get_if<fetch_item>(&event);
     return item != nullptr && item->sink.get() == sink;
   });
 }
 
+std::vector<fetch_item> partition_core::take_waiters() {
+  waiters_by_sink_.clear();
+  std::vector<fetch_item> all;
+  for (auto& [number, item] : std::exchange(waiters_, {}))
+    all.push_back(std::move(item));
+  return all;
+}
+
 void partition_core::wake_readers(partition_effects& out) {
   std::vector<fetch_item> woken;
-  std::erase_if(waiters_, [&](fetch_item& item) {
+  std::erase_if(waiters_, [&](auto& numbered) {
+    auto& [number, item] = numbered;
     // A trim can overtake a waiter as well as a commit can satisfy it.
     if (item.offset == high_watermark_ || (item.offset >= log_start_ && wants_more(item)))
       return false;
+    waiters_by_sink_.erase({item.sink.get(), number});
     woken.push_back(std::move(item));
     return true;
   });

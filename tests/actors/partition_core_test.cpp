@@ -385,6 +385,23 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.core.waiters() == 0);
   }
 
+  TEST_CASE("of many waiting fetches only the cancelled one is forgotten") {
+    lab it;
+    it.lead();
+    const auto first = it.fetch(0, true);
+    const auto second = it.fetch(0, true);
+    const auto third = it.fetch(0, true);
+    it.core.cancel_fetch(second.get());
+    it.core.cancel_fetch(second.get());
+    CHECK(it.core.waiters() == 2);
+    it.produce(build_batch(1));
+    it.commit();
+    CHECK(first->outcomes.size() == 2);
+    CHECK(second->outcomes.size() == 1);
+    CHECK(third->outcomes.size() == 2);
+    CHECK(it.core.waiters() == 0);
+  }
+
   TEST_CASE("an offset out of range is answered with the valid range") {
     lab it;
     it.lead();

@@ -160,4 +160,37 @@ TEST_CASE("a subscription that names 200,000 partitions is answered while others
   own.check_unharmed(128 * mib);
 }
 
+TEST_CASE("a fetch that was answered, or whose client has gone, is not kept for its wait") {
+  sturdy_node own;
+  create_topic(own.client, "quiet");
+  constexpr auto for_ever = std::numeric_limits<std::int32_t>::max();
+  for (int round = 0; round < 100; ++round) {
+    // Refused at once.
+    native_client hasty(own.node.client_address());
+    std::vector<std::uint32_t> asked;
+    for (int i = 0; i < 500; ++i)
+      asked.push_back(hasty.send(fetch_request_of("quiet", 0, 77, for_ever)));
+    for (const auto correlation : asked)
+      (void)hasty.receive_answer(correlation);
+    // Waits, and is left.
+    for (int i = 0; i < 500; ++i)
+      (void)hasty.send(fetch_request_of("quiet", 0, 0, for_ever));
+    (void)log_end(hasty, "quiet");
+  }
+  own.check_unharmed(24 * mib);
+  // Answered by what they wait for.
+  std::vector<std::uint32_t> asked;
+  for (int i = 0; i < 1000; ++i)
+    asked.push_back(own.client.send(fetch_request_of("quiet", 0, 0, for_ever)));
+  append(own.client, "quiet", 0, {"at last"});
+  for (const auto correlation : asked) {
+    const auto frame = own.client.receive_answer(correlation);
+    CHECK(must(protocol::decode<protocol::fetch_response>(frame.payload))
+              .topics.at(0)
+              .partitions.at(0)
+              .records.size() > 0);
+  }
+  own.check_unharmed(24 * mib);
+}
+
 TEST_SUITE_END();
