@@ -150,8 +150,10 @@ void add_topics_and_limits(builder& model) {
            "Client connections at a time; further ones are closed at once.", reload::yes)
       .add("limits.request-bytes-in-flight", size_kind{.min = 64 * kib, .max = 64 * gib},
            AQUEDUCT_FIELD(limits.request_bytes_in_flight),
-           "Bytes of unanswered requests of one connection; the node stops reading from a "
-           "connection that has more.")
+           "Bytes of unanswered requests of one connection, with what they take in memory beyond "
+           "their size: 1 KiB each and 512 bytes for each topic, partition or the like that they "
+           "name. The node begins no request of a connection that has more, and refuses one that "
+           "alone would.")
       .add("limits.request-bytes-total", size_kind{.min = 1 * mib, .max = 1 * tib},
            AQUEDUCT_FIELD(limits.request_bytes_total),
            "Bytes of unanswered requests of all connections together.")

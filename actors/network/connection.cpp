@@ -71,12 +71,18 @@ void connection::become(std::unique_ptr<dialect> speaks) {
 
 // -- reading --------------------------------------------------------------------------------------
 
-bool connection::may_read() {
-  if (unsent_bytes_.load() > limits_.send_bytes_max || own_.is_full())
-    return false;
+bool connection::may_begin(std::size_t unused) const {
+  const auto under_way = own_.used() - static_cast<std::int64_t>(unused);
+  return unsent_bytes_ + expected_bytes_ <= limits_.send_bytes_max &&
+         under_way < static_cast<std::int64_t>(limits_.request_bytes_max);
+}
+
+bool connection::may_read() const {
+  const auto begun = partial_.empty() ? 0 : partial_filled_;
   // A frame that was begun is finished even when memory is short: waiting for each other would
   // never end.
-  return !partial_.empty() || !total_->is_full();
+  return may_begin(held_.size() + begun) &&
+         (!partial_.empty() || !held_.empty() || !total_->is_full());
 }
 
 void connection::wait_readable() {
@@ -95,6 +101,10 @@ void connection::wait_readable() {
   }
   stalled_ = false;
   reading_ = true;
+  if (!held_.empty()) {
+    post([self = shared_from_this()] { self->take_held(); });
+    return;
+  }
   socket_.async_wait(stream::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& failed) {
                        self->reading_ = false;
@@ -129,15 +139,28 @@ void connection::read_some() {
   last_read_ = clock::now();
   own_.take(got);
   total_->take(got);
-  const reply_scope together;
   const auto filled = std::min(got, missing);
   partial_filled_ += filled;
-  const bool alive = consume(chunk.slice(0, got - filled));
+  take(chunk.slice(0, got - filled));
+}
+
+void connection::take(const mutable_buffer& bytes) {
+  const reply_scope together;
+  const bool alive = consume(bytes);
   former_dialect_.reset();
   if (!alive)
     return;
   dialect_->end_of_chunk();
   wait_readable();
+}
+
+void connection::take_held() {
+  reading_ = false;
+  if (is_closed() || ending_)
+    return;
+  from_held_ = true;
+  take(std::exchange(held_, {}));
+  from_held_ = false;
 }
 
 bool connection::consume(const mutable_buffer& bytes) {
@@ -191,6 +214,13 @@ result<std::size_t> connection::grow_partial(const mutable_buffer& bytes) {
 result<void> connection::take_frames(const mutable_buffer& bytes) {
   auto rest = bytes;
   while (!rest.empty()) {
+    if (!may_begin(rest.size())) {
+      // The chunk of the thread is not kept: others read into it.
+      held_ = from_held_ ? rest : mutable_buffer(rest.size());
+      if (!from_held_)
+        std::memcpy(held_.data(), rest.data(), rest.size());
+      return {};
+    }
     if (rest.size() < dialect_->header_size())
       return begin_partial(rest);
     const auto size = dialect_->frame_size(rest.data());
@@ -221,9 +251,23 @@ result<void> connection::begin_partial(const mutable_buffer& rest) {
   return {};
 }
 
+void connection::charge_request(std::size_t bytes) {
+  own_.take(bytes);
+  total_->take(bytes);
+}
+
 void connection::finish_request(std::size_t bytes) {
   own_.give_back(bytes);
   total_->give_back(bytes);
+  wake_reader();
+}
+
+void connection::answer_came(std::size_t bytes) {
+  expected_bytes_ -= bytes;
+  wake_reader();
+}
+
+void connection::wake_reader() {
   if (stalled_ && !look_posted_.exchange(true))
     post([self = shared_from_this()] { self->look_again(); });
 }

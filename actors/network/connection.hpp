@@ -92,8 +92,13 @@ public:
   /// Queues bytes behind all earlier replies and sends them, now or at the end of the scope.
   void reply(buffer_chain bytes);
   void flush_replies() override;
-  /// A request of `bytes` was answered, or needs no answer.
+  /// A request costs `bytes` more than were read for it.
+  void charge_request(std::size_t bytes);
+  /// A request of `bytes`, or for which so many were charged, was answered or needs no answer.
   void finish_request(std::size_t bytes);
+  /// Until `answer_came` there may be as many more bytes to send: they count as queued.
+  void expect_answer(std::size_t bytes) { expected_bytes_ += bytes; }
+  void answer_came(std::size_t bytes);
   void close();
   [[nodiscard]] bool is_closed() const { return closed_.load(std::memory_order_relaxed); }
   template <class F>
@@ -110,9 +115,16 @@ public:
 
 private:
   void wait_readable();
-  [[nodiscard]] bool may_read();
+  [[nodiscard]] bool may_read() const;
+  /// There is memory for another request, when `unused` bytes were read that are none yet.
+  [[nodiscard]] bool may_begin(std::size_t unused) const;
+  /// Has the I/O thread look again if reading stopped.
+  void wake_reader();
   void look_again();
   void read_some();
+  /// Gives the dialect what was read, and goes on.
+  void take(const mutable_buffer& bytes);
+  void take_held();
   /// Takes what was read: first the rest of the frame that was begun, then whole frames. False when
   /// the connection ended.
   [[nodiscard]] bool consume(const mutable_buffer& bytes);
@@ -167,7 +179,13 @@ private:
   /// A scope will flush.
   bool flush_deferred_ = false;
 
+  /// Frames that were read and may not begin yet, in memory of their own.
+  mutable_buffer held_;
+  /// What is consumed comes from such memory.
+  bool from_held_ = false;
+
   std::atomic<std::size_t> unsent_bytes_{0};
+  std::atomic<std::size_t> expected_bytes_{0};
   std::atomic<bool> closed_{false};
   /// Reading stopped for want of memory.
   std::atomic<bool> stalled_{false};

@@ -2,6 +2,7 @@
 
 #include "actors/calls.hpp"
 #include "actors/controller/controller_core.hpp"
+#include "actors/network/request_cost.hpp"
 #include "actors/network/topic_lookup.hpp"
 #include "config/topic_config.hpp"
 
@@ -103,6 +104,12 @@ public:
         missing_(std::move(missing)),
         errors_(missing_.size()) {
     expect(missing_.size());
+    // Of those that exist already as of those that do not.
+    std::size_t rows = 0;
+    for (const auto& name : *message_.topics)
+      if (const auto topic = node_.directory->find(name))
+        rows += topic->partitions.size();
+    expect_answer(rows * sizeof(protocol::partition_metadata));
   }
 
   void start(const std::shared_ptr<metadata_call>& self) {
@@ -226,6 +233,8 @@ public:
     expect(here);
     if (here == 0)
       respond(response_);
+    else
+      expect_answer(here * item_cost_bytes);
     for (std::uint32_t i = 0; i < topic.partitions.size(); ++i)
       if (topic.partitions[i]->handle)
         caf::anon_send(topic.partitions[i]->handle, partition_call{describe_item{self, i}});

@@ -61,8 +61,21 @@ public:
 
   /// Needs no answer (acks none).
   void finish_silently() {
-    if (!answered_.exchange(true))
-      client_->finish_request(frame_bytes_);
+    if (answered_.exchange(true))
+      return;
+    expect_no_more();
+    client_->finish_request(frame_bytes_);
+  }
+
+  /// The answer may have `bytes`: until it is there, or `expect_no_more`, they count as queued, so
+  /// that no more requests are begun than a connection may have answers. Call once at most.
+  void expect_answer(std::size_t bytes) {
+    client_->expect_answer(bytes);
+    expected_bytes_ = bytes;
+  }
+  void expect_no_more() {
+    if (const auto bytes = expected_bytes_.exchange(0); bytes > 0)
+      client_->answer_came(bytes);
   }
 
   [[nodiscard]] bool is_answered() const { return answered_; }
@@ -82,12 +95,14 @@ private:
 
   void send(buffer_chain frame) {
     client_->reply(std::move(frame));
+    expect_no_more();
     client_->finish_request(frame_bytes_);
   }
 
   std::shared_ptr<connection> client_;
   protocol::frame_header request_;
   std::size_t frame_bytes_;
+  std::atomic<std::size_t> expected_bytes_{0};
   std::atomic<bool> answered_{false};
 };
 

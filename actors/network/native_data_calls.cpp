@@ -1,5 +1,6 @@
 #include "actors/network/native_data_calls.hpp"
 
+#include "actors/network/request_cost.hpp"
 #include "actors/network/topic_lookup.hpp"
 #include "protocol/record_batch.hpp"
 
@@ -114,6 +115,7 @@ void fetch_call::start(const topic_directory& directory) {
   }
   const auto count = slots_.size();
   const bool wait = may_wait();
+  expect_answer(answer_bytes_of(request_));
   if (unanswered_ == 0) {
     finish_if_done(lock);
     return;
@@ -176,8 +178,11 @@ void fetch_call::finish_if_done(std::unique_lock<std::mutex>& lock) {
     return;
   const bool enough =
       bytes_ > 0 && bytes_ >= static_cast<std::size_t>(std::max(request_.min_bytes, 1));
-  if (!enough && !any_error_ && !expired_ && waiting_ > 0)
+  if (!enough && !any_error_ && !expired_ && waiting_ > 0) {
+    // What it waits for is in memory anyway when it comes.
+    expect_no_more();
     return;
+  }
   done_ = true;
   const auto deadlines = std::exchange(deadlines_, nullptr);
   lock.unlock();
@@ -268,6 +273,7 @@ void batch_fetch_call::start(const std::shared_ptr<partition_route>& route) {
     respond(response_);
     return;
   }
+  expect_answer(answer_bytes_of(request_, static_cast<std::size_t>(budget_.load())));
   for (std::uint32_t slot = 0; slot < request_.ranges.size(); ++slot) {
     fetch_item item;
     item.sink = shared_from_this();

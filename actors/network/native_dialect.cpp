@@ -1,6 +1,7 @@
 #include "actors/network/native_dialect.hpp"
 
 #include "actors/network/native_admin_calls.hpp"
+#include "actors/network/request_cost.hpp"
 #include "protocol/record_batch.hpp"
 
 #include <caf/send.hpp>
@@ -102,6 +103,7 @@ result<void> native_dialect::frame(const mutable_buffer& bytes, bool whole_alloc
   incoming request;
   request.header = *protocol::read_frame_header(bytes.data(), bytes.size());
   request.frame = bytes;
+  request.charged = bytes.size();
   request.payload =
       bytes.freeze().slice(protocol::frame_header_size, bytes.size() - protocol::frame_header_size);
   request.whole_allocation = whole_allocation;
@@ -133,31 +135,42 @@ result<void> native_dialect::frame(const mutable_buffer& bytes, bool whole_alloc
 }
 
 template <class M>
-void native_dialect::decoded(const incoming& request,
-                             void (native_dialect::*handle)(const incoming&, M)) {
+std::optional<M> native_dialect::take_message(incoming& request) {
+  const auto fail = [&](const error& why) {
+    native_call(client(), request.header, charged(request)).fail(why);
+  };
   auto message = protocol::decode<M>(request.payload, request.header.version);
-  if (message)
-    (this->*handle)(request, std::move(*message));
-  else
-    native_call(client(), request.header, charged(request)).fail(message.error());
+  if (!message) {
+    fail(message.error());
+    return std::nullopt;
+  }
+  const auto items = items_of(*message);
+  if (const auto most = items_max(node_->limits.request_bytes_in_flight); items > most) {
+    fail({errc::invalid_request, "the request names " + std::to_string(items) +
+                                     " topics, partitions or the like; " + std::to_string(most) +
+                                     " are the most (limits.request-bytes-in-flight)"});
+    return std::nullopt;
+  }
+  const auto cost = cost_of(*message);
+  client()->charge_request(cost);
+  request.charged += cost;
+  return std::move(*message);
 }
-
-namespace {
 
 template <class M>
-void serve_decoded(const native_request& request, const front_services& node,
-                   const buffer& payload) {
-  auto message = protocol::decode<M>(payload, request.header.version);
-  if (message)
-    serve(request, node, std::move(*message));
-  else
-    native_call(request.client, request.header, request.frame_bytes).fail(message.error());
+void native_dialect::decoded(incoming& request,
+                             void (native_dialect::*handle)(const incoming&, M)) {
+  if (auto message = take_message<M>(request))
+    (this->*handle)(request, std::move(*message));
 }
 
-} // namespace
+template <class M>
+void native_dialect::served(incoming& request) {
+  if (auto message = take_message<M>(request))
+    serve({client(), request.header, charged(request)}, *node_, std::move(*message));
+}
 
-void native_dialect::dispatch(const incoming& request) {
-  const native_request simple{client(), request.header, charged(request)};
+void native_dialect::dispatch(incoming& request) {
   switch (request.header.key) {
   case api_key::produce:
     return decoded(request, &native_dialect::on_produce);
@@ -176,25 +189,25 @@ void native_dialect::dispatch(const incoming& request) {
   case api_key::unsubscribe:
     return decoded(request, &native_dialect::on_unsubscribe);
   case api_key::list_topics:
-    return serve_decoded<protocol::list_topics_request>(simple, *node_, request.payload);
+    return served<protocol::list_topics_request>(request);
   case api_key::create_topic:
-    return serve_decoded<protocol::create_topic_request>(simple, *node_, request.payload);
+    return served<protocol::create_topic_request>(request);
   case api_key::delete_topic:
-    return serve_decoded<protocol::delete_topic_request>(simple, *node_, request.payload);
+    return served<protocol::delete_topic_request>(request);
   case api_key::get_topic_info:
-    return serve_decoded<protocol::get_topic_info_request>(simple, *node_, request.payload);
+    return served<protocol::get_topic_info_request>(request);
   case api_key::list_offsets:
-    return serve_decoded<protocol::list_offsets_request>(simple, *node_, request.payload);
+    return served<protocol::list_offsets_request>(request);
   case api_key::alter_topic:
-    return serve_decoded<protocol::alter_topic_request>(simple, *node_, request.payload);
+    return served<protocol::alter_topic_request>(request);
   case api_key::delete_records:
-    return serve_decoded<protocol::delete_records_request>(simple, *node_, request.payload);
+    return served<protocol::delete_records_request>(request);
   case api_key::init_producer_id:
-    return serve_decoded<protocol::init_producer_id_request>(simple, *node_, request.payload);
+    return served<protocol::init_producer_id_request>(request);
   case api_key::controller_discover:
-    return serve_decoded<protocol::controller_discover_request>(simple, *node_, request.payload);
+    return served<protocol::controller_discover_request>(request);
   case api_key::metadata:
-    return serve_decoded<protocol::metadata_request>(simple, *node_, request.payload);
+    return served<protocol::metadata_request>(request);
   case api_key::delivery:
     break;
   }

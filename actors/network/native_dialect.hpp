@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace aqueduct::actors::network {
@@ -38,13 +39,22 @@ private:
     protocol::frame_header header;
     buffer payload;
     mutable_buffer frame;
+    /// Bytes that count as under way until the answer.
+    std::size_t charged = 0;
     bool whole_allocation = false;
   };
 
-  void dispatch(const incoming& request);
-  /// Decodes the message and hands it to `handle`; answers what cannot be decoded.
+  void dispatch(incoming& request);
+  /// Decodes the message and charges for it; answers what cannot be decoded, or names too much.
   template <class M>
-  void decoded(const incoming& request, void (native_dialect::*handle)(const incoming&, M));
+  [[nodiscard]] std::optional<M> take_message(incoming& request);
+  /// Hands the message to `handle`.
+  template <class M>
+  void decoded(incoming& request, void (native_dialect::*handle)(const incoming&, M));
+
+  /// Has `serve` answer the message.
+  template <class M>
+  void served(incoming& request);
 
   void on_hello(const incoming& request, protocol::hello_request message);
   void on_api_versions(const incoming& request, protocol::api_versions_request message);
@@ -62,7 +72,7 @@ private:
                          std::uint32_t slot, const protocol::produce_request& message,
                          topic_lookup& topic, const protocol::produce_partition& partition);
   [[nodiscard]] std::shared_ptr<connection> client() const { return client_.lock(); }
-  [[nodiscard]] static std::size_t charged(const incoming& request) { return request.frame.size(); }
+  [[nodiscard]] static std::size_t charged(const incoming& request) { return request.charged; }
 
   std::weak_ptr<connection> client_;
   std::shared_ptr<const front_services> node_;

@@ -193,4 +193,16 @@ TEST_CASE("a fetch that was answered, or whose client has gone, is not kept for 
   own.check_unharmed(24 * mib);
 }
 
+TEST_CASE("a request that names more than the node has memory for is refused, with the number") {
+  sturdy_node own;
+  auto greedy = fetch_request_of("witness", 0, 0);
+  greedy.topics[0].partitions.assign(300'000, greedy.topics[0].partitions[0]);
+  const auto refusal = own.client.call(greedy);
+  REQUIRE_FALSE(refusal);
+  CHECK(refusal.error().code == errc::invalid_request);
+  CHECK(refusal.error().message.find("300001") != std::string::npos);
+  CHECK(refusal.error().message.find("204800") != std::string::npos);
+  own.check_unharmed(96 * mib);
+}
+
 TEST_SUITE_END();

@@ -171,4 +171,50 @@ TEST_CASE("memory for requests in flight is bounded over all connections, and al
   own.check_unharmed();
 }
 
+TEST_CASE("questions with long answers wait for a client that does not read") {
+  sturdy_node own({"network.send-buffer-bytes=256KiB"});
+  create_topic(own.client, "wide", 1000);
+  const auto before = own.node.process().resident_bytes();
+  protocol::metadata_request all;
+  const auto ask_all = [&](std::uint32_t count) {
+    std::vector<native_client> deaf;
+    for (int kind = 0; kind < 4; ++kind)
+      deaf.emplace_back(own.node.client_address());
+    (void)push_until_full(own, deaf[0], many(all, 100, count));
+    (void)push_until_full(own, deaf[1], many(protocol::list_topics_request{}, 100, count));
+    (void)push_until_full(own, deaf[2], many(protocol::get_topic_info_request{"wide"}, 100, count));
+    protocol::list_offsets_request offsets;
+    offsets.topics = {{"wide", std::vector<protocol::list_offsets_partition>(500)}};
+    (void)push_until_full(own, deaf[3], many(offsets, 100, count));
+    CHECK(own.node.process().resident_bytes() < before + (std::size_t{64} << 20));
+    // Who reads after all gets every answer.
+    for (std::uint32_t i = 0; i < 20; ++i)
+      CHECK(deaf[0].receive_answer(100 + i).header.status == errc::none);
+  };
+  ask_all(1000);
+  own.check_unharmed(std::size_t{96} << 20);
+}
+
+TEST_CASE("pipelined reads of what is only on the disk are made one after the other") {
+  sturdy_node own({"network.send-buffer-bytes=1MiB", "storage.tail-cache-bytes=1MiB"});
+  create_topic(own.client, "cold");
+  for (int i = 0; i < 64; ++i)
+    append(own.client, "cold", 0, {std::string(1'000'000, static_cast<char>('a' + i % 26))});
+  const auto before = own.node.process().resident_bytes();
+  auto all = fetch_request_of("cold", 0, 0, 0, 1, 32 << 20);
+  native_client deaf(own.node.client_address());
+  constexpr std::uint32_t count = 200;
+  deaf.write(many(all, 100, count));
+  (void)log_end(own.client, "witness");
+  for (int i = 0; i < 5; ++i)
+    (void)read_all(own.client, "cold", 0);
+  CHECK(own.node.process().resident_bytes() < before + (std::size_t{160} << 20));
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    const auto frame = deaf.receive_answer(100 + i);
+    const auto answer = must(protocol::decode<protocol::fetch_response>(frame.payload));
+    CHECK(answer.topics.at(0).partitions.at(0).records.size() > 30'000'000);
+  }
+  own.check_unharmed(std::size_t{200} << 20);
+}
+
 TEST_SUITE_END();
