@@ -174,11 +174,13 @@ void add_runtime(builder& model) {
            "How long a new connection may take to say what it is.")
       .add("network.idle-timeout", duration_kind{.min = 1s, .max = 7 * day},
            AQUEDUCT_FIELD(network.idle_timeout),
-           "How long a connection may stay silent before it is closed.")
+           "How long a connection may stay silent, leave a request unfinished or take none of its "
+           "replies before it is closed.")
       .add("network.send-buffer-bytes", size_kind{.min = 64 * kib, .max = 1 * gib},
            AQUEDUCT_FIELD(network.send_buffer_bytes),
-           "Replies that wait for a slow client. A connection with more is not read from until it "
-           "has taken them.")
+           "Replies that wait for a slow client, with those that its requests may still have. No "
+           "request of a connection with more is begun, and nothing is pushed to it, until it has "
+           "taken them.")
       .add(
           "actors.threads", integer_kind{0, 256}, AQUEDUCT_FIELD(actors.threads),
           "Threads that run the actors; 0 is one for two cores, and at least one. More make single "

@@ -279,6 +279,8 @@ void connection::reply(buffer_chain bytes) {
     return;
   unsent_bytes_ += bytes.size();
   const std::lock_guard lock(write_mutex_);
+  if (queue_.empty())
+    last_taken_ = clock::now();
   for (const auto& part : bytes.parts())
     queue_.push_back(part);
   if (flush_deferred_)
@@ -286,6 +288,25 @@ void connection::reply(buffer_chain bytes) {
   flush_deferred_ = reply_scope::defer(shared_from_this());
   if (!flush_deferred_)
     write_queued();
+}
+
+bool connection::is_congested() {
+  if (has_room_for_pushes())
+    return false;
+  // Set before the second look, so that whoever makes room in between sees it.
+  congested_ = true;
+  return !has_room_for_pushes();
+}
+
+bool connection::has_room_for_pushes() const {
+  return static_cast<std::int64_t>(unsent_bytes_) + pushing_bytes_ <=
+         static_cast<std::int64_t>(limits_.send_bytes_max);
+}
+
+void connection::expect_push(std::int64_t bytes) {
+  pushing_bytes_ += bytes;
+  if (bytes < 0 && congested_ && has_room_for_pushes())
+    post([self = shared_from_this()] { self->after_write(); });
 }
 
 void connection::flush_replies() {
@@ -324,7 +345,7 @@ void connection::write_queued() {
     }
   }
   // The end of a connection and the end of a stall are the I/O thread's business.
-  if (broken_ || (queue_.empty() && ending_) || stalled_)
+  if (broken_ || (queue_.empty() && ending_) || stalled_ || congested_)
     post([self = shared_from_this()] { self->after_write(); });
 }
 
@@ -350,6 +371,7 @@ void connection::wait_writable() {
                        {
                          const std::lock_guard lock(self->write_mutex_);
                          self->write_waiting_ = false;
+                         self->last_taken_ = clock::now();
                          self->broken_ = self->broken_ || failed;
                          self->write_queued();
                        }
@@ -363,10 +385,18 @@ void connection::after_write() {
     const std::lock_guard lock(write_mutex_);
     over = broken_ || (ending_ && queue_.empty());
   }
-  if (over)
+  if (over) {
     do_close();
-  else
-    look_again();
+    return;
+  }
+  if (has_room_for_pushes() && congested_.exchange(false))
+    dialect_->relieved();
+  look_again();
+}
+
+bool connection::is_deaf(clock::time_point now) {
+  const std::lock_guard lock(write_mutex_);
+  return !queue_.empty() && now - last_taken_ > limits_.idle_timeout;
 }
 
 // -- the end --------------------------------------------------------------------------------------
@@ -383,6 +413,8 @@ void connection::check_idle(clock::time_point now) {
     end({errc::timed_out, "no request came within network.handshake-timeout"});
   else if (!partial_.empty() && now - partial_since_ > limits_.idle_timeout)
     end({errc::timed_out, "a frame was not completed within network.idle-timeout"});
+  else if (is_deaf(now))
+    end({errc::timed_out, "nothing of the answers was taken within network.idle-timeout"});
   else if (now - last_read_ > limits_.idle_timeout && own_.used() <= 0)
     end({errc::timed_out, "nothing came within network.idle-timeout"});
 }

@@ -48,6 +48,8 @@ public:
   virtual void end_of_chunk() = 0;
   /// The connection is gone.
   virtual void closed() = 0;
+  /// The connection was congested and is not any more.
+  virtual void relieved() {}
   /// Last words before the connection ends because of `why`; may reply.
   virtual void refuse(const error& why) = 0;
   /// False until the client has introduced itself.
@@ -99,6 +101,11 @@ public:
   /// Until `answer_came` there may be as many more bytes to send: they count as queued.
   void expect_answer(std::size_t bytes) { expected_bytes_ += bytes; }
   void answer_came(std::size_t bytes);
+  /// More is queued, or under way to be pushed, than a connection may have: nobody should push. If
+  /// so, the dialect is told when it is over.
+  [[nodiscard]] bool is_congested();
+  /// So many bytes are being read to be pushed, in addition to those told before; negative: less.
+  void expect_push(std::int64_t bytes);
   void close();
   [[nodiscard]] bool is_closed() const { return closed_.load(std::memory_order_relaxed); }
   template <class F>
@@ -115,6 +122,7 @@ public:
 
 private:
   void wait_readable();
+  [[nodiscard]] bool has_room_for_pushes() const;
   [[nodiscard]] bool may_read() const;
   /// There is memory for another request, when `unused` bytes were read that are none yet.
   [[nodiscard]] bool may_begin(std::size_t unused) const;
@@ -140,6 +148,8 @@ private:
   void wait_writable();
   /// I/O thread: what follows from a shorter queue.
   void after_write();
+  /// The client has not taken anything for too long.
+  [[nodiscard]] bool is_deaf(clock::time_point now);
   void end(const error& why);
   void do_close();
 
@@ -171,6 +181,8 @@ private:
   std::mutex write_mutex_;
   // Guarded by write_mutex_, as is every use of the socket for writing and closing.
   std::deque<buffer> queue_;
+  /// When the client last took something of the queue, or the queue began.
+  clock::time_point last_taken_;
   /// Bytes of the first buffer that are sent.
   std::size_t sent_of_first_ = 0;
   /// The I/O thread waits until the socket takes more.
@@ -186,10 +198,13 @@ private:
 
   std::atomic<std::size_t> unsent_bytes_{0};
   std::atomic<std::size_t> expected_bytes_{0};
+  std::atomic<std::int64_t> pushing_bytes_{0};
   std::atomic<bool> closed_{false};
   /// Reading stopped for want of memory.
   std::atomic<bool> stalled_{false};
   std::atomic<bool> look_posted_{false};
+  /// Somebody waits for `relieved`.
+  std::atomic<bool> congested_{false};
 };
 
 } // namespace aqueduct::actors::network

@@ -325,6 +325,11 @@ native_subscription::native_subscription(std::shared_ptr<native_call> call,
     response_.partitions[i].partition = request_.partitions[i].partition;
 }
 
+native_subscription::~native_subscription() {
+  // What was being read when it ended is pushed by nobody.
+  settle(taken_);
+}
+
 void native_subscription::start() {
   for (std::uint32_t slot = 0; slot < request_.partitions.size(); ++slot) {
     if (!routes_[slot])
@@ -355,6 +360,7 @@ void native_subscription::subscribed(std::uint32_t slot, errc error, std::string
   std::exchange(call_, nullptr)->respond(response_);
   for (auto& frame : std::exchange(early_, {}))
     client_->reply(std::move(frame));
+  settle(std::exchange(early_bytes_, 0));
 }
 
 void native_subscription::pushed(std::int32_t partition, push_outcome outcome) {
@@ -366,31 +372,61 @@ void native_subscription::pushed(std::int32_t partition, push_outcome outcome) {
   push.high_watermark = outcome.high_watermark;
   push.log_start = outcome.log_start;
   push.records = std::move(outcome.records);
+  const auto bytes = static_cast<std::int64_t>(push.records.size());
   auto frame = protocol::encode_frame(push_header_, push);
-  const std::lock_guard lock(mutex_);
-  if (unanswered_ > 0)
-    early_.push_back(std::move(frame));
-  else
+  {
+    const std::lock_guard lock(mutex_);
+    if (unanswered_ > 0) {
+      // They count as not pushed until the response is out.
+      early_.push_back(std::move(frame));
+      early_bytes_ += bytes;
+      return;
+    }
     client_->reply(std::move(frame));
+  }
+  settle(bytes);
 }
 
 std::size_t native_subscription::take_credit(std::size_t wanted) {
-  auto taken = take_from(credit_, wanted);
-  if (taken > 0)
+  if (const auto taken = take_now(wanted); taken > 0)
     return taken;
   // Marked before the second look: credit that comes in between finds the mark.
   starved_ = true;
-  return take_from(credit_, wanted);
+  return take_now(wanted);
+}
+
+std::size_t native_subscription::take_now(std::size_t wanted) {
+  if (client_->is_congested())
+    return 0;
+  const auto taken = take_from(credit_, wanted);
+  settle(-static_cast<std::int64_t>(taken));
+  return taken;
+}
+
+void native_subscription::settle(std::int64_t bytes) {
+  taken_ -= bytes;
+  client_->expect_push(-bytes);
+}
+
+void native_subscription::relieved() {
+  wake_if_starved();
 }
 
 void native_subscription::return_credit(std::int64_t unused) {
   credit_ += unused;
-  if (unused > 0 && credit_ > 0 && starved_.exchange(false))
-    wake_partitions();
+  settle(unused);
+  if (unused > 0)
+    wake_if_starved();
 }
 
 void native_subscription::add_credit(std::int64_t bytes) {
-  return_credit(bytes);
+  credit_ += bytes;
+  wake_if_starved();
+}
+
+void native_subscription::wake_if_starved() {
+  if (credit_ > 0 && starved_.exchange(false))
+    wake_partitions();
 }
 
 void native_subscription::wake_partitions() {

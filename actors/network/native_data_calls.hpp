@@ -119,12 +119,15 @@ class native_subscription : public push_sink,
 public:
   native_subscription(std::shared_ptr<native_call> call, protocol::subscribe_request request,
                       std::vector<std::shared_ptr<partition_route>> routes);
+  ~native_subscription() override;
 
   /// Asks the partitions. Call once.
   void start();
   /// Refused before a partition was asked.
   void refuse(std::uint32_t slot, error why);
   void add_credit(std::int64_t bytes);
+  /// The connection takes pushes again.
+  void relieved();
   void cancel();
 
   std::size_t take_credit(std::size_t wanted) override;
@@ -134,6 +137,11 @@ public:
   void pushed(std::int32_t partition, push_outcome outcome) override;
 
 private:
+  /// What may be pushed now; 0 while the connection is congested.
+  [[nodiscard]] std::size_t take_now(std::size_t wanted);
+  /// So many bytes of what was taken were pushed, or will not be.
+  void settle(std::int64_t bytes);
+  void wake_if_starved();
   void wake_partitions();
 
   std::shared_ptr<native_call> call_;
@@ -142,13 +150,16 @@ private:
   protocol::subscribe_request request_;
   std::vector<std::shared_ptr<partition_route>> routes_;
   std::atomic<std::int64_t> credit_;
-  /// A partition was told that there is no credit.
+  /// Taken and not pushed yet.
+  std::atomic<std::int64_t> taken_{0};
+  /// A partition was told that it must not push.
   std::atomic<bool> starved_{false};
   std::mutex mutex_;
   // Guarded by mutex_.
   protocol::subscribe_response response_;
   std::size_t unanswered_;
   std::vector<buffer_chain> early_;
+  std::int64_t early_bytes_ = 0;
 };
 
 } // namespace aqueduct::actors::network

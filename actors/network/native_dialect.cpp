@@ -250,6 +250,11 @@ void native_dialect::refuse(const error& why) {
       .fail(why);
 }
 
+void native_dialect::relieved() {
+  for (const auto& [number, subscription] : subscriptions_)
+    subscription->relieved();
+}
+
 void native_dialect::closed() {
   deadlines_->expire_all_of(this);
   for (const auto& [number, subscription] : std::exchange(subscriptions_, {}))
@@ -372,6 +377,8 @@ void native_dialect::on_subscribe(const incoming& request, protocol::subscribe_r
     return call->fail(
         {errc::invalid_request,
          "a subscription names at least one partition and has a credit of 0 or more"});
+  const auto push_max = std::min<std::uint64_t>(node_->limits.frame_bytes_max, 0x7fffffff);
+  message.push_bytes_max = std::min(message.push_bytes_max, static_cast<std::int32_t>(push_max));
   topic_lookup topic(*node_->directory, message.topic);
   if (topic.topic() == nullptr)
     return call->fail(topic.missing());

@@ -30,6 +30,7 @@ public:
   [[nodiscard]] result<void> frame(const mutable_buffer& bytes, bool whole_allocation) override;
   void end_of_chunk() override;
   void closed() override;
+  void relieved() override;
   void refuse(const error& why) override;
   [[nodiscard]] bool is_established() const override { return greeted_; }
 

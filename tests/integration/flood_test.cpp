@@ -152,6 +152,52 @@ TEST_CASE("subscriptions without a reader are held back by the send buffer") {
   own.check_unharmed(std::size_t{128} << 20);
 }
 
+TEST_CASE("subscriptions to what is only on the disk wait for a client that does not read") {
+  sturdy_node own({"network.send-buffer-bytes=1MiB", "storage.tail-cache-bytes=1MiB"});
+  create_topic(own.client, "cold");
+  constexpr int count = 160;
+  for (int i = 0; i < count; ++i)
+    append(own.client, "cold", 0, {std::string(1'000'000, static_cast<char>('a' + i % 26))});
+  const auto before = own.node.process().resident_bytes();
+  native_client deaf(own.node.client_address());
+  protocol::subscribe_request wish;
+  wish.subscription = 1;
+  wish.topic = "cold";
+  wish.partitions = {{0, 0}};
+  wish.credit_bytes = std::int64_t{1} << 60;
+  CHECK(must(deaf.call(wish)).partitions.at(0).error == errc::none);
+  // Time enough to push everything, were it not held back.
+  (void)read_all(own.client, "cold", 0);
+  CHECK(own.node.process().resident_bytes() < before + (std::size_t{96} << 20));
+  // Who reads after all gets every record, in order.
+  std::int64_t next = 0;
+  while (next < count) {
+    const auto frame = deaf.receive();
+    REQUIRE(frame.header.kind == protocol::frame_kind::push);
+    const auto push = must(protocol::decode<protocol::delivery>(frame.payload));
+    REQUIRE(push.error == errc::none);
+    for (const auto& record : records_in(push.records))
+      REQUIRE(record.offset == next++);
+  }
+  own.check_unharmed(std::size_t{128} << 20);
+}
+
+TEST_CASE("a client that takes none of its replies is closed after network.idle-timeout") {
+  sturdy_node own({"network.idle-timeout=1s", "network.send-buffer-bytes=64KiB"});
+  create_topic(own.client, "wide", 1000);
+  native_client deaf(own.node.client_address());
+  (void)push_until_full(own, deaf, many(protocol::metadata_request{}, 1, 20'000));
+  for (int i = 0; i < 3; ++i)
+    (void)fetch(own.client, "witness", 0, 40, 1000);
+  // The end comes behind what was queued, or at once.
+  CHECK_THROWS_AS(([&] {
+                    while (true)
+                      (void)deaf.receive();
+                  }()),
+                  connection_ended);
+  own.check_unharmed(std::size_t{96} << 20);
+}
+
 TEST_CASE("memory for requests in flight is bounded over all connections, and all are answered") {
   sturdy_node own({"limits.frame-bytes-max=1200000B", "limits.request-bytes-total=1200000B",
                    "limits.request-bytes-in-flight=1200000B"});
