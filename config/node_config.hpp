@@ -121,6 +121,9 @@ struct limit_settings {
   std::uint64_t decompressed_bytes_max = 64ULL << 20;
   /// Partition replicas on this node.
   std::int32_t partitions = 10'000;
+  /// Partitions that one connection subscribes to, and all together.
+  std::int32_t subscriptions_per_connection = 10'000;
+  std::int32_t subscriptions = 200'000;
 
   friend bool operator==(const limit_settings&, const limit_settings&) = default;
 };

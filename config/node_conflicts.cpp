@@ -95,6 +95,8 @@ void check_sizes(const node_config& config, conflict_check& check) {
                 "at most", "limits.request-bytes-in-flight");
   check.require(limits.request_bytes_in_flight <= limits.request_bytes_total,
                 "limits.request-bytes-in-flight", "at most", "limits.request-bytes-total");
+  check.require(limits.subscriptions_per_connection <= limits.subscriptions,
+                "limits.subscriptions-per-connection", "at most", "limits.subscriptions");
 }
 
 /// One node is a cluster of one; forming larger ones is refused rather than pretended.

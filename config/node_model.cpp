@@ -162,7 +162,14 @@ void add_topics_and_limits(builder& model) {
            "What a compressed batch may decompress to. Checked before memory is taken, so that a "
            "small batch cannot claim a large machine.")
       .add("limits.partitions", integer_kind{1, 1'000'000}, AQUEDUCT_FIELD(limits.partitions),
-           "Partition replicas on this node. Creating topics beyond it is refused.");
+           "Partition replicas on this node. Creating topics beyond it is refused.")
+      .add("limits.subscriptions-per-connection", integer_kind{1, 10'000'000},
+           AQUEDUCT_FIELD(limits.subscriptions_per_connection),
+           "Partitions that one connection subscribes to. A subscription beyond it is refused.")
+      .add("limits.subscriptions", integer_kind{1, 10'000'000},
+           AQUEDUCT_FIELD(limits.subscriptions),
+           "Partitions that all connections together subscribe to, one that two of them subscribe "
+           "to counted twice. Each takes half a kilobyte. A subscription beyond it is refused.");
 }
 
 void add_runtime(builder& model) {

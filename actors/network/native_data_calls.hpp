@@ -126,6 +126,9 @@ public:
   /// Refused before a partition was asked.
   void refuse(std::uint32_t slot, error why);
   void add_credit(std::int64_t bytes);
+  [[nodiscard]] std::int64_t partition_count() const {
+    return static_cast<std::int64_t>(routes_.size());
+  }
   /// The connection takes pushes again.
   void relieved();
   void cancel();

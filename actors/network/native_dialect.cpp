@@ -259,6 +259,7 @@ void native_dialect::closed() {
   deadlines_->expire_all_of(this);
   for (const auto& [number, subscription] : std::exchange(subscriptions_, {}))
     subscription->cancel();
+  return_subscriptions(subscribed_);
 }
 
 // -- data -----------------------------------------------------------------------------------------
@@ -382,6 +383,9 @@ void native_dialect::on_subscribe(const incoming& request, protocol::subscribe_r
   topic_lookup topic(*node_->directory, message.topic);
   if (topic.topic() == nullptr)
     return call->fail(topic.missing());
+  const auto count = static_cast<std::int64_t>(message.partitions.size());
+  if (const auto room = take_subscriptions(count); !room)
+    return call->fail(room.error());
   std::map<std::int32_t, std::size_t> times_named;
   for (const auto& partition : message.partitions)
     ++times_named[partition.partition];
@@ -401,6 +405,31 @@ void native_dialect::on_subscribe(const incoming& request, protocol::subscribe_r
     if (!found[slot].route)
       subscription->refuse(slot, std::move(found[slot].why));
   subscription->start();
+}
+
+result<void> native_dialect::take_subscriptions(std::int64_t count) {
+  const auto& limits = node_->limits;
+  const auto refused = [&](std::string_view limit, std::int32_t most, std::int64_t used) {
+    return unexpected(errc::quota_exceeded, std::to_string(count) + " more partitions, with the " +
+                                                std::to_string(used) +
+                                                " that are subscribed to, are more than " +
+                                                std::string(limit) + ", " + std::to_string(most));
+  };
+  if (subscribed_ + count > limits.subscriptions_per_connection)
+    return refused("limits.subscriptions-per-connection", limits.subscriptions_per_connection,
+                   subscribed_);
+  const auto before = node_->subscribed->fetch_add(count);
+  if (before + count > limits.subscriptions) {
+    node_->subscribed->fetch_sub(count);
+    return refused("limits.subscriptions", limits.subscriptions, before);
+  }
+  subscribed_ += count;
+  return {};
+}
+
+void native_dialect::return_subscriptions(std::int64_t count) {
+  subscribed_ -= count;
+  node_->subscribed->fetch_sub(count);
 }
 
 void native_dialect::on_credit(const incoming& request, protocol::credit_request message) {
@@ -423,6 +452,7 @@ void native_dialect::on_unsubscribe(const incoming& request,
     return call.fail({errc::unknown_subscription,
                       "there is no subscription " + std::to_string(message.subscription)});
   found->second->cancel();
+  return_subscriptions(found->second->partition_count());
   subscriptions_.erase(found);
   call.respond(protocol::unsubscribe_response{});
 }

@@ -66,6 +66,9 @@ private:
   void on_credit(const incoming& request, protocol::credit_request message);
   void on_unsubscribe(const incoming& request, protocol::unsubscribe_request message);
 
+  /// Counts `count` more partitions as subscribed to, if they may be.
+  [[nodiscard]] result<void> take_subscriptions(std::int64_t count);
+  void return_subscriptions(std::int64_t count);
   [[nodiscard]] produce_outcome check_batch(const incoming& request,
                                             const protocol::produce_partition& partition,
                                             const topic_route& topic, produce_item& item) const;
@@ -80,6 +83,8 @@ private:
   std::shared_ptr<deadline_queue> deadlines_;
   bool greeted_ = false;
   std::map<std::uint32_t, std::shared_ptr<native_subscription>> subscriptions_;
+  /// Partitions in subscriptions_.
+  std::int64_t subscribed_ = 0;
   /// Batches of the present read, by partition, in order.
   std::vector<std::pair<std::shared_ptr<partition_route>, std::vector<produce_item>>> gathered_;
 };

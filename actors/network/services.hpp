@@ -35,6 +35,9 @@ struct front_services {
   std::shared_ptr<spdlog::logger> log;
   config::limit_settings limits;
   std::shared_ptr<const live_settings> live;
+  /// Partitions that all connections together subscribe to.
+  std::shared_ptr<std::atomic<std::int64_t>> subscribed =
+      std::make_shared<std::atomic<std::int64_t>>(0);
 };
 
 } // namespace aqueduct::actors::network

@@ -142,13 +142,16 @@ TEST_CASE("a subscription that names 200,000 partitions is answered while others
   for (std::int32_t i = 0; i < 200'000; ++i)
     wish.partitions.push_back({i, 0});
   wish.partitions.push_back({7, 0});
-  const auto asked = own.client.send(wish);
-  const auto frame = own.client.receive_answer(asked);
-  if (frame.header.status == errc::none) {
-    const auto answer = must(protocol::decode<protocol::subscribe_response>(frame.payload));
-    CHECK(answer.partitions.at(0).error == errc::none);
-    CHECK(answer.partitions.back().error == errc::unknown_partition);
-  }
+  const auto refusal = own.client.call(wish);
+  REQUIRE_FALSE(refusal);
+  CHECK(refusal.error().code == errc::quota_exceeded);
+  wish.partitions.resize(9'999);
+  wish.partitions.push_back({7, 0});
+  const auto answer = must(own.client.call(wish));
+  CHECK(answer.partitions.at(0).error == errc::none);
+  CHECK(answer.partitions.at(1).error == errc::unknown_partition);
+  CHECK(answer.partitions.back().error == errc::unknown_partition);
+  (void)must(own.client.call(protocol::unsubscribe_request{1}));
   protocol::subscribe_request twice;
   twice.subscription = 2;
   twice.topic = "witness";
@@ -158,6 +161,43 @@ TEST_CASE("a subscription that names 200,000 partitions is answered while others
     CHECK(row.message.find("twice") != std::string::npos);
   }
   own.check_unharmed(128 * mib);
+}
+
+TEST_CASE("subscriptions are counted, per connection and in all, and given back") {
+  sturdy_node own({"limits.subscriptions-per-connection=10", "limits.subscriptions=15"});
+  create_topic(own.client, "wide", 10);
+  const auto subscribe = [](native_client& client, std::uint32_t number, std::int32_t count) {
+    protocol::subscribe_request wish;
+    wish.subscription = number;
+    wish.topic = "wide";
+    for (std::int32_t i = 0; i < count; ++i)
+      wish.partitions.push_back({i, -1});
+    return client.call(wish);
+  };
+  const auto refused = [&](native_client& client, std::int32_t count, std::string_view limit) {
+    const auto refusal = subscribe(client, 99, count);
+    REQUIRE_FALSE(refusal);
+    CHECK(refusal.error().code == errc::quota_exceeded);
+    CHECK(refusal.error().message.find(limit) != std::string::npos);
+  };
+  must(subscribe(own.client, 1, 4));
+  must(subscribe(own.client, 2, 6));
+  refused(own.client, 1, "limits.subscriptions-per-connection");
+  {
+    native_client second(own.node.client_address());
+    must(subscribe(second, 1, 5));
+    refused(second, 1, "limits.subscriptions, 15");
+    must(own.client.call(protocol::unsubscribe_request{1}));
+    must(subscribe(second, 2, 4));
+  }
+  // The connection that ended gives back what it had.
+  native_client third(own.node.client_address());
+  await(own.client, "witness", [&] {
+    const auto answer = subscribe(third, 1, 9);
+    return answer.has_value();
+  });
+  refused(third, 1, "limits.subscriptions, 15");
+  own.check_unharmed();
 }
 
 TEST_CASE("a fetch that was answered, or whose client has gone, is not kept for its wait") {
