@@ -19,6 +19,13 @@ constexpr std::size_t gather_bytes_max = 1 << 20;
 constexpr auto linger_max = std::chrono::seconds(5);
 constexpr auto retry_interval = std::chrono::milliseconds(20);
 
+/// Memory for a frame of which `filled` bytes are there: most frames fit from the start, a large
+/// one is moved a few times.
+std::size_t partial_bytes_for(std::size_t filled) {
+  constexpr std::size_t first_bytes = 1 << 20;
+  return std::max(first_bytes, 2 * filled);
+}
+
 std::string name_of(const stream& socket) {
   boost::system::error_code failed;
   const auto peer = socket.remote_endpoint(failed);
@@ -126,7 +133,7 @@ void connection::read_some() {
     return;
   auto& chunk = chunk_->fresh();
   // The rest of a large frame goes straight to its place, what follows it to the chunk.
-  const auto missing = partial_sized_ ? partial_.size() - partial_filled_ : 0;
+  const auto missing = partial_whole_ > 0 ? partial_.size() - partial_filled_ : 0;
   const std::array<asio::mutable_buffer, 2> into = {
       asio::mutable_buffer(partial_.data() + (missing > 0 ? partial_filled_ : 0), missing),
       asio::mutable_buffer(chunk.data(), chunk.size())};
@@ -192,19 +199,21 @@ result<std::size_t> connection::grow_partial(const mutable_buffer& bytes) {
     used += take;
   };
   fill();
-  if (!partial_sized_ && partial_filled_ == partial_.size()) {
+  if (partial_whole_ == 0 && partial_filled_ == partial_.size()) {
     const auto size = dialect_->frame_size(partial_.data());
     if (!size)
       return size.propagate();
-    mutable_buffer whole(*size);
-    std::memcpy(whole.data(), partial_.data(), partial_.size());
-    partial_ = std::move(whole);
-    partial_sized_ = true;
+    partial_whole_ = *size;
+  }
+  while (partial_filled_ == partial_.size() && partial_filled_ < partial_whole_) {
+    mutable_buffer larger(std::min(partial_whole_, partial_bytes_for(partial_filled_)));
+    std::memcpy(larger.data(), partial_.data(), partial_filled_);
+    partial_ = std::move(larger);
     fill();
   }
-  if (partial_sized_ && partial_filled_ == partial_.size()) {
+  if (partial_filled_ == partial_whole_) {
     const auto frame = std::exchange(partial_, {});
-    partial_sized_ = false;
+    partial_whole_ = 0;
     if (auto given = dialect_->frame(frame, true); !given)
       return given.propagate();
   }
@@ -236,13 +245,14 @@ result<void> connection::take_frames(const mutable_buffer& bytes) {
 }
 
 result<void> connection::begin_partial(const mutable_buffer& rest) {
-  partial_sized_ = rest.size() >= dialect_->header_size();
   auto size = dialect_->header_size();
-  if (partial_sized_) {
+  partial_whole_ = 0;
+  if (rest.size() >= size) {
     const auto whole = dialect_->frame_size(rest.data());
     if (!whole)
       return whole.propagate();
-    size = *whole;
+    partial_whole_ = *whole;
+    size = std::min(partial_whole_, partial_bytes_for(rest.size()));
   }
   partial_ = mutable_buffer(size);
   partial_filled_ = rest.size();

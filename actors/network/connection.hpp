@@ -167,8 +167,9 @@ private:
   /// The frame, or the header of the frame, that is not all here yet; empty: none.
   mutable_buffer partial_;
   std::size_t partial_filled_ = 0;
-  /// partial_ has the size of the frame, not only of its header.
-  bool partial_sized_ = false;
+  /// Size of the whole frame; 0 while only its header is known. partial_ grows to it with what
+  /// comes: a header alone claims no memory.
+  std::size_t partial_whole_ = 0;
   clock::time_point partial_since_;
 
   bool reading_ = false;

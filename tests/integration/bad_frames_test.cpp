@@ -239,4 +239,23 @@ TEST_CASE("connections above the limit are closed, and room that was made is use
   });
 }
 
+TEST_CASE("a header that announces a large frame claims little memory") {
+  sturdy_node own;
+  const auto before = own.node.process().claimed_bytes();
+  constexpr std::uint32_t announced = 100u << 20;
+  std::vector<native_client> liars;
+  for (int i = 0; i < 100; ++i) {
+    liars.emplace_back(own.node.client_address());
+    liars.back().write(header_with_length(announced));
+    (void)log_end(own.client, "witness");
+  }
+  own.check_unharmed();
+  CHECK(own.node.process().claimed_bytes() < before + (std::size_t{500} << 20));
+  // A frame that does come is put together from its pieces.
+  create_topic(own.client, "large", 1, {{"max.message.bytes", "9000000"}});
+  const std::string value(8'000'000, 'v');
+  append(own.client, "large", 0, {value});
+  CHECK(values_of(read_all(own.client, "large", 0)) == std::vector<std::string>{value});
+}
+
 TEST_SUITE_END();

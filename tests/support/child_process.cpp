@@ -162,12 +162,26 @@ bool child_process::is_running() {
   return !wait_until(test_clock::now());
 }
 
-std::size_t child_process::resident_bytes() const {
-  std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
-  std::size_t total = 0;
+namespace {
+
+/// The first two numbers of /proc/PID/statm, in bytes: claimed and resident.
+std::pair<std::size_t, std::size_t> memory_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
+  std::size_t claimed = 0;
   std::size_t resident = 0;
-  file >> total >> resident;
-  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  file >> claimed >> resident;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return {claimed * page, resident * page};
+}
+
+} // namespace
+
+std::size_t child_process::resident_bytes() const {
+  return memory_of(pid_).second;
+}
+
+std::size_t child_process::claimed_bytes() const {
+  return memory_of(pid_).first;
 }
 
 } // namespace aqueduct::test

@@ -45,6 +45,8 @@ public:
 
   /// Resident memory in bytes; 0 when it does not run.
   [[nodiscard]] std::size_t resident_bytes() const;
+  /// Memory that it has claimed, used or not; 0 when it does not run.
+  [[nodiscard]] std::size_t claimed_bytes() const;
 
 private:
   pid_t pid_ = -1;
