@@ -160,9 +160,14 @@ struct front_end::impl {
     const auto thread = next_thread;
     next_thread = (next_thread + 1) % threads.size();
     if (open->load() >= static_cast<std::size_t>(connections_max.load())) {
-      node->log->warn("connection refused: limits.connections is {}", connections_max.load());
+      // One line for all that follow: a client that tries again and again does not fill the log.
+      if (refused++ == 0)
+        node->log->warn("connections are refused: limits.connections is {}",
+                        connections_max.load());
       return;
     }
+    if (refused > 0)
+      node->log->info("connections are taken again; {} were refused", std::exchange(refused, 0));
     open->fetch_add(1);
     connection_limits limits;
     limits.request_bytes_max = opts.limits.request_bytes_in_flight;
@@ -180,6 +185,8 @@ struct front_end::impl {
   std::unique_ptr<tcp::acceptor> acceptor;
   std::unique_ptr<asio::steady_timer> pause;
   std::size_t next_thread = 0;
+  /// Connections refused since the last that was taken.
+  std::uint64_t refused = 0;
   config::endpoint address;
   std::shared_ptr<const front_services> node;
   bool serving = false;

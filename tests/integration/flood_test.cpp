@@ -130,6 +130,33 @@ TEST_CASE("a thousand connections that do nothing leave room for one that works"
   own.check_unharmed();
 }
 
+TEST_CASE("connections beyond limits.connections are closed, and the log says so once") {
+  sturdy_node own({"limits.connections=3"});
+  {
+    std::vector<native_client> others;
+    for (int i = 0; i < 2; ++i)
+      others.emplace_back(own.node.client_address());
+    for (int i = 0; i < 100; ++i)
+      CHECK(native_client(own.node.client_address(), native_client::greeting::none)
+                .read_to_end()
+                .empty());
+    CHECK(log_end(own.client, "witness") == 40);
+  }
+  const auto log = own.node.process().errors();
+  const auto first = log.find("connections are refused");
+  REQUIRE(first != std::string::npos);
+  CHECK(log.find("connections are refused", first + 1) == std::string::npos);
+  await(own.client, "witness", [&] {
+    try {
+      native_client next(own.node.client_address());
+      return true;
+    } catch (const connection_ended&) {
+      return false;
+    }
+  });
+  own.check_unharmed();
+}
+
 TEST_CASE("subscriptions without a reader are held back by the send buffer") {
   sturdy_node own({"network.send-buffer-bytes=64KiB"});
   create_topic(own.client, "stream");
