@@ -1,6 +1,7 @@
 #include "actors/node.hpp"
 
 #include "actors/admin.hpp"
+#include "actors/admin_port.hpp"
 #include "actors/controller/controller.hpp"
 #include "actors/environment.hpp"
 #include "actors/logging.hpp"
@@ -21,6 +22,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <future>
 #include <optional>
 #include <thread>
@@ -217,13 +219,7 @@ struct node::impl {
           [&](auto done) { caf::anon_send(to, scrub_request{scrub_stop{std::move(done)}}); });
     };
     admin = spawn_admin(*system, std::move(what));
-    const auto& listen = settings().admin.listen;
-    auto port = system->middleman().publish(admin, listen.port, listen.host.c_str(), true);
-    if (!port)
-      return unexpected(errc::conflict, "cannot listen on " + to_string(listen) +
-                                            " (admin.listen): " + system->render(port.error()));
-    admin_address = {listen.host, *port};
-    return {};
+    return operators->publish(*system, admin);
   }
 
   [[nodiscard]] result<void> start() {
@@ -234,6 +230,10 @@ struct node::impl {
     front = std::move(*opened);
     if (auto stores = open_stores(); !stores)
       return stores;
+    auto bound = admin_port::open(settings().admin.listen);
+    if (!bound)
+      return bound.propagate();
+    operators = std::move(*bound);
     cache = std::make_shared<cache_budget>(settings().storage.tail_cache_bytes);
     caf_config = std::make_unique<caf_settings>(settings().actors);
     system = std::make_unique<caf::actor_system>(*caf_config);
@@ -259,11 +259,20 @@ struct node::impl {
     front->serve(std::move(shared));
     serving = true;
     log->info("node {} serves clients on {}, operators on {}", settings().node.id,
-              to_string(front->address()), to_string(admin_address));
+              to_string(front->address()), to_string(operators->address()));
     return {};
   }
 
   // -- while running -----------------------------------------------------------------------------
+
+  /// The machine's refusal of a thread, a descriptor or memory comes as an exception.
+  [[nodiscard]] result<void> start_or_explain() {
+    try {
+      return start();
+    } catch (const std::exception& refusal) {
+      return unexpected(errc::internal, std::string("cannot start: ") + refusal.what());
+    }
+  }
 
   [[nodiscard]] result<void> sync_storage() {
     result<void> outcome;
@@ -346,8 +355,8 @@ struct node::impl {
   }
 
   [[nodiscard]] bool stop_actors(std::chrono::steady_clock::time_point deadline) {
-    if (admin && admin_address.port != 0)
-      (void)system->middleman().unpublish(admin, admin_address.port);
+    if (admin)
+      (void)system->middleman().unpublish(admin, operators->address().port);
     kill(admin);
     kill(scrubber);
     kill(controller);
@@ -389,7 +398,7 @@ struct node::impl {
   std::shared_ptr<scrub_board> scrubs =
       std::make_shared<scrub_board>(std::make_shared<const scrub_report>());
   std::unique_ptr<network::front_end> front;
-  config::endpoint admin_address;
+  std::unique_ptr<admin_port> operators;
   std::atomic<bool> draining{false};
   bool serving = false;
 };
@@ -400,7 +409,7 @@ node::~node() = default;
 
 result<std::unique_ptr<node>> node::start(options opts) {
   auto state = std::make_unique<impl>(std::move(opts));
-  if (auto started = state->start(); !started) {
+  if (auto started = state->start_or_explain(); !started) {
     (void)state->stop();
     return started.propagate();
   }
@@ -412,7 +421,7 @@ const config::endpoint& node::client_address() const {
 }
 
 const config::endpoint& node::admin_address() const {
-  return impl_->admin_address;
+  return impl_->operators->address();
 }
 
 void node::reload(const config::node_config& settings) {

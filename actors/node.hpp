@@ -22,8 +22,10 @@ public:
     std::function<void()> shutdown_requested;
   };
 
-  /// Everything up to serving. Errors: conflict (port or data directory in use, data of another
-  /// node), unsupported_version, invalid_config, storage_*; each with a sentence.
+  /// Everything up to serving; both ports are taken before the data directory is touched. Errors:
+  /// conflict (port or data directory in use, data of another node), unsupported_version,
+  /// invalid_config, storage_*, internal (the machine has no thread or descriptor left); each with
+  /// a sentence.
   [[nodiscard]] static result<std::unique_ptr<node>> start(options opts);
   ~node();
 

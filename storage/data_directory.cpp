@@ -76,8 +76,14 @@ data_directory::data_directory(disk& files, std::string path, std::unique_ptr<fi
     : files_(&files), path_(std::move(path)), lock_(std::move(lock)) {}
 
 result<data_directory> data_directory::claim(disk& files, const claim_request& request) {
-  if (auto made = files.make_directories(request.path); !made)
-    return made.propagate();
+  if (auto made = files.make_directories(request.path); !made) {
+    auto why = made.error();
+    // Nothing to find here: the file system has no place for the folder.
+    if (why.code == errc::not_found)
+      why.code = errc::storage_failed;
+    return unexpected(why.code,
+                      "the data directory " + request.path + " cannot be made: " + why.message);
+  }
   auto lock = files.lock_file(request.path + "/lock");
   if (!lock && lock.error().code == errc::conflict)
     return unexpected(errc::conflict,

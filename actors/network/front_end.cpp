@@ -1,6 +1,7 @@
 #include "actors/network/front_end.hpp"
 
 #include "actors/network/connection.hpp"
+#include "actors/network/listener.hpp"
 #include "actors/network/native_dialect.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -108,28 +109,10 @@ struct front_end::impl {
   }
 
   [[nodiscard]] result<void> bind() {
-    boost::system::error_code failed;
-    tcp::resolver resolver(threads.front()->context());
-    const auto found = resolver.resolve(opts.listen.host, std::to_string(opts.listen.port),
-                                        tcp::resolver::passive, failed);
-    if (failed || found.empty())
-      return unexpected(errc::invalid_config,
-                        "listen: cannot resolve '" + opts.listen.host + "': " + failed.message());
-    const auto endpoint = found.begin()->endpoint();
-    acceptor->open(endpoint.protocol(), failed);
-    if (!failed)
-      acceptor->set_option(tcp::acceptor::reuse_address(true), failed);
-    if (!failed)
-      acceptor->bind(endpoint, failed);
-    if (!failed)
-      acceptor->listen(1024, failed);
-    if (failed)
-      return unexpected(failed == asio::error::address_in_use ? errc::conflict
-                                                              : errc::invalid_config,
-                        "cannot listen on " + to_string(opts.listen) + ": " + failed.message() +
-                            (failed == asio::error::address_in_use
-                                 ? "; another process uses the port, see `ss -ltnp`"
-                                 : ""));
+    auto bound = listen_on(threads.front()->context(), opts.listen, "listen");
+    if (!bound)
+      return bound.propagate();
+    *acceptor = std::move(*bound);
     address = {opts.listen.host, acceptor->local_endpoint().port()};
     return {};
   }
