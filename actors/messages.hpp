@@ -292,8 +292,11 @@ struct storage_request {
 /// Write what is queued; sent by a storage actor to itself.
 struct storage_flush {};
 struct storage_tick {};
-using storage_actor = caf::typed_actor<caf::reacts_to<storage_request>,
-                                       caf::reacts_to<storage_flush>, caf::reacts_to<storage_tick>>;
+/// Time for the sync of flush mode `interval`.
+struct storage_sync_tick {};
+using storage_actor =
+    caf::typed_actor<caf::reacts_to<storage_request>, caf::reacts_to<storage_flush>,
+                     caf::reacts_to<storage_tick>, caf::reacts_to<storage_sync_tick>>;
 
 struct reader_read {
   std::shared_ptr<storage::log_reader> log;
@@ -382,4 +385,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_control)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_flush)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_sync_tick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::reader_request)

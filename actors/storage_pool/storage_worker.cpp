@@ -34,8 +34,8 @@ struct storage_worker_state {
       (void)store->finish_removals();
     (void)store->maintain(timestamp_ms(config.env->now_ms()));
     accepts = store->accepts_writes();
-    next_sync_ms = config.env->steady_ms() + config.sync_interval_ms;
     schedule_tick();
+    schedule_sync();
   }
 
   // -- requests ----------------------------------------------------------------------------------
@@ -244,12 +244,19 @@ struct storage_worker_state {
     (void)store->maintain(timestamp_ms(config.env->now_ms()));
     retry_stuck();
     note_space();
-    if (config.store.flush == storage::flush_mode::interval &&
-        config.env->steady_ms() >= next_sync_ms) {
-      next_sync_ms = config.env->steady_ms() + config.sync_interval_ms;
-      (void)store->sync_dirty();
-    }
     schedule_tick();
+  }
+
+  /// A timer of its own: the interval may be far shorter, or longer, than a tick.
+  void sync_tick() {
+    (void)store->sync_dirty();
+    schedule_sync();
+  }
+
+  void schedule_sync() {
+    if (config.store.flush == storage::flush_mode::interval)
+      self->delayed_send(self, std::chrono::milliseconds(config.sync_interval_ms),
+                         storage_sync_tick{});
   }
 
   void schedule_tick() {
@@ -275,7 +282,6 @@ struct storage_worker_state {
   std::unordered_map<group_id, stuck_group> stuck;
   std::unordered_map<group_id, replica_actor> owners;
   bool accepts = true;
-  std::int64_t next_sync_ms = 0;
 };
 
 storage_actor::behavior_type
@@ -289,6 +295,7 @@ storage_worker(storage_actor::stateful_pointer<storage_worker_state> self,
       },
       [state](storage_flush) { state->flush(); },
       [state](storage_tick) { state->tick(); },
+      [state](storage_sync_tick) { state->sync_tick(); },
   };
 }
 

@@ -185,4 +185,36 @@ TEST_SUITE("simulation.node") {
     CHECK(values.at(0) == "kept");
     CHECK(read_all(node, "t", 1).at(0) == "other");
   }
+
+  TEST_CASE("flushing by interval, a power cut costs at most what came since the last sync") {
+    for (const std::int64_t interval_ms : {20, 5'000}) {
+      std::size_t lost = 0;
+      for (std::uint64_t seed = 1; seed <= 16; ++seed) {
+        CAPTURE(interval_ms);
+        CAPTURE(seed);
+        sim_machine machine(seed);
+        {
+          sim_node::options options;
+          options.flush = storage::flush_mode::interval;
+          options.sync_interval_ms = interval_ms;
+          sim_node node(machine, options);
+          node.settle();
+          require_done(node.create_topic("t", 1));
+          REQUIRE((*node.produce("t", 0, make_batch("old")))->error == errc::none);
+          node.run_for(interval_ms);
+          REQUIRE((*node.produce("t", 0, make_batch("new")))->error == errc::none);
+          machine.disk->crash_after(0);
+        }
+        machine.crash(seed);
+        sim_node node(machine);
+        node.settle();
+        const auto values = read_all(node, "t", 0);
+        REQUIRE(values.contains(0));
+        CHECK(values.at(0) == "old");
+        lost += values.contains(1) ? 0 : 1;
+      }
+      // Otherwise nothing was left to the interval.
+      CHECK(lost > 0);
+    }
+  }
 }

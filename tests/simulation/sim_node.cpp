@@ -90,6 +90,7 @@ sim_node::sim_node(sim_machine& machine, options opts)
   worker.store.directory = "/data";
   worker.store.reserve_bytes = opts.reserve_bytes;
   worker.store.flush = opts.flush;
+  worker.sync_interval_ms = opts.sync_interval_ms;
   worker.store.mark_bytes = 1024;
   worker.index_interval_bytes = 512;
   worker.preallocate_bytes = 4096;

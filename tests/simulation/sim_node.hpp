@@ -55,6 +55,7 @@ public:
     scrub_core::options scrub;
     /// As `partition_services`; 0 is never.
     std::int64_t idle_timeout_ms = 0;
+    std::int64_t sync_interval_ms = 1000;
   };
 
   explicit sim_node(sim_machine& machine) : sim_node(machine, options{}) {}
