@@ -1,11 +1,16 @@
 #include "actors/admin.hpp"
 
 #include "actors/logging.hpp"
+#include "config/node_model.hpp"
 #include "storage/disk.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/error.hpp>
+#include <caf/result.hpp>
+#include <caf/sec.hpp>
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <spdlog/logger.h>
 
 #include <unistd.h>
 
@@ -32,12 +37,8 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-std::optional<config::log_level> parse_level(const std::string& text) {
-  using config::log_level;
-  constexpr std::pair<const char*, log_level> names[] = {
-      {"trace", log_level::trace},     {"debug", log_level::debug}, {"info", log_level::info},
-      {"warning", log_level::warning}, {"error", log_level::error}, {"off", log_level::off}};
-  for (const auto& [name, level] : names)
+std::optional<config::log_level> parse_level(std::string_view text) {
+  for (const auto& [level, name] : config::spelling<config::log_level>::names)
     if (text == name)
       return level;
   return std::nullopt;
@@ -180,51 +181,74 @@ admin_scrub_status describe_scrub(const scrub_report& scrub) {
   return status;
 }
 
-admin_done change_level(const admin_log_level_request& request) {
+result<void> change_level(const admin_log_level_request& request) {
   const auto level = parse_level(request.level);
   if (!level)
-    return done(unexpected(errc::invalid_config, "'" + request.level +
-                                                     "' is not a log level; the levels are trace, "
-                                                     "debug, info, warning, error and off"));
-  return done(change_log_level(request.component, *level));
+    return unexpected(errc::invalid_config, "'" + request.level +
+                                                "' is not a log level; a level is " +
+                                                kind_range(config::choice_of<config::log_level>()));
+  return change_log_level(request.component, *level);
+}
+
+/// Answers a question of this version; the answer to any other has no field for a sentence, so it
+/// is an error of CAF's with one.
+template <class Answer, class Describe>
+caf::result<Answer> answer(std::uint16_t version, Describe describe) {
+  if (const auto valid = check_version(version); !valid)
+    return caf::make_error(caf::sec::incompatible_versions, valid.error().message);
+  return describe();
 }
 
 admin_actor::behavior_type admin(admin_actor::pointer, admin_services given) {
   const auto node = std::make_shared<const admin_services>(std::move(given));
-  const auto checked = [](std::uint16_t version, const std::function<result<void>()>& work) {
+  /// Does what an operator orders; the log says so.
+  const auto checked = [node](std::uint16_t version, const char* order,
+                              const std::function<result<void>()>& work) {
     const auto valid = check_version(version);
-    return done(valid ? work() : valid);
+    const auto outcome = valid ? work() : valid;
+    if (outcome)
+      node->log->info("{}", order);
+    else
+      node->log->warn("{}: {}", order, to_string(outcome.error()));
+    return done(outcome);
   };
   return {
-      [=](const admin_status_request&) { return describe_node(*node); },
+      [=](const admin_status_request& request) {
+        return answer<admin_status>(request.version, [&] { return describe_node(*node); });
+      },
       [=](const admin_partitions_request& request) {
-        return describe_partitions(*node, request.topic);
+        return answer<admin_partitions>(request.version,
+                                        [&] { return describe_partitions(*node, request.topic); });
       },
       [=](const admin_log_level_request& request) {
-        const auto valid = check_version(request.version);
-        return valid ? change_level(request) : done(valid);
+        return checked(request.version, "log-level", [&] { return change_level(request); });
       },
-      [=](const admin_flush_request& request) { return checked(request.version, node->flush); },
+      [=](const admin_flush_request& request) {
+        return checked(request.version, "flush", node->flush);
+      },
       [=](const admin_drain_request& request) {
-        return checked(request.version, [&]() -> result<void> {
+        return checked(request.version, "drain", [&]() -> result<void> {
           node->drain();
           return {};
         });
       },
       [=](const admin_shutdown_request& request) {
-        return checked(request.version, [&]() -> result<void> {
+        return checked(request.version, "shutdown", [&]() -> result<void> {
           node->shut_down();
           return {};
         });
       },
       [=](const admin_scrub_request& request) {
-        return checked(request.version,
+        return checked(request.version, "scrub",
                        [&] { return node->scrub(request.topic, request.partition); });
       },
       [=](const admin_scrub_stop_request& request) {
-        return checked(request.version, node->stop_scrub);
+        return checked(request.version, "stop scrub", node->stop_scrub);
       },
-      [=](const admin_scrub_status_request&) { return describe_scrub(*node->scrubs->load()); },
+      [=](const admin_scrub_status_request& request) {
+        return answer<admin_scrub_status>(request.version,
+                                          [&] { return describe_scrub(*node->scrubs->load()); });
+      },
   };
 }
 

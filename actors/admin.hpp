@@ -14,6 +14,10 @@
 #include <memory>
 #include <string>
 
+namespace spdlog {
+class logger;
+}
+
 namespace aqueduct::actors {
 
 /// What the admin actor needs of the node.
@@ -37,6 +41,7 @@ struct admin_services {
   /// As `scrub_start`: an empty topic is everything, partition -1 all of the topic.
   std::function<result<void>(const std::string& topic, std::int32_t partition)> scrub;
   std::function<result<void>()> stop_scrub;
+  std::shared_ptr<spdlog::logger> log;
 };
 
 [[nodiscard]] admin_actor spawn_admin(caf::actor_system& system, admin_services services);

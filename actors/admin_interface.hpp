@@ -97,7 +97,7 @@ struct admin_log_level_request {
   std::uint16_t version = admin_version;
   /// Empty: all components.
   std::string component;
-  /// trace, debug, info, warning, error or off.
+  /// trace, debug, info, warn, error or off.
   std::string level;
 };
 AQUEDUCT_ADMIN_FIELDS(admin_log_level_request, x.version, x.component, x.level)

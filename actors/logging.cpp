@@ -68,16 +68,11 @@ std::unique_ptr<spdlog::formatter> formatter_for(config::log_format format) {
 
 } // namespace
 
-const std::vector<std::string>& log_components() {
-  static const std::vector<std::string> names = {"node",    "network",    "partition", "raft",
-                                                 "storage", "controller", "admin"};
-  return names;
-}
-
 void set_up_logging(const config::log_settings& settings) {
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   sink->set_formatter(formatter_for(settings.format));
-  for (const auto& name : log_components()) {
+  for (const auto component : config::log_components) {
+    const std::string name(component);
     auto logger = std::make_shared<spdlog::logger>(name, sink);
     logger->flush_on(spdlog::level::warn);
     spdlog::drop(name);
@@ -87,7 +82,8 @@ void set_up_logging(const config::log_settings& settings) {
 }
 
 void set_log_levels(const config::log_settings& settings) {
-  for (const auto& name : log_components()) {
+  for (const auto component : config::log_components) {
+    const std::string name(component);
     const auto own = settings.levels.find(name);
     component_logger(name)->set_level(
         to_spdlog(own == settings.levels.end() ? settings.level : own->second));
@@ -103,7 +99,7 @@ std::shared_ptr<spdlog::logger> component_logger(std::string_view component) {
 }
 
 result<void> change_log_level(std::string_view component, config::log_level level) {
-  const auto& names = log_components();
+  const auto& names = config::log_components;
   if (!component.empty() && std::ranges::find(names, component) == names.end()) {
     std::string known;
     for (const auto& name : names)
@@ -118,7 +114,7 @@ result<void> change_log_level(std::string_view component, config::log_level leve
 }
 
 void flush_logs() {
-  for (const auto& name : log_components())
+  for (const auto& name : config::log_components)
     component_logger(name)->flush();
 }
 

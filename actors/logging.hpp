@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace spdlog {
 class logger;
@@ -15,10 +14,8 @@ class logger;
 
 namespace aqueduct::actors {
 
-/// The components that log; the names that `log.levels` and `aq admin log-level` take.
-[[nodiscard]] const std::vector<std::string>& log_components();
-
-/// Sets up all loggers, writing to standard error. Call once, before any actor is made.
+/// Sets up all loggers, one for each of config::log_components, writing to standard error. Call
+/// once, before any actor is made.
 void set_up_logging(const config::log_settings& settings);
 /// The logger of a component. Before `set_up_logging` it drops everything.
 [[nodiscard]] std::shared_ptr<spdlog::logger> component_logger(std::string_view component);

@@ -218,6 +218,7 @@ struct node::impl {
       return ask(
           [&](auto done) { caf::anon_send(to, scrub_request{scrub_stop{std::move(done)}}); });
     };
+    what.log = component_logger("admin");
     admin = spawn_admin(*system, std::move(what));
     return operators->publish(*system, admin);
   }

@@ -6,12 +6,14 @@
 
 #include "config/endpoint.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace aqueduct::config {
@@ -145,6 +147,11 @@ struct actor_settings {
 
   friend bool operator==(const actor_settings&, const actor_settings&) = default;
 };
+
+/// The components that log, each on its own: the names that `log.levels` and `aq admin log-level`
+/// take.
+inline constexpr auto log_components = std::to_array<std::string_view>(
+    {"node", "network", "partition", "raft", "storage", "controller", "admin"});
 
 struct log_settings {
   log_level level = log_level::info;

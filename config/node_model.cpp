@@ -196,7 +196,9 @@ void add_runtime(builder& model) {
            "The least severe messages that are logged.", reload::yes)
       .add("log.format", choice_of<log_format>(), AQUEDUCT_FIELD(log.format),
            "`text` for people, `json` for log collectors: one object per line.")
-      .add("log.levels", choice_by_name_kind{choice_of<log_level>().names},
+      .add("log.levels",
+           choice_by_name_kind{{log_components.begin(), log_components.end()},
+                               choice_of<log_level>().names},
            AQUEDUCT_FIELD(log.levels),
            "Levels of single components that replace `log.level` for them, such as "
            "[\"raft=debug\", \"network=warn\"].",

@@ -121,35 +121,36 @@ std::string kind_range(const kind& of) {
   const auto or_unlimited = [](bool allowed, number_style style) {
     return allowed ? fmt::format(", or {}", unlimited_word(style)) : std::string();
   };
-  return std::visit(overloaded{
-                        [](const bool_kind&) { return std::string("true or false"); },
-                        [](const integer_kind& k) { return fmt::format("{} to {}", k.min, k.max); },
-                        [&](const duration_kind& k) {
-                          return fmt::format("{} to {}{}", print_duration(k.min, k.style),
-                                             print_duration(k.max, k.style),
-                                             or_unlimited(k.may_be_unlimited, k.style));
-                        },
-                        [&](const size_kind& k) {
-                          return fmt::format("{} to {}{}", print_size({k.min}, k.style),
-                                             print_size({k.max}, k.style),
-                                             or_unlimited(k.may_be_unlimited, k.style));
-                        },
-                        [](const ratio_kind& k) { return fmt::format("{} to {}", k.min, k.max); },
-                        [](const text_kind& k) {
-                          return fmt::format("{} to {} characters", k.size_min, k.size_max);
-                        },
-                        [](const endpoint_kind& k) {
-                          return fmt::format("host:port{}{}",
-                                             k.port_may_be_zero ? ", port 0 for a free one" : "",
-                                             k.may_be_empty ? ", or empty" : "");
-                        },
-                        [](const endpoint_list_kind&) { return std::string("host:port each"); },
-                        [](const choice_kind& k) { return "one of " + joined(k.names); },
-                        [](const choice_by_name_kind& k) {
-                          return "name=choice each, the choice one of " + joined(k.choices);
-                        },
-                    },
-                    of);
+  return std::visit(
+      overloaded{
+          [](const bool_kind&) { return std::string("true or false"); },
+          [](const integer_kind& k) { return fmt::format("{} to {}", k.min, k.max); },
+          [&](const duration_kind& k) {
+            return fmt::format("{} to {}{}", print_duration(k.min, k.style),
+                               print_duration(k.max, k.style),
+                               or_unlimited(k.may_be_unlimited, k.style));
+          },
+          [&](const size_kind& k) {
+            return fmt::format("{} to {}{}", print_size({k.min}, k.style),
+                               print_size({k.max}, k.style),
+                               or_unlimited(k.may_be_unlimited, k.style));
+          },
+          [](const ratio_kind& k) { return fmt::format("{} to {}", k.min, k.max); },
+          [](const text_kind& k) {
+            return fmt::format("{} to {} characters", k.size_min, k.size_max);
+          },
+          [](const endpoint_kind& k) {
+            return fmt::format("host:port{}{}", k.port_may_be_zero ? ", port 0 for a free one" : "",
+                               k.may_be_empty ? ", or empty" : "");
+          },
+          [](const endpoint_list_kind&) { return std::string("host:port each"); },
+          [](const choice_kind& k) { return "one of " + joined(k.names); },
+          [](const choice_by_name_kind& k) {
+            return fmt::format("name=choice each, the name one of {}, the choice one of {}",
+                               joined(k.names), joined(k.choices));
+          },
+      },
+      of);
 }
 
 } // namespace aqueduct::config

@@ -96,6 +96,7 @@ struct choice_kind {
 };
 /// A list of "name=choice", each name once.
 struct choice_by_name_kind {
+  std::vector<std::string> names;
   std::vector<std::string> choices;
 };
 

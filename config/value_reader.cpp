@@ -216,11 +216,6 @@ result<value> read(const choice_kind& wanted, const raw_value& raw) {
   return value(raw.text);
 }
 
-bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.';
-}
-
 result<value> read(const choice_by_name_kind& wanted, const raw_value& raw) {
   const auto items = read_items(raw, "a list of \"name=choice\"");
   if (!items)
@@ -230,9 +225,11 @@ result<value> read(const choice_by_name_kind& wanted, const raw_value& raw) {
     if (auto wrong = wrong_form(item, {form::plain, form::quoted}, "\"name=choice\""))
       return unexpected(*wrong);
     const auto equals = item.text.find('=');
-    if (equals == std::string::npos || equals == 0 ||
-        !std::ranges::all_of(item.text.substr(0, equals), is_name_character))
+    if (equals == std::string::npos || equals == 0)
       return bad(quoted(item.text) + " is not of the form name=choice");
+    if (std::ranges::find(wanted.names, item.text.substr(0, equals)) == wanted.names.end())
+      return bad(fmt::format("{} begins with an unknown name; allowed: {}", quoted(item.text),
+                             kind_range(wanted)));
     if (std::ranges::find(wanted.choices, item.text.substr(equals + 1)) == wanted.choices.end())
       return bad(fmt::format("{} ends in an unknown choice; allowed: {}", quoted(item.text),
                              kind_range(wanted)));

@@ -35,6 +35,8 @@ error from_caf(const caf::actor_system& system, const caf::error& problem,
     return {errc::timed_out, fmt::format("the node at {} did not answer in time", address)};
   if (problem == caf::sec::request_receiver_down || problem == caf::sec::remote_linking_failed)
     return {errc::connection_lost, fmt::format("the node at {} went away: {}", address, text)};
+  if (problem == caf::sec::incompatible_versions)
+    return {errc::unsupported_version, fmt::format("the node at {}: {}", address, text)};
   return {errc::broker_unavailable, fmt::format("no node answers at {}: {}", address, text)};
 }
 

@@ -202,9 +202,9 @@ void add_admin_verbs(command_line& line) {
                       return node.change_log_level(change->component, change->level);
                     });
       });
-  level_verb.add_option("LEVEL", change->level, "trace, debug, info, warning, error or off")
+  level_verb.add_option("LEVEL", change->level, "trace, debug, info, warn, error or off")
       ->required()
-      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->type_name("LEVEL");
   level_verb.add_option("--component", change->component, "Only of this component")
       ->type_name("NAME");

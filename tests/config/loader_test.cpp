@@ -217,7 +217,7 @@ TEST_SUITE("config.loader") {
                                       {"--set", "cluster.listen", "[::1]:2"},
                                       {"--set", "discovery.seeds", "[::1]:2"},
                                       {"--set", "advertise", "me:1"},
-                                      {"--set", "log.levels", "raft=trace,actors=off"},
+                                      {"--set", "log.levels", "raft=trace,admin=off"},
                                       {"--set", "topic.auto-create", "false"}});
     REQUIRE(first);
     const auto printed = print(*first);
@@ -225,6 +225,13 @@ TEST_SUITE("config.loader") {
     REQUIRE_MESSAGE(second, second.error().message);
     CHECK(second->values == first->values);
     CHECK(second->given.size() == node_model().rows().size());
+  }
+
+  TEST_CASE("a log level for a component that does not exist is refused with those that do") {
+    const auto refused = load_settings({{"--set", "log.levels", "raftt=debug"}});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("'raftt=debug'") != std::string::npos);
+    CHECK(refused.error().message.find("raft, storage") != std::string::npos);
   }
 
   TEST_CASE("the printed configuration says where each value came from") {

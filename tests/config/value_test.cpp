@@ -138,13 +138,15 @@ TEST_SUITE("config.value") {
   }
 
   TEST_CASE("choices by name are sorted, and each name is there once") {
-    const choice_by_name_kind wanted{{"low", "high"}};
+    const choice_by_name_kind wanted{{"a", "b"}, {"low", "high"}};
     CHECK(read_back(wanted, plain("b=low,a=high")) == "a=high,b=low");
     CHECK(refuses(wanted, plain("a"), "not of the form name=choice"));
     CHECK(refuses(wanted, plain("=low"), "not of the form name=choice"));
     const raw_value list{form::list, "a list", {written(form::quoted, "a,b=low")}, 0, 0};
-    CHECK(refuses(wanted, list, "not of the form name=choice"));
+    CHECK(refuses(wanted, list, "'a,b=low' begins with an unknown name"));
     CHECK(refuses(wanted, plain("a=medium"), "allowed: name=choice each"));
+    CHECK(refuses(wanted, plain("aa=low"), "'aa=low' begins with an unknown name"));
+    CHECK(refuses(wanted, plain("aa=low"), "the name one of a, b"));
     CHECK(refuses(wanted, plain("a=low,a=high"), "'a' is in the list twice"));
   }
 
