@@ -25,6 +25,7 @@
 #include <exception>
 #include <future>
 #include <optional>
+#include <sstream>
 #include <thread>
 
 namespace aqueduct::actors {
@@ -229,12 +230,12 @@ struct node::impl {
     if (!opened)
       return opened.propagate();
     front = std::move(*opened);
-    if (auto stores = open_stores(); !stores)
-      return stores;
     auto bound = admin_port::open(settings().admin.listen);
     if (!bound)
       return bound.propagate();
     operators = std::move(*bound);
+    if (auto stores = open_stores(); !stores)
+      return stores;
     cache = std::make_shared<cache_budget>(settings().storage.tail_cache_bytes);
     caf_config = std::make_unique<caf_settings>(settings().actors);
     system = std::make_unique<caf::actor_system>(*caf_config);
@@ -264,8 +265,6 @@ struct node::impl {
     return {};
   }
 
-  // -- while running -----------------------------------------------------------------------------
-
   /// The machine's refusal of a thread, a descriptor or memory comes as an exception.
   [[nodiscard]] result<void> start_or_explain() {
     try {
@@ -274,6 +273,8 @@ struct node::impl {
       return unexpected(errc::internal, std::string("cannot start: ") + refusal.what());
     }
   }
+
+  // -- while running -----------------------------------------------------------------------------
 
   [[nodiscard]] result<void> sync_storage() {
     result<void> outcome;
@@ -292,15 +293,15 @@ struct node::impl {
       front->stop_accepting();
   }
 
-  void reload(const config::node_config& settings) {
-    for (const auto& change : config::changes(opts.config, settings))
-      log->info("{}: {} -> {}{}", change.key, change.before, change.after,
-                change.reloadable ? "" : " (takes effect after a restart)");
-    auto merged = config::reloaded(opts.config, settings);
+  void reload(const result<config::node_config>& settings) {
+    auto merged = settings ? config::reloaded(opts.config, *settings) : settings;
     if (!merged) {
-      log->error("the settings are not taken over: {}", merged.error().message);
+      refuse_reload(merged.error().message);
       return;
     }
+    for (const auto& change : config::changes(opts.config, *settings))
+      log->info("{}: {} -> {}{}", change.key, change.before, change.after,
+                change.reloadable ? "" : " (takes effect after a restart)");
     opts.config = std::move(*merged);
     set_log_levels(opts.config.log);
     front->limit_connections(opts.config.limits.connections);
@@ -309,6 +310,14 @@ struct node::impl {
         std::make_shared<const config::topic_config>(config::topic_defaults(opts.config));
     caf::anon_send(controller, controller_call{controller_configure{controller_limits()}});
     caf::anon_send(scrubber, scrub_request{scrub_configure{scrub_options()}});
+  }
+
+  /// One entry of the log per line, as collectors take them apart.
+  void refuse_reload(const std::string& problems) {
+    log->error("the settings are not taken over; those from before stay in effect");
+    std::istringstream lines(problems);
+    for (std::string line; std::getline(lines, line);)
+      log->error("{}", line);
   }
 
   [[nodiscard]] controller_core::limits controller_limits() const {
@@ -425,7 +434,7 @@ const config::endpoint& node::admin_address() const {
   return impl_->operators->address();
 }
 
-void node::reload(const config::node_config& settings) {
+void node::reload(const result<config::node_config>& settings) {
   impl_->reload(settings);
 }
 

@@ -33,9 +33,10 @@ public:
   [[nodiscard]] const config::endpoint& client_address() const;
   [[nodiscard]] const config::endpoint& admin_address() const;
 
-  /// Takes over those of the settings that may change while the node runs, and logs which others
-  /// would need a restart.
-  void reload(const config::node_config& settings);
+  /// Takes over those of the settings, read again, that may change while the node runs, and logs
+  /// which others would need a restart. If they are an error, or do not go together with those that
+  /// stay, nothing changes and the log says why.
+  void reload(const result<config::node_config>& settings);
 
   /// Drains and stops. False if that took longer than `shutdown.timeout`; then the process should
   /// end at once: what was acknowledged is safe in any case.

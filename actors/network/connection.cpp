@@ -62,8 +62,10 @@ connection::~connection() {
   total_->give_back(static_cast<std::size_t>(std::max<std::int64_t>(own_.used(), 0)));
 }
 
-void connection::start(std::unique_ptr<dialect> speaks) {
+void connection::start(std::unique_ptr<dialect> speaks,
+                       std::shared_ptr<std::atomic<std::size_t>> open) {
   dialect_ = std::move(speaks);
+  open_ = std::move(open);
   boost::system::error_code ignored;
   socket_.non_blocking(true, ignored);
   socket_.set_option(tcp::no_delay(true), ignored);
@@ -450,6 +452,8 @@ void connection::do_close() {
     // Nobody writes to a descriptor that may by then be somebody else's.
     broken_ = true;
     queue_.clear();
+    if (open_)
+      open_->fetch_sub(1);
     boost::system::error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_both, ignored);
     socket_.close(ignored);

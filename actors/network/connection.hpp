@@ -83,8 +83,9 @@ public:
              std::shared_ptr<read_chunk> chunk);
   ~connection() override;
 
-  /// Starts reading. The dialect is owned from here on.
-  void start(std::unique_ptr<dialect> speaks);
+  /// Starts reading. The dialect is owned from here on; `open` goes down by one when the connection
+  /// is closed, before the client can see that it is.
+  void start(std::unique_ptr<dialect> speaks, std::shared_ptr<std::atomic<std::size_t>> open);
   /// Replaces the dialect, from within a call of the present one (after a preface). The present one
   /// lives until the call returns.
   void become(std::unique_ptr<dialect> speaks);
@@ -156,6 +157,7 @@ private:
   stream socket_;
   connection_limits limits_;
   std::shared_ptr<byte_budget> total_;
+  std::shared_ptr<std::atomic<std::size_t>> open_;
   byte_budget own_;
   std::shared_ptr<read_chunk> chunk_;
   std::unique_ptr<dialect> dialect_;

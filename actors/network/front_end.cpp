@@ -41,7 +41,7 @@ public:
     const auto client = std::make_shared<connection>(std::move(socket), limits, total, chunk_);
     asio::post(io_, [this, client, node] {
       connections_.insert(client);
-      client->start(make_first_dialect(client, node, deadlines_));
+      client->start(make_first_dialect(client, node, deadlines_), open_);
     });
   }
 
@@ -71,9 +71,7 @@ private:
       const auto now = connection::clock::now();
       for (const auto& client : connections_)
         client->check_idle(now);
-      const auto gone =
-          std::erase_if(connections_, [](const auto& client) { return client->is_closed(); });
-      open_->fetch_sub(gone);
+      std::erase_if(connections_, [](const auto& client) { return client->is_closed(); });
       check_idle();
     });
   }

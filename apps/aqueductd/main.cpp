@@ -60,11 +60,10 @@ int end_program(const config::program_exit& how) {
 /// Reads the settings again and takes over what may change while the node runs.
 void reload(actors::node& node, int argc, char** argv) {
   auto settings = config::configure(argc, argv, environ, version);
-  if (const auto* refused = std::get_if<config::program_exit>(&settings)) {
-    std::fputs(refused->errors.c_str(), stderr);
-    return;
-  }
-  node.reload(std::get<config::loaded_config>(settings).values);
+  if (const auto* refused = std::get_if<config::program_exit>(&settings))
+    node.reload(unexpected(errc::invalid_config, refused->errors));
+  else
+    node.reload(std::get<config::loaded_config>(settings).values);
 }
 
 int run(const config::node_config& settings, const sigset_t& awaited, int argc, char** argv) {
