@@ -120,6 +120,12 @@ private:
   void remember(const log_view& view, const log_segment& segment, const place& at) const;
   [[nodiscard]] bool stands_at(const file& source, const log_segment& segment,
                                const index_hit& hit) const;
+  /// Where `wanted` is known to be, else the first of the places that `next_hit` gives, highest
+  /// first, where an entry really stands.
+  template <class Wanted, class NextHit>
+  [[nodiscard]] result<place> locate(const log_view& view, const log_segment& segment,
+                                     const file& source, const Wanted& wanted,
+                                     const NextHit& next_hit) const;
   [[nodiscard]] result<place> locate_offset(const log_view& view, const log_segment& segment,
                                             const file& source, offset_t from) const;
   [[nodiscard]] result<place> locate_index(const log_view& view, const log_segment& segment,

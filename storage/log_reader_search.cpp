@@ -182,45 +182,49 @@ bool log_reader::stands_at(const file& source, const log_segment& segment,
          verify_entry((*entry)->bytes, seed_);
 }
 
-result<log_reader::place> log_reader::locate_offset(const log_view& view,
-                                                    const log_segment& segment, const file& source,
-                                                    offset_t from) const {
-  if (const auto known = recall(view, segment, [&](const place& at) { return at.offset == from; }))
+template <class Wanted, class NextHit>
+result<log_reader::place> log_reader::locate(const log_view& view, const log_segment& segment,
+                                             const file& source, const Wanted& wanted,
+                                             const NextHit& next_hit) const {
+  if (const auto known = recall(view, segment, wanted))
     return *known;
-  const place beginning{segment_header_bytes, segment.first_index, segment.base_offset};
-  auto at_most = from;
   for (int i = 0; i < wrong_hits_max; ++i) {
-    const auto hit = index_.find_offset(segment.first_index, at_most);
+    const auto hit = next_hit();
     if (!hit)
       return hit.propagate();
     if (!*hit)
       break;
     if (stands_at(source, segment, **hit))
       return place{(*hit)->position, (*hit)->index, (*hit)->offset};
-    at_most = offset_t((*hit)->offset.value - 1);
   }
-  return beginning;
+  return place{segment_header_bytes, segment.first_index, segment.base_offset};
+}
+
+result<log_reader::place> log_reader::locate_offset(const log_view& view,
+                                                    const log_segment& segment, const file& source,
+                                                    offset_t from) const {
+  auto at_most = from;
+  return locate(
+      view, segment, source, [&](const place& at) { return at.offset == from; },
+      [&] {
+        auto hit = index_.find_offset(segment.first_index, at_most);
+        if (hit && *hit)
+          at_most = offset_t((*hit)->offset.value - 1);
+        return hit;
+      });
 }
 
 result<log_reader::place> log_reader::locate_index(const log_view& view, const log_segment& segment,
                                                    const file& source, std::uint64_t index) const {
-  if (const auto known = recall(view, segment, [&](const place& at) { return at.index == index; }))
-    return *known;
-  const place beginning{segment_header_bytes, segment.first_index, segment.base_offset};
   auto at_most = index;
-  for (int i = 0; i < wrong_hits_max; ++i) {
-    const auto hit = index_.find_index(segment.first_index, at_most);
-    if (!hit)
-      return hit.propagate();
-    if (!*hit)
-      break;
-    if (stands_at(source, segment, **hit))
-      return place{(*hit)->position, (*hit)->index, (*hit)->offset};
-    if ((*hit)->index == 0)
-      break;
-    at_most = (*hit)->index - 1;
-  }
-  return beginning;
+  return locate(
+      view, segment, source, [&](const place& at) { return at.index == index; },
+      [&] {
+        auto hit = index_.find_index(segment.first_index, at_most);
+        if (hit && *hit)
+          at_most = std::max<std::uint64_t>((*hit)->index, 1) - 1;
+        return hit;
+      });
 }
 
 result<offset_t> log_reader::try_offset_at(const log_view& view, std::uint64_t index) const {

@@ -142,14 +142,8 @@ result<void> segment_log::cut_last_segment(const entry_place& place, std::uint64
       return poison(opened.error());
   if (auto cut = active_file_->truncate(place.position); !cut)
     return poison(cut.error());
-  ++sync_count_;
-  if (auto synced = active_file_->sync(); !synced)
-    return poison(synced.error());
-  if (!name_synced_) {
-    if (auto synced = files_.sync_directory(directory_); !synced)
-      return poison(synced.error());
-    name_synced_ = true;
-  }
+  if (auto synced = sync_active(); !synced)
+    return synced;
   reserved_ = place.position;
   // The sync covered everything that is left.
   durable_index_ = index - 1;

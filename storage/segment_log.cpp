@@ -291,6 +291,13 @@ result<void> segment_log::sync() {
     return usable;
   if (!is_dirty())
     return {};
+  if (auto synced = sync_active(); !synced)
+    return synced;
+  durable_index_ = end_.index;
+  return {};
+}
+
+result<void> segment_log::sync_active() {
   AQUEDUCT_INVARIANT(active_file_ != nullptr, to_string(group_));
   ++sync_count_;
   if (auto synced = active_file_->sync(); !synced)
@@ -300,7 +307,6 @@ result<void> segment_log::sync() {
       return poison(synced.error());
     name_synced_ = true;
   }
-  durable_index_ = end_.index;
   return {};
 }
 

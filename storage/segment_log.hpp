@@ -200,6 +200,8 @@ private:
 
   [[nodiscard]] result<void> check_usable() const;
   unexpected poison(const error& cause);
+  /// Makes the active file durable, and its name.
+  [[nodiscard]] result<void> sync_active();
   [[nodiscard]] result<void> check_entries(std::span<const log_entry> entries) const;
   [[nodiscard]] std::size_t fitting(std::span<const log_entry> entries) const;
   [[nodiscard]] result<void> ensure_active(const log_entry& next, timestamp_ms now);

@@ -288,6 +288,44 @@ deal(const client_settings& settings, const bench_options& options, client::star
   return hands;
 }
 
+/// The clients of one measurement, each on a thread of its own.
+struct crew {
+  explicit crew(const bench_options& options) : when(make_schedule(options)) {}
+
+  void send(const bench_options& options, const client_settings& settings) {
+    for (std::int32_t i = 0; i < options.clients; ++i) {
+      senders.push_back(std::make_unique<sender>(options, settings, when, shared));
+      threads.emplace_back([one = senders.back().get()] { one->run(); });
+    }
+  }
+
+  /// `has_stamps`: the records say when they were sent.
+  void receive(std::vector<std::vector<client::assignment>> hands, const client_settings& settings,
+               bool has_stamps) {
+    for (auto& hand : hands) {
+      receivers.push_back(std::make_unique<receiver>(settings, when, shared, has_stamps));
+      threads.emplace_back(
+          [one = receivers.back().get(), mine = std::move(hand)] { one->run(mine); });
+    }
+  }
+
+  /// Waits for all of them; what each did is still to be added.
+  bench_outcome work(session& on) {
+    watch(on, when, shared);
+    bench_outcome total;
+    total.seconds = counted_seconds(when);
+    threads.clear();
+    return total;
+  }
+
+  control shared;
+  const schedule when;
+  std::vector<std::unique_ptr<sender>> senders;
+  std::vector<std::unique_ptr<receiver>> receivers;
+  /// Last: they end before what they use.
+  std::vector<std::jthread> threads;
+};
+
 } // namespace
 
 exit_code bench_produce(session& on, const bench_options& options) {
@@ -296,23 +334,14 @@ exit_code bench_produce(session& on, const bench_options& options) {
     return on.fail(settings.error());
   if (auto ready = prepare_topic(settings->cluster, options); !ready)
     return on.fail(ready.error());
-  control shared;
-  const auto when = make_schedule(options);
-  std::vector<std::unique_ptr<sender>> senders;
-  std::vector<std::jthread> threads;
-  for (std::int32_t i = 0; i < options.clients; ++i) {
-    senders.push_back(std::make_unique<sender>(options, *settings, when, shared));
-    threads.emplace_back([one = senders.back().get()] { one->run(); });
-  }
-  watch(on, when, shared);
-  bench_outcome total;
-  total.seconds = counted_seconds(when);
-  threads.clear();
-  for (const auto& each : senders)
+  crew clients(options);
+  clients.send(options, *settings);
+  auto total = clients.work(on);
+  for (const auto& each : clients.senders)
     total.add(each->outcome());
   total.latency_of = options.pace ? "from intended send time to answer" : "from send to answer";
   total.target_rate = target_of(options);
-  return report(on, options, shared, total);
+  return report(on, options, clients.shared, total);
 }
 
 exit_code bench_consume(session& on, const bench_options& options) {
@@ -322,22 +351,12 @@ exit_code bench_consume(session& on, const bench_options& options) {
   auto hands = deal(*settings, options, client::start_position::earliest());
   if (!hands)
     return on.fail(hands.error());
-  control shared;
-  const auto when = make_schedule(options);
-  std::vector<std::unique_ptr<receiver>> receivers;
-  std::vector<std::jthread> threads;
-  for (auto& hand : *hands) {
-    receivers.push_back(std::make_unique<receiver>(*settings, when, shared, false));
-    threads.emplace_back(
-        [one = receivers.back().get(), mine = std::move(hand)] { one->run(mine); });
-  }
-  watch(on, when, shared);
-  bench_outcome total;
-  total.seconds = counted_seconds(when);
-  threads.clear();
-  for (const auto& each : receivers)
+  crew clients(options);
+  clients.receive(std::move(*hands), *settings, false);
+  auto total = clients.work(on);
+  for (const auto& each : clients.receivers)
     total.add(each->outcome());
-  return report(on, options, shared, total);
+  return report(on, options, clients.shared, total);
 }
 
 exit_code bench_e2e(session& on, const bench_options& options) {
@@ -349,31 +368,17 @@ exit_code bench_e2e(session& on, const bench_options& options) {
   auto hands = deal(*settings, options, client::start_position::latest());
   if (!hands)
     return on.fail(hands.error());
-  control shared;
-  const auto when = make_schedule(options);
-  std::vector<std::unique_ptr<receiver>> receivers;
-  std::vector<std::unique_ptr<sender>> senders;
-  std::vector<std::jthread> threads;
-  for (auto& hand : *hands) {
-    receivers.push_back(std::make_unique<receiver>(*settings, when, shared, true));
-    threads.emplace_back(
-        [one = receivers.back().get(), mine = std::move(hand)] { one->run(mine); });
-  }
-  for (std::int32_t i = 0; i < options.clients; ++i) {
-    senders.push_back(std::make_unique<sender>(options, *settings, when, shared));
-    threads.emplace_back([one = senders.back().get()] { one->run(); });
-  }
-  watch(on, when, shared);
-  bench_outcome total;
-  total.seconds = counted_seconds(when);
-  threads.clear();
-  for (const auto& each : receivers)
+  crew clients(options);
+  clients.receive(std::move(*hands), *settings, true);
+  clients.send(options, *settings);
+  auto total = clients.work(on);
+  for (const auto& each : clients.receivers)
     total.add(each->outcome());
-  for (const auto& each : senders)
+  for (const auto& each : clients.senders)
     total.errors += each->outcome().errors;
   total.latency_of = "from intended send time to receipt";
   total.target_rate = target_of(options);
-  return report(on, options, shared, total);
+  return report(on, options, clients.shared, total);
 }
 
 } // namespace aqueduct::aq

@@ -270,4 +270,21 @@ result<std::vector<std::int32_t>> parse_partitions(std::string_view text) {
   return std::vector<std::int32_t>(numbers.begin(), numbers.end());
 }
 
+result<void> keep_partitions(std::map<std::int32_t, partition_bounds>& all,
+                             const std::string& topic, const std::string& list) {
+  if (list.empty())
+    return {};
+  const auto wanted = parse_partitions(list);
+  if (!wanted)
+    return wanted.propagate();
+  for (const auto partition : *wanted)
+    if (!all.contains(partition))
+      return unexpected(errc::unknown_partition,
+                        fmt::format("topic \"{}\" has no partition {}", topic, partition));
+  std::erase_if(all, [&](const auto& each) {
+    return std::ranges::find(*wanted, each.first) == wanted->end();
+  });
+  return {};
+}
+
 } // namespace aqueduct::aq

@@ -43,4 +43,9 @@ offsets_at(const client::cluster& cluster, const std::string& topic, const posit
 /// `0,2,5-7` as numbers, ascending and each once.
 [[nodiscard]] result<std::vector<std::int32_t>> parse_partitions(std::string_view text);
 
+/// Leaves those partitions of `topic` that `list` names, as parse_partitions reads it; empty leaves
+/// all. Naming one that does not exist is unknown_partition.
+[[nodiscard]] result<void> keep_partitions(std::map<std::int32_t, partition_bounds>& all,
+                                           const std::string& topic, const std::string& list);
+
 } // namespace aqueduct::aq

@@ -40,18 +40,8 @@ result<void> add_runs(session& on, const client::cluster& cluster, const std::st
   auto bounds = partition_bounds_of(cluster, topic);
   if (!bounds)
     return bounds.propagate();
-  if (!options.partitions.empty()) {
-    const auto wanted = parse_partitions(options.partitions);
-    if (!wanted)
-      return wanted.propagate();
-    for (const auto partition : *wanted)
-      if (!bounds->contains(partition))
-        return unexpected(errc::unknown_partition,
-                          fmt::format("topic \"{}\" has no partition {}", topic, partition));
-    std::erase_if(*bounds, [&](const auto& each) {
-      return std::ranges::find(*wanted, each.first) == wanted->end();
-    });
-  }
+  if (auto kept = keep_partitions(*bounds, topic, options.partitions); !kept)
+    return kept;
   const auto begin = offsets_at(cluster, topic, range.begin, *bounds);
   if (!begin)
     return begin.propagate();

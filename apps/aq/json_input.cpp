@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <deque>
 
 namespace aqueduct::aq {
@@ -44,17 +43,13 @@ bool is_nested_too_deeply(std::string_view line) {
 class json_parser : public record_parser {
 public:
   parse_status next(std::string_view& window, bool at_end, record_text& record) override {
-    const auto* end = static_cast<const char*>(std::memchr(window.data(), '\n', window.size()));
-    if (end == nullptr && !at_end)
+    const auto line = take_line(window, at_end);
+    if (!line)
       return parse_status::need_more;
-    const auto size =
-        end == nullptr ? window.size() : static_cast<std::size_t>(end - window.data());
-    const auto line = window.substr(0, size);
-    window.remove_prefix(end == nullptr ? size : size + 1);
     texts_.clear();
-    if (is_nested_too_deeply(line))
+    if (is_nested_too_deeply(*line))
       return fail(fmt::format("JSON is nested more than {} levels deep", nesting_max));
-    object_ = json::parse(line.begin(), line.end(), nullptr, false);
+    object_ = json::parse(line->begin(), line->end(), nullptr, false);
     if (object_.is_discarded())
       return fail("not JSON");
     if (!object_.is_object())

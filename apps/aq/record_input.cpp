@@ -19,19 +19,15 @@ public:
   explicit line_parser(std::string separator) : separator_(std::move(separator)) {}
 
   parse_status next(std::string_view& window, bool at_end, record_text& record) override {
-    const auto* end = static_cast<const char*>(std::memchr(window.data(), '\n', window.size()));
-    if (end == nullptr && !at_end)
+    const auto line = take_line(window, at_end);
+    if (!line)
       return parse_status::need_more;
-    const auto size =
-        end == nullptr ? window.size() : static_cast<std::size_t>(end - window.data());
-    const auto line = window.substr(0, size);
-    window.remove_prefix(end == nullptr ? size : size + 1);
     record.key.reset();
     record.value = line;
     if (!separator_.empty())
-      if (const auto at = line.find(separator_); at != std::string_view::npos) {
-        record.key = line.substr(0, at);
-        record.value = line.substr(at + separator_.size());
+      if (const auto at = line->find(separator_); at != std::string_view::npos) {
+        record.key = line->substr(0, at);
+        record.value = line->substr(at + separator_.size());
       }
     return parse_status::record;
   }
@@ -59,6 +55,15 @@ private:
 };
 
 } // namespace
+
+std::optional<std::string_view> take_line(std::string_view& window, bool at_end) {
+  const auto end = window.find('\n');
+  if (end == std::string_view::npos && !at_end)
+    return std::nullopt;
+  const auto line = window.substr(0, end);
+  window.remove_prefix(end == std::string_view::npos ? window.size() : end + 1);
+  return line;
+}
 
 std::unique_ptr<record_parser> make_line_parser(std::string key_separator) {
   return std::make_unique<line_parser>(std::move(key_separator));

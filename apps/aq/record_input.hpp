@@ -8,6 +8,7 @@
 #include "protocol/result.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,10 @@ protected:
 private:
   std::string failure_;
 };
+
+/// The line at the front of `window`, without its end, taken off; nothing if its end is not there
+/// and more may follow (`at_end` is false).
+[[nodiscard]] std::optional<std::string_view> take_line(std::string_view& window, bool at_end);
 
 /// One record per line, `key_separator` between key and value if it is not empty. A line without
 /// the separator is a value without a key.

@@ -221,18 +221,8 @@ result<std::vector<trim_row>> plan_trim(session& on, const client::cluster& clus
   auto bounds = partition_bounds_of(cluster, options.topic);
   if (!bounds)
     return bounds.propagate();
-  if (!options.partitions.empty()) {
-    const auto wanted = parse_partitions(options.partitions);
-    if (!wanted)
-      return wanted.propagate();
-    for (const auto partition : *wanted)
-      if (!bounds->contains(partition))
-        return unexpected(errc::unknown_partition, fmt::format("topic \"{}\" has no partition {}",
-                                                               options.topic, partition));
-    std::erase_if(*bounds, [&](const auto& each) {
-      return std::ranges::find(*wanted, each.first) == wanted->end();
-    });
-  }
+  if (auto kept = keep_partitions(*bounds, options.topic, options.partitions); !kept)
+    return kept.propagate();
   const auto at = offsets_at(cluster, options.topic, *where, *bounds);
   if (!at)
     return at.propagate();
