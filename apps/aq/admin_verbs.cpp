@@ -41,11 +41,12 @@ exit_code partitions(session& on, const std::string& topic) {
   return on.print(partitions_described(*answer));
 }
 
-document done(std::string_view action, const std::string& address) {
+/// What became of an order; `was_done` is false after --dry-run.
+document order_document(std::string_view action, const std::string& address, bool was_done) {
   document doc;
   doc.add("action", "ACTION", action);
   doc.add("node", "NODE", address);
-  doc.add("done", "DONE", true);
+  doc.add("done", "DONE", was_done);
   return doc;
 }
 
@@ -53,15 +54,16 @@ document done(std::string_view action, const std::string& address) {
 template <class Tell>
 exit_code tell(session& on, std::string_view action, const std::string& what, Tell order) {
   if (on.options().dry_run) {
+    const auto printed = on.print(order_document(action, on.options().admin, false));
     on.note(fmt::format("would {} at {} (--dry-run)", what, on.options().admin));
-    return exit_code::done;
+    return printed;
   }
   auto node = connect(on);
   if (!node)
     return on.fail(node.error());
   if (auto told = order(*node); !told)
     return on.fail(told.error());
-  return on.print(done(action, on.options().admin));
+  return on.print(order_document(action, on.options().admin, true));
 }
 
 exit_code shut_down(session& on) {

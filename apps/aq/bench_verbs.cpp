@@ -38,14 +38,15 @@ void add_common(CLI::App& verb, bench_options& o) {
       ->type_name("DURATION");
 }
 
-void add_sending(CLI::App& verb, bench_options& o) {
+void add_sending(CLI::App& verb, bench_options& o, const std::string& rate_default) {
   verb.add_option("--partitions", o.partitions, "Of the topic, if it has to be made")
       ->check(CLI::Range(1, 10'000))
       ->type_name("N");
   add_parsed(verb, "--size", o.record_bytes, parse_size, "Size of a record (default 100)")
       ->type_name("SIZE");
   add_parsed(verb, "--rate", o.pace, parse_rate,
-             "Records or bytes per second of all clients, as in 50k/s; default: no limit")
+             "Records or bytes per second of all clients, as in 50k/s (default " + rate_default +
+                 ")")
       ->type_name("RATE");
   verb.add_option("-z,--compression", o.codec, "none, gzip, snappy, lz4 or zstd")
       ->type_name("CODEC");
@@ -64,7 +65,7 @@ void add_bench_verbs(command_line& line) {
                                 "aq bench produce --size 1KiB --rate 50k/s --clients 4\n",
                                 [sending](session& on) { return bench_produce(on, *sending); });
   add_common(produce, *sending);
-  add_sending(produce, *sending);
+  add_sending(produce, *sending, "no limit");
 
   auto reading = std::make_shared<bench_options>();
   auto& consume = line.add_verb(group, "consume", "Read a topic from its beginning",
@@ -79,7 +80,7 @@ void add_bench_verbs(command_line& line) {
                             "aq bench e2e -X consumer.mode=push --output json\n",
                             [both](session& on) { return bench_e2e(on, *both); });
   add_common(e2e, *both);
-  add_sending(e2e, *both);
+  add_sending(e2e, *both, "1k/s");
 }
 
 } // namespace aqueduct::aq

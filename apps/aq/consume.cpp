@@ -70,11 +70,7 @@ class consuming {
 public:
   consuming(session& on, const consume_options& options, client::cluster cluster,
             record_printer printer)
-      : on_(on),
-        options_(options),
-        cluster_(std::move(cluster)),
-        printer_(std::move(printer)),
-        meter_(on, "records", options.count) {}
+      : on_(on), options_(options), cluster_(std::move(cluster)), printer_(std::move(printer)) {}
 
   result<void> prepare(const offset_range& range) {
     if (!options_.grep.empty()) {
@@ -92,6 +88,8 @@ public:
     for (const auto& topic : options_.topics)
       if (auto added = add_runs(on_, cluster_, topic, options_, range, runs_); !added)
         return added;
+    total_ = options_.count > 0 ? options_.count : offsets_to_read();
+    meter_.emplace(on_, "records", total_);
     return {};
   }
 
@@ -131,13 +129,31 @@ private:
         break;
       take(consumer, record);
     }
-    meter_.update(printed_);
+    // Records that scroll by on the terminal are progress enough.
+    if (!on_.out_is_terminal())
+      meter_->update(options_.count > 0 || total_ == 0 ? printed_ : passed_);
     on_.out().flush();
     if (records->empty()) {
       notice_silent_ends(consumer);
       on_.out().notice_closed_reader();
     }
     return std::nullopt;
+  }
+
+  /// How many offsets there are to go; 0 if that is not known.
+  [[nodiscard]] std::uint64_t offsets_to_read() const {
+    std::int64_t total = 0;
+    for (const auto& [partition, run] : runs_) {
+      if (!run.end)
+        return 0;
+      total += std::max<std::int64_t>(0, *run.end - run.next);
+    }
+    return static_cast<std::uint64_t>(total);
+  }
+
+  void advance(partition_run& run, std::int64_t next) {
+    passed_ += static_cast<std::uint64_t>(std::max<std::int64_t>(0, next - run.next));
+    run.next = next;
   }
 
   partition_run& run_of(const client::record_view& record) {
@@ -153,10 +169,10 @@ private:
     if (run.is_done())
       return;
     if (!run.end || record.offset.value < *run.end) {
-      run.next = record.offset.value + 1;
+      advance(run, record.offset.value + 1);
       print(record);
     } else {
-      run.next = *run.end;
+      advance(run, *run.end);
     }
     if (run.is_done())
       close_run(consumer, last_run_->first);
@@ -200,7 +216,7 @@ private:
       const auto position = consumer.position(partition);
       if (!position || position->value < *run.end)
         continue;
-      run.next = *run.end;
+      advance(run, *run.end);
       close_run(consumer, partition);
     }
   }
@@ -219,7 +235,7 @@ private:
       return on_.fail(problem);
     on_.warn(fmt::format("{}: offsets {} to {} were deleted before they could be read",
                          to_string(*failed), run.next, known->second.start - 1));
-    run.next = known->second.start;
+    advance(run, known->second.start);
     if (run.is_done())
       close_run(consumer, *failed);
     else if (auto done = consumer.seek(*failed, client::start_position::at(offset_t(run.next)));
@@ -231,7 +247,7 @@ private:
   exit_code finish(exit_code outcome) {
     if (printer_.has_encoded())
       on_.note("values that are not text are shown as base64; -f '%v\\n' prints them as they are");
-    const auto elapsed = std::chrono::duration_cast<milliseconds>(meter_.elapsed());
+    const auto elapsed = std::chrono::duration_cast<milliseconds>(meter_->elapsed());
     const auto seconds = std::max(0.001, static_cast<double>(elapsed.count()) / 1000);
     const auto text =
         fmt::format("{} records, {} in {}: {} records/s", format_count(printed_),
@@ -250,7 +266,7 @@ private:
   const consume_options& options_;
   client::cluster cluster_;
   record_printer printer_;
-  progress meter_;
+  std::optional<progress> meter_;
   std::optional<matcher> grep_;
   std::optional<matcher> grep_key_;
   runs runs_;
@@ -258,6 +274,10 @@ private:
   /// Partitions that are not done.
   std::size_t open_ = 0;
   std::uint64_t printed_ = 0;
+  /// Offsets that are behind us, printed or not.
+  std::uint64_t passed_ = 0;
+  /// Of the progress: records to print or offsets to pass; 0 if there is no end.
+  std::uint64_t total_ = 0;
   std::uint64_t bytes_ = 0;
   record_text text_;
 };

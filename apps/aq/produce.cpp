@@ -189,7 +189,7 @@ private:
     if (!cluster)
       return on_.fail(cluster.error());
     cluster_.emplace(std::move(*cluster));
-    // A topic that does not exist is told now and not after a file was read.
+    // What becomes of records without a callback of their own.
     plan_.producer.on_lost = [this](const client::topic_partition& where, const error& why,
                                     std::size_t records) {
       outcomes_.lost({why.code, fmt::format("{}: {}", to_string(where), why.message)}, records);

@@ -23,7 +23,7 @@ public:
     if (!line)
       return parse_status::need_more;
     record.key.reset();
-    record.value = line;
+    record.value = *line;
     if (!separator_.empty())
       if (const auto at = line->find(separator_); at != std::string_view::npos) {
         record.key = line->substr(0, at);
@@ -139,7 +139,7 @@ result<void> record_input::fill() {
     return {};
   }
   if (count < 0)
-    return unexpected(errc::invalid_message,
+    return unexpected(errc::not_found,
                       fmt::format("cannot read {}: {}", name_, std::strerror(errno)));
   at_end_ = count == 0;
   needs_more_ = false;

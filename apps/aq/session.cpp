@@ -113,7 +113,9 @@ exit_code session::print(const document& doc) {
 exit_code session::fail(const error& err, std::string_view hint) {
   const auto& info = describe(err.code);
   const auto message = err.message.empty() ? info.meaning : std::string_view(err.message);
-  const auto advice = hint.empty() ? info.remedy : hint;
+  // The remedy for a request that a broker does not understand helps nobody who mistyped a word.
+  const bool is_usage = err.code == errc::invalid_request;
+  const auto advice = hint.empty() && !is_usage ? info.remedy : hint;
   if (options_.is_json()) {
     value::object inner;
     inner.emplace_back("code", to_string(err.code));
@@ -127,7 +129,7 @@ exit_code session::fail(const error& err, std::string_view hint) {
     write_error(line + "\n");
   } else {
     std::string text = paint("error:", "1;31") + " " + sanitized_lines(message);
-    if (err.code != errc::invalid_request)
+    if (!is_usage)
       text += fmt::format(" ({})", to_string(err.code));
     text += "\n";
     if (!advice.empty() && !options_.quiet)

@@ -121,9 +121,11 @@ document topics_lost(std::span<const loss_row> topics) {
   rows.columns = {{"name", "NAME"},
                   {"partitions", "PARTITIONS", kind::number},
                   {"records", "RECORDS", kind::number},
-                  {"size_bytes", "SIZE", kind::bytes}};
+                  {"size_bytes", "SIZE", kind::bytes},
+                  {"silent_partitions", "SILENT-PARTITIONS", kind::number}};
   for (const auto& each : topics)
-    rows.rows.push_back({each.topic, each.partitions, each.records, each.size_bytes});
+    rows.rows.push_back(
+        {each.topic, each.partitions, each.records, each.size_bytes, each.silent_partitions});
   return doc;
 }
 

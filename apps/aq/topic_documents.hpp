@@ -31,6 +31,8 @@ struct loss_row {
   std::int32_t partitions = 0;
   std::int64_t records = 0;
   std::int64_t size_bytes = 0;
+  /// Partitions that cannot say what they hold: it is not in the numbers above.
+  std::int32_t silent_partitions = 0;
 };
 
 [[nodiscard]] document topics_lost(std::span<const loss_row> topics);

@@ -138,10 +138,24 @@ std::optional<loss_row> loss_of(session& on, client::admin& admin, const std::st
   }
   loss_row loss{name, static_cast<std::int32_t>(topic->partitions.size())};
   for (const auto& each : topic->partitions) {
+    if (each.error != errc::none) {
+      ++loss.silent_partitions;
+      continue;
+    }
     loss.records += each.high_watermark.value - each.log_start.value;
     loss.size_bytes += each.size_bytes;
   }
   return loss;
+}
+
+std::string sentence_of(const loss_row& loss) {
+  auto text =
+      fmt::format("this deletes topic \"{}\" with {} records ({}) in {} partitions", loss.topic,
+                  format_count(static_cast<std::uint64_t>(loss.records)),
+                  format_bytes(static_cast<std::uint64_t>(loss.size_bytes)), loss.partitions);
+  if (loss.silent_partitions > 0)
+    text += fmt::format(", and what is in the {} that do not answer", loss.silent_partitions);
+  return text;
 }
 
 exit_code remove(session& on, const names& topics, bool if_exists) {
@@ -170,11 +184,7 @@ exit_code remove(session& on, const names& topics, bool if_exists) {
     return printed;
   }
   for (const auto& loss : lost) {
-    const auto what =
-        fmt::format("this deletes topic \"{}\" with {} records ({}) in {} partitions", loss.topic,
-                    format_count(static_cast<std::uint64_t>(loss.records)),
-                    format_bytes(static_cast<std::uint64_t>(loss.size_bytes)), loss.partitions);
-    if (const auto answer = on.confirm(what, loss.topic); answer != exit_code::done)
+    if (const auto answer = on.confirm(sentence_of(loss), loss.topic); answer != exit_code::done)
       return answer;
     if (const auto gone = admin.delete_topic(loss.topic, on.options().timeout); !gone)
       return on.fail(about(loss.topic, gone.error()));

@@ -1,13 +1,16 @@
 """Every verb of aq against a real node: what it prints, how it ends."""
 
 import hashlib
+import json
 import os
 import pathlib
 import pty
 import random
+import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -308,6 +311,57 @@ class Records(NodeTest):
         _, err = writer.communicate(timeout=30)
         self.assertEqual(writer.returncode, 130)
 
+    def test_a_folder_is_no_input(self):
+        topic = self.topic()
+        with tempfile.TemporaryDirectory() as folder:
+            refused = self.aq("produce", topic, folder, code=66)
+            self.assertIn(f"cannot read {folder}: Is a directory".encode(), refused.err)
+            self.assertNotIn(b"producer", refused.err)
+
+    def on_a_terminal(self, *words, **files):
+        """What a verb shows on standard error when that is a terminal."""
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(aq_command(self.node, *words), stderr=follower,
+                                   env=clean_environment() | {"TERM": "xterm"}, **files)
+        os.close(follower)
+        shown = b""
+        try:
+            while select.select([leader], [], [], 30)[0]:
+                shown += os.read(leader, 4096)
+        except OSError:
+            pass  # the other end was closed
+        os.close(leader)
+        self.assertEqual(process.wait(30), 0, shown)
+        return shown.decode()
+
+    def test_progress_is_drawn_on_a_terminal(self):
+        topic = self.topic()
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"0123456789\n" * 4000)
+            file.flush()
+            slow = ("produce", topic, file.name, "--rate", "10k/s")
+            shown = self.on_a_terminal(*slow, stdout=subprocess.DEVNULL)
+            self.assertRegex(shown, r"\r\x1b\[K▕█*[▏▎▍▌▋▊▉]?░*▏ +\d+%  .*/s  .* left")
+            self.assertNotIn("\x1b[K▕", self.on_a_terminal(*slow, "--no-progress",
+                                                          stdout=subprocess.DEVNULL))
+
+    def test_reading_to_the_end_draws_a_bar(self):
+        topic = self.topic()
+        self.produce(topic, input=(b"0123456789" * 100 + b"\n") * 4000)
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(aq_command(self.node, "consume", topic, "-e"), stderr=follower,
+                                   stdout=subprocess.PIPE, bufsize=0,
+                                   env=clean_environment() | {"TERM": "xterm"})
+        os.close(follower)
+        # The pipe is full long before the end, which takes longer than the time to the first bar.
+        first = process.stdout.read(1)
+        select.select([leader], [], [], 0.2)
+        rest, _ = process.communicate(timeout=30)
+        self.assertEqual(len(first + rest), 4000 * 1001)
+        self.assertEqual(process.returncode, 0)
+        self.assertRegex(os.read(leader, 65536).decode(), r"▕[█▏▎▍▌▋▊▉░]+▏ +\d+%")
+        os.close(leader)
+
     def test_output_that_cannot_be_written_is_an_error(self):
         topic = self.topic()
         self.produce(topic, input="x\n")
@@ -335,11 +389,14 @@ class OtherVerbs(NodeTest):
         held = self.aq("admin", "partitions", "--topic", topic, "--output", "json").json
         self.assertEqual([p["partition"] for p in held["partitions"]], [0, 1])
         self.aq("admin", "partitions", "--topic", "nowhere", code=66)
-        self.aq("admin", "log-level", "debug")
-        self.aq("admin", "log-level", "info", "--component", "storage")
         self.aq("admin", "log-level", "loud", code=64)
+        unknown = self.aq("admin", "log-level", "info", "--component", "nonsense", code=66)
+        self.assertIn(b"the components are node, network,", unknown.err)
         self.aq("admin", "flush")
-        self.aq("admin", "drain", "--dry-run")
+        self.assertRegex(self.node.errors(), r"info +admin +flush\n")
+        imagined = self.aq("admin", "drain", "--dry-run", "--output", "json")
+        self.assertEqual((imagined.json["action"], imagined.json["done"]), ("drain", False))
+        self.assertIn(b"would take no new connections", imagined.err)
         self.assertEqual(self.aq("admin", "status", "--output", "json").json["state"], "running")
 
     def test_a_scrub_of_a_sound_node(self):
@@ -361,6 +418,25 @@ class OtherVerbs(NodeTest):
         self.assertEqual(status["scrubbed"], whole["scrubbed"])
         self.assertIsNotNone(status["next_scrub"])
         self.assertEqual(status["damaged"], 0)
+
+    def refused_frames(self):
+        """How many lines the log has for frames that are none; there is one more frame now."""
+        host, port = self.node.address.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=30) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while stranger.recv(4096):
+                pass
+        return len(re.findall(r" debug +network +.*refused", self.node.errors()))
+
+    def test_a_log_level_is_in_force_at_once(self):
+        self.assertEqual(self.refused_frames(), 0)
+        self.aq("admin", "log-level", "debug", "--component", "raft")
+        self.assertEqual(self.refused_frames(), 0)
+        self.aq("admin", "log-level", "debug", "--component", "network")
+        self.assertGreater(self.refused_frames(), 0)
+        self.aq("admin", "log-level", "info")
+        before = self.refused_frames()
+        self.assertEqual(self.refused_frames(), before)
 
     def test_an_admin_port_that_is_none(self):
         ended = run([BIN / "aq", "--admin", self.node.address, "--timeout", "2s", "admin",
@@ -389,6 +465,17 @@ class OtherVerbs(NodeTest):
         line = self.aq("bench", "produce", "--duration", "200ms", "--warmup", "0s",
                        "--kafka-style").text
         self.assertRegex(line, r"^\d+ records sent, .* ms 99.9th\.\n$")
+
+    def test_wrong_usage_is_said_without_advice_for_brokers(self):
+        for words in (("produce", "x", "-z", "brotli"), ("completion", "tcsh")):
+            refused = self.aq(*words, code=64)
+            self.assertIn(words[-1].encode(), refused.err)
+            self.assertNotIn(b"Correct the request", refused.err)
+
+    def test_the_rate_without_rate_is_told(self):
+        self.assertIn("(default 1k/s)", " ".join(self.aq("bench", "e2e", "--help").text.split()))
+        self.assertIn("(default no limit)",
+                      " ".join(self.aq("bench", "produce", "--help").text.split()))
 
     def test_topics_complete(self):
         topic = self.topic()
@@ -480,6 +567,19 @@ class NodeLife(unittest.TestCase):
                 self.assertEqual(checked.code, 65, checked)
                 self.assertEqual(checked.json["damaged"], 1)
                 self.assertEqual(run([BIN / "aq", "log", "dump", file]).code, 65)
+                os.truncate(file, 100)
+                self.deletion_says_what_it_does_not_know(copy)
+        finally:
+            node.close()
+
+    def deletion_says_what_it_does_not_know(self, data):
+        node = Node(data=data)
+        try:
+            plan = run(aq_command(node, "topic", "delete", "hurt", "--dry-run", "--output", "json"))
+            self.assertEqual(plan.code, 0, plan)
+            self.assertEqual(plan.json["topics"][0]["silent_partitions"], 1)
+            asked = run(aq_command(node, "topic", "delete", "hurt"))
+            self.assertIn(b"and what is in the 1 that do not answer", asked.err)
         finally:
             node.close()
 
@@ -533,12 +633,42 @@ class NodeLife(unittest.TestCase):
         finally:
             node.close()
 
-    def test_drain_is_seen_in_the_status(self):
+    def test_a_drained_node_serves_those_who_are_there_and_nobody_else(self):
         node = Node()
         try:
+            run(aq_command(node, "topic", "create", "t"))
+            waiting = subprocess.Popen(aq_command(node, "produce", "t"), stdin=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, env=clean_environment())
+            waiting.stdin.write(b"before\n")
+            waiting.stdin.flush()
+            while run(aq_command(node, "topic", "offsets", "t", "--output",
+                                 "json")).json["offsets"][0]["end"] < 1:
+                pass
             self.assertEqual(run(aq_command(node, "admin", "drain")).code, 0)
             status = run(aq_command(node, "admin", "status", "--output", "json"))
             self.assertEqual(status.json["state"], "draining")
+            refused = run([BIN / "aq", "-b", node.address, "--timeout", "500ms", "topic", "list"])
+            self.assertEqual(refused.code, 69, refused)
+            _, said = waiting.communicate(b"after\n", timeout=30)
+            self.assertEqual(waiting.returncode, 0, said)
+            self.assertIn(b"t/0 @ 0-1", said)
+        finally:
+            node.close()
+
+    def test_the_log_as_json(self):
+        node = Node("log.format=json", "log.level=trace")
+        try:
+            run(aq_command(node, "topic", "create", 'a "quoted" \\ name'))
+            run(aq_command(node, "topic", "create", "plain"))
+            run(aq_command(node, "produce", "plain"), "x\n")
+            self.assertEqual(node.stop(), 0, node.errors())
+            entries = [json.loads(line) for line in node.errors().splitlines()]
+            self.assertGreater(len(entries), 5)
+            for entry in entries:
+                self.assertEqual(set(entry), {"ts", "level", "logger", "msg"})
+                self.assertRegex(entry["ts"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+            loggers = {entry["logger"] for entry in entries}
+            self.assertLessEqual({"node", "controller", "raft"}, loggers)
         finally:
             node.close()
 
