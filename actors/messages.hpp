@@ -23,8 +23,7 @@
 
 namespace aqueduct::actors {
 
-// -- between a Raft replica and its state machine (partition or controller)
-// ------------------------
+// -- between a Raft replica and its state machine (partition or controller) -----------------------
 
 /// The group's storage is open; `state` is what the key-value state holds under the group's prefix.
 struct group_opened {
@@ -85,8 +84,7 @@ struct group_event {
 };
 using state_machine_actor = caf::typed_actor<caf::reacts_to<group_event>>;
 
-// -- to a Raft replica
-// -----------------------------------------------------------------------------
+// -- to a Raft replica ----------------------------------------------------------------------------
 
 /// All or nothing, and only if this replica leads in `term`.
 struct replica_propose {
@@ -154,8 +152,7 @@ struct storage_event {
 using replica_actor =
     caf::typed_actor<caf::reacts_to<replica_request>, caf::reacts_to<storage_event>>;
 
-// -- to a partition
-// --------------------------------------------------------------------------------
+// -- to a partition -------------------------------------------------------------------------------
 
 struct produce_message {
   std::vector<produce_item> items;
@@ -226,8 +223,7 @@ using partition_actor =
 /// What storage tells about a log.
 using log_client_actor = caf::typed_actor<caf::reacts_to<log_answer>>;
 
-// -- to the storage pool
-// ---------------------------------------------------------------------------
+// -- to the storage pool --------------------------------------------------------------------------
 
 struct storage_open {
   group_id group;
@@ -323,8 +319,7 @@ struct reader_request {
 };
 using reader_actor = caf::typed_actor<caf::reacts_to<reader_request>>;
 
-// -- to the controller
-// -----------------------------------------------------------------------------
+// -- to the controller ----------------------------------------------------------------------------
 
 struct create_topic_call {
   protocol::create_topic_request request;

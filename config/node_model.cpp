@@ -40,8 +40,7 @@ void add_addresses(builder& model) {
            "starts at the working directory. One node per folder.")
       .add("cluster.listen", listening, AQUEDUCT_FIELD(cluster.listen),
            "Where the other nodes of the cluster connect. This version runs clusters of one node "
-           "and "
-           "does not open it yet.")
+           "and does not open it yet.")
       .add("http.listen", listening, AQUEDUCT_FIELD(http.listen),
            "Where metrics, health and the console are served. This version does not open it yet.")
       .add("admin.listen", listening, AQUEDUCT_FIELD(admin.listen),
@@ -50,8 +49,7 @@ void add_addresses(builder& model) {
       .add("discovery.kind", choice_of<discovery_kind>(), AQUEDUCT_FIELD(discovery.kind),
            "How nodes find each other: `static` takes the list of `discovery.seeds`, `memory` "
            "finds nodes in the same process, `etcd` registers in etcd. This version runs clusters "
-           "of "
-           "one node: it refuses `etcd`, and seeds other than its own `cluster.listen`.")
+           "of one node: it refuses `etcd`, and seeds other than its own `cluster.listen`.")
       .add(
           "discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
           "With `static`, the `cluster.listen` addresses of the nodes, this one among them; empty "

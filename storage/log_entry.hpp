@@ -35,8 +35,7 @@ struct log_entry {
   friend bool operator==(const log_entry&, const log_entry&) = default;
 };
 
-// -- entry
-// -----------------------------------------------------------------------------------------
+// -- entry ----------------------------------------------------------------------------------------
 //
 //    0          4          8          12    13        16
 //   +----------+----------+----------+-----+---------+
@@ -102,8 +101,7 @@ struct records_range {
 /// Nothing when `body` is not one whole batch with a sane header. Checks no checksum.
 [[nodiscard]] std::optional<records_range> records_of(byte_span body);
 
-// -- segment header
-// --------------------------------------------------------------------------------
+// -- segment header -------------------------------------------------------------------------------
 
 inline constexpr std::size_t segment_header_bytes = 80;
 inline constexpr std::uint32_t segment_version = 1;

@@ -74,8 +74,7 @@ log_reader::log_reader(std::shared_ptr<const log_publication> log, group_id grou
       index_(store, group),
       index_interval_bytes_(index_interval_bytes) {}
 
-// -- state
-// -----------------------------------------------------------------------------------------
+// -- state ----------------------------------------------------------------------------------------
 
 std::uint64_t log_reader::first_index() const {
   return log_->view()->first_index;
@@ -120,8 +119,7 @@ offset_t log_reader::next_offset() const {
   return end_offset(*log_->view());
 }
 
-// -- records
-// ---------------------------------------------------------------------------------------
+// -- records --------------------------------------------------------------------------------------
 
 result<records_read> log_reader::try_read_records(const log_view& view,
                                                   const records_request& request) const {
@@ -214,8 +212,7 @@ result<records_read> log_reader::read_segment(const log_view& view, const log_se
   return read;
 }
 
-// -- entries
-// ---------------------------------------------------------------------------------------
+// -- entries --------------------------------------------------------------------------------------
 
 result<std::vector<log_entry>> log_reader::try_read_entries(const log_view& view,
                                                             std::uint64_t from_index,

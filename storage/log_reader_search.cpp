@@ -65,8 +65,7 @@ result<offset_t> log_reader::offset_at(std::uint64_t index) const {
   return with_view([&](const log_view& view) { return try_offset_at(view, index); });
 }
 
-// -- a walk
-// ----------------------------------------------------------------------------------------
+// -- a walk ---------------------------------------------------------------------------------------
 
 log_reader::walk::walk(const log_reader& reader, const log_segment& segment, const file& source,
                        const place& start, std::uint64_t end_index)
@@ -146,8 +145,7 @@ void log_reader::walk::heal_index() {
     (void)reader_.store_.write(index_entries_, durability::relaxed);
 }
 
-// -- places
-// ----------------------------------------------------------------------------------------
+// -- places ---------------------------------------------------------------------------------------
 
 result<std::shared_ptr<file>> log_reader::open_segment(const log_segment& segment) const {
   if (auto active = log_->open_file(segment.id))
@@ -255,8 +253,7 @@ result<offset_t> log_reader::try_offset_at(const log_view& view, std::uint64_t i
   return std::max(entries.here().offset, view.start_offset);
 }
 
-// -- time
-// ------------------------------------------------------------------------------------------
+// -- time -----------------------------------------------------------------------------------------
 
 result<std::optional<time_found>> log_reader::try_find_time(const log_view& view,
                                                             timestamp_ms timestamp,

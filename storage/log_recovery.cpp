@@ -39,8 +39,7 @@ result<void> log_recovery::run() {
   return save();
 }
 
-// -- files
-// -----------------------------------------------------------------------------------------
+// -- files ----------------------------------------------------------------------------------------
 
 result<void> log_recovery::list_files() {
   const auto there = log_.files_.exists(log_.directory_);
@@ -111,8 +110,7 @@ result<void> log_recovery::check_marks() const {
   return {};
 }
 
-// -- one segment
-// -----------------------------------------------------------------------------------
+// -- one segment ----------------------------------------------------------------------------------
 
 result<void> log_recovery::read_segment(std::size_t which) {
   auto& found = found_[which];
@@ -286,8 +284,7 @@ result<std::uint64_t> log_recovery::scan(const found_segment& found, std::uint64
   return end;
 }
 
-// -- the end of the log
-// ----------------------------------------------------------------------------
+// -- the end of the log ---------------------------------------------------------------------------
 
 result<void> log_recovery::settle_end(const found_segment& found, std::uint64_t scanned_from,
                                       std::uint64_t end) {

@@ -23,8 +23,7 @@ bool changes_end(const append_batch& batch) {
 
 } // namespace
 
-// -- keys of state machines
-// ------------------------------------------------------------------------
+// -- keys of state machines -----------------------------------------------------------------------
 
 std::string group_prefix(const group_id& group) {
   return group_key(group);
@@ -54,8 +53,7 @@ result<std::uint64_t> read_applied_index(const kv& store, const group_id& group)
   return load_be<std::uint64_t>(reinterpret_cast<const std::byte*>((*value)->data()));
 }
 
-// -- opening
-// ---------------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------------
 
 log_store::log_store(disk& disk, kv& store, store_options options)
     : disk_(disk),
@@ -187,8 +185,7 @@ void log_store::forget(const group_id& group) {
   groups_.erase(group);
 }
 
-// -- appending
-// -------------------------------------------------------------------------------------
+// -- appending ------------------------------------------------------------------------------------
 
 result<void> log_store::check_batch(const open_group& group, const append_batch& batch,
                                     const std::optional<hard_state>& hard) const {

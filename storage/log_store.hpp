@@ -245,8 +245,7 @@ private:
   store_statistics totals_;
 };
 
-// -- state machines
-// --------------------------------------------------------------------------------
+// -- state machines -------------------------------------------------------------------------------
 
 /// Adds to `batch` that the state machine of `group` has applied up to `index`. Belongs into the
 /// batch with the effects, in `partition_state` or `cluster_state`: both are of one class.

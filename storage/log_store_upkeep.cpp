@@ -13,8 +13,7 @@ constexpr std::uint32_t maintained_files_max = 32;
 
 } // namespace
 
-// -- trimming and removing
-// -------------------------------------------------------------------------
+// -- trimming and removing ------------------------------------------------------------------------
 
 result<void> log_store::trim_prefix(const group_id& group, log_base base) {
   auto* open = find(group);
@@ -113,8 +112,7 @@ result<std::size_t> log_store::finish_removals() {
   return groups.size();
 }
 
-// -- upkeep
-// ----------------------------------------------------------------------------------------
+// -- upkeep ---------------------------------------------------------------------------------------
 
 maintenance_report log_store::maintain(timestamp_ms now) {
   now_ = std::max(now_, now);

@@ -59,8 +59,7 @@ result<segment_log::entry_place> segment_log::find_entry(std::uint64_t index) co
   }
 }
 
-// -- the end
-// ---------------------------------------------------------------------------------------
+// -- the end --------------------------------------------------------------------------------------
 
 result<void> segment_log::truncate_from(std::uint64_t index) {
   if (auto usable = check_usable(); !usable)
@@ -154,8 +153,7 @@ void segment_log::forget_above(std::uint64_t index) {
   std::erase_if(memberships_, [&](const log_entry& entry) { return entry.index > index; });
 }
 
-// -- the beginning
-// ---------------------------------------------------------------------------------
+// -- the beginning --------------------------------------------------------------------------------
 
 bool segment_log::trim_deletes(std::uint64_t base_index) const {
   return segments_.size() > 1 && segments_[1].header.first_index <= base_index + 1 &&

@@ -43,8 +43,7 @@ result<std::unique_ptr<segment_log>> segment_log::open(const log_environment& en
   return log;
 }
 
-// -- checks
-// ----------------------------------------------------------------------------------------
+// -- checks ---------------------------------------------------------------------------------------
 
 result<void> segment_log::check_usable() const {
   if (poison_)
@@ -93,8 +92,7 @@ result<void> segment_log::check_entries(std::span<const log_entry> entries) cons
   return {};
 }
 
-// -- appending
-// -------------------------------------------------------------------------------------
+// -- appending ------------------------------------------------------------------------------------
 
 result<void> segment_log::append(std::span<const log_entry> entries, timestamp_ms now) {
   if (auto usable = check_usable(); !usable)
@@ -283,8 +281,7 @@ void segment_log::note_entry(write_batch& derived, segment& s, const entry_note&
   }
 }
 
-// -- making durable
-// --------------------------------------------------------------------------------
+// -- making durable -------------------------------------------------------------------------------
 
 result<void> segment_log::sync() {
   if (auto usable = check_usable(); !usable)
@@ -385,8 +382,7 @@ void segment_log::abandon() {
     poison_ = error{errc::unknown_partition, "it is being removed"};
 }
 
-// -- state
-// -----------------------------------------------------------------------------------------
+// -- state ----------------------------------------------------------------------------------------
 
 segment_log::segment segment_log::segment::make(std::uint64_t id, const std::string& path,
                                                 const segment_header& header) {

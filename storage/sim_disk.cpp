@@ -429,8 +429,7 @@ sim_disk::sim_disk(std::uint64_t capacity_bytes) : state_(std::make_shared<state
 
 sim_disk::~sim_disk() = default;
 
-// -- the disk
-// --------------------------------------------------------------------------------------
+// -- the disk -------------------------------------------------------------------------------------
 
 result<std::shared_ptr<file>> sim_disk::open(const std::string& path, open_mode mode) {
   const std::lock_guard guard(state_->mutex);
@@ -575,8 +574,7 @@ result<disk_space> sim_disk::space(const std::string& path) {
   return disk_space{state_->room(), state_->capacity};
 }
 
-// -- crashes
-// ---------------------------------------------------------------------------------------
+// -- crashes --------------------------------------------------------------------------------------
 
 void sim_disk::crash(const crash_policy& policy) {
   const std::lock_guard guard(state_->mutex);
@@ -614,8 +612,7 @@ void sim_disk::wipe() {
   state_->disarm();
 }
 
-// -- faults
-// ----------------------------------------------------------------------------------------
+// -- faults ---------------------------------------------------------------------------------------
 
 void sim_disk::fail_syncs(const std::string& part, std::uint32_t times) {
   const std::lock_guard guard(state_->mutex);
@@ -644,8 +641,7 @@ void sim_disk::set_capacity(std::uint64_t bytes) {
   state_->capacity = bytes;
 }
 
-// -- what is on it
-// ---------------------------------------------------------------------------------
+// -- what is on it --------------------------------------------------------------------------------
 
 bool sim_disk::flip_bit(const std::string& path, std::uint64_t at, unsigned bit) {
   const std::lock_guard guard(state_->mutex);

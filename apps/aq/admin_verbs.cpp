@@ -82,8 +82,7 @@ exit_code shut_down(session& on) {
   return tell(on, "shutdown", "stop the node", [](admin_client& node) { return node.shut_down(); });
 }
 
-// -- scrub
-// -----------------------------------------------------------------------------------------
+// -- scrub ----------------------------------------------------------------------------------------
 
 struct scrub_options {
   /// TOPIC or TOPIC:PARTITION; empty is everything.

@@ -30,8 +30,7 @@ struct finding {
 /// The worst of them.
 [[nodiscard]] severity worst(const std::vector<finding>& findings);
 
-// -- judgements: nothing means that the system did not tell
-// -----------------------------------------
+// -- judgements: nothing means that the system did not tell ---------------------------------------
 
 [[nodiscard]] finding judge_writable(const std::string& directory, const std::string& problem);
 [[nodiscard]] finding judge_file_system(std::optional<std::uint64_t> magic);
@@ -58,8 +57,7 @@ enum class port_state : std::uint8_t { free, taken, not_bindable };
 [[nodiscard]] std::optional<std::uint64_t> meminfo_bytes(std::string_view meminfo,
                                                          std::string_view name);
 
-// -- probes
-// ----------------------------------------------------------------------------------------
+// -- probes ---------------------------------------------------------------------------------------
 
 struct doctor_options {
   config::node_config config;

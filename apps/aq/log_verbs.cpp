@@ -216,8 +216,7 @@ exit_code dump_file(session& on, const dump_options& options) {
   return on.interrupted() ? exit_code::interrupted : written;
 }
 
-// -- verify
-// ----------------------------------------------------------------------------------------
+// -- verify ---------------------------------------------------------------------------------------
 
 struct verify_options {
   std::string path;

@@ -77,8 +77,7 @@ public:
   sim_network& network() { return network_; }
   sim_machine& machine(std::int32_t node) { return *nodes_.at(at(node)).machine; }
 
-  // -- what is seen
-  // --------------------------------------------------------------------------------
+  // -- what is seen -------------------------------------------------------------------------------
 
   [[nodiscard]] std::int32_t leader() const;
   [[nodiscard]] bool is_up(std::int32_t node) const { return nodes_.at(at(node)).life != nullptr; }

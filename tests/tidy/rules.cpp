@@ -192,6 +192,27 @@ findings check_whitespace(const source_file& file) {
   return found;
 }
 
+findings check_breaks(const source_file& file) {
+  if (!is_cpp(file.path))
+    return {};
+  static const std::regex title("^ *// -- .*[^-]$");
+  static const std::regex ruler("^ *// -+$");
+  static const std::regex lone_word("^ +\"[a-z]+ \"$");
+  findings found;
+  bool after_title = false;
+  for_each_line(file.text, [&](std::size_t number, std::string_view line) {
+    const auto is = [&](const std::regex& what) {
+      return std::regex_match(line.begin(), line.end(), what);
+    };
+    if (after_title && is(ruler))
+      found.push_back({file.path, number, "is the ruler of the title above; make it one line"});
+    if (is(lone_word) && !file.path.starts_with("tests/tidy/"))
+      found.push_back({file.path, number, "is one word of a string; fill the lines again"});
+    after_title = is(title);
+  });
+  return found;
+}
+
 // The words below are put together from parts, so that this file passes its own rules.
 
 findings check_sleep(const source_file& file) {

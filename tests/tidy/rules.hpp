@@ -46,6 +46,9 @@ using findings = std::vector<finding>;
 [[nodiscard]] findings check_size(const source_file& file);
 /// No tab, no space at the end of a line, a newline at the end of the file.
 [[nodiscard]] findings check_whitespace(const source_file& file);
+/// The title of a section and its ruler are one line, and a string is not cut before one word: what
+/// clang-format makes of lines that were too long.
+[[nodiscard]] findings check_breaks(const source_file& file);
 /// Nothing in tests/ waits for real time to pass.
 [[nodiscard]] findings check_sleep(const source_file& file);
 /// No marker of unfinished work.

@@ -49,6 +49,9 @@ TEST_SUITE("tidy.tree") {
   TEST_CASE("no file has tabs, white space at line ends or an unfinished last line") {
     check_tree(check_whitespace);
   }
+  TEST_CASE("no section title and no string was broken by the formatter") {
+    check_tree(check_breaks);
+  }
   TEST_CASE("no test sleeps") {
     check_tree(check_sleep);
   }
@@ -149,6 +152,16 @@ TEST_SUITE("tidy.rules") {
     CHECK_FALSE(accepts(check_whitespace, "docs/a.md", "a\tb\n"));
     CHECK_FALSE(accepts(check_whitespace, "docs/a.md", "a\r\n"));
     CHECK_FALSE(accepts(check_whitespace, "docs/a.md", "a"));
+  }
+
+  TEST_CASE("a title without its ruler and a string of one word are found") {
+    const std::string dashes(60, '-');
+    CHECK(accepts(check_breaks, "raft/a.cpp", "// -- state " + dashes + "\n\nint a;\n"));
+    CHECK_FALSE(accepts(check_breaks, "raft/a.cpp", "// -- state\n// " + dashes + "\n"));
+    CHECK_FALSE(accepts(check_breaks, "raft/a.cpp", "  // -- state\n  // -----\n"));
+    CHECK_FALSE(accepts(check_breaks, "raft/a.cpp", "f(\"one \"\n  \"and \"\n  \"two\");\n"));
+    CHECK(accepts(check_breaks, "raft/a.cpp", "f(\"one \"\n  \"and two\");\n"));
+    CHECK(accepts(check_breaks, "docs/a.md", "// -- state\n// " + dashes + "\n"));
   }
 
   TEST_CASE("a pause is found in C++, shell and Python tests, and nowhere else") {
