@@ -2,8 +2,9 @@
 // codec_*.cpp files only, one explicit instantiation per message.
 //
 // Wire types: integers big-endian; bool one byte; string, bytes and records as varint length and
-// content; uuid 16 bytes; optional as one byte and the value; array as varint count and elements;
-// a struct as its fields in order.
+// content; uuid 16 bytes; optional as one byte and the value; variant as one byte, the number of
+// the alternative, and its value; array as varint count and elements; a struct as its fields in
+// order.
 #pragma once
 
 #include "protocol/buffer.hpp"

@@ -9,6 +9,7 @@
 #include <limits>
 #include <set>
 #include <type_traits>
+#include <variant>
 
 namespace aqueduct::protocol::detail {
 
@@ -20,6 +21,10 @@ template <class T>
 inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool is_variant = false;
+template <class... Ts>
+inline constexpr bool is_variant<std::variant<Ts...>> = true;
 
 /// Payload buffers up to this size are copied next to their neighbours; larger ones are shared.
 inline constexpr std::size_t share_bytes_min = 1024;
@@ -64,14 +69,12 @@ private:
   void put(const uuid& value) { writer_.write_bytes(std::as_bytes(std::span(value.bytes))); }
   void put(const buffer_chain& value) {
     writer_.write_varint(value.size());
-    for (const auto& part : value.parts()) {
-      if (part.size() < share_bytes_min) {
-        writer_.write_bytes(part.bytes());
-      } else {
-        shared_.emplace_back(out_.size(), part);
-        shared_size_ += part.size();
-      }
-    }
+    for (const auto& part : value.parts())
+      put_part(part);
+  }
+  void put(const buffer& value) {
+    writer_.write_varint(value.size());
+    put_part(value);
   }
   template <class T>
   requires std::is_enum_v<T>
@@ -88,9 +91,23 @@ private:
     for (const auto& value : values)
       put(value);
   }
+  template <class... Ts>
+  void put(const std::variant<Ts...>& value) {
+    put(static_cast<std::uint8_t>(value.index()));
+    std::visit([this](const auto& one) { put(one); }, value);
+  }
   template <defined M>
   void put(const M& message) {
     M::fields(message, *this);
+  }
+
+  void put_part(const buffer& part) {
+    if (part.size() < share_bytes_min) {
+      writer_.write_bytes(part.bytes());
+    } else {
+      shared_.emplace_back(out_.size(), part);
+      shared_size_ += part.size();
+    }
   }
 
   std::vector<std::byte>& out_;
@@ -144,11 +161,16 @@ private:
       std::memcpy(value.bytes.data(), bytes.data(), value.bytes.size());
   }
   void take(buffer_chain& value) {
+    buffer bytes;
+    take(bytes);
+    value = buffer_chain(std::move(bytes));
+  }
+  void take(buffer& value) {
     const auto size = reader_.read_count(1);
     const auto at = static_cast<std::size_t>(reader_.position() - payload_.data());
     if (!reader_.failed() && size > 0) {
       (void)reader_.read_bytes(size);
-      value = buffer_chain(payload_.slice(at, size));
+      value = payload_.slice(at, size);
     }
   }
   template <class T>
@@ -173,6 +195,15 @@ private:
       if (!reader_.failed())
         take(values.emplace_back());
     }
+  }
+  template <class... Ts>
+  void take(std::variant<Ts...>& value) {
+    const auto number = reader_.read<std::uint8_t>();
+    std::uint8_t at = 0;
+    const bool known =
+        ((number == at++ ? (take(value.template emplace<Ts>()), true) : false) || ...);
+    if (!known)
+      reader_.fail();
   }
   template <defined M>
   void take(M& message) {
@@ -227,8 +258,14 @@ private:
   void put(errc value) { text_ += to_string(value); }
   void put(const std::string& value) { text_.append("\"").append(value).append("\""); }
   void put(const uuid& value) { text_ += to_string(value); }
-  void put(const buffer_chain& value) {
-    text_.append("<").append(std::to_string(value.size())).append(" bytes>");
+  void put(const buffer_chain& value) { put_size(value.size()); }
+  void put(const buffer& value) { put_size(value.size()); }
+  void put_size(std::size_t bytes) {
+    text_.append("<").append(std::to_string(bytes)).append(" bytes>");
+  }
+  template <class... Ts>
+  void put(const std::variant<Ts...>& value) {
+    std::visit([this](const auto& one) { put(one); }, value);
   }
   template <class T>
   requires std::is_enum_v<T>
@@ -291,8 +328,10 @@ private:
       return "string";
     } else if constexpr (std::is_same_v<T, uuid>) {
       return "uuid";
-    } else if constexpr (std::is_same_v<T, buffer_chain>) {
+    } else if constexpr (std::is_same_v<T, buffer_chain> || std::is_same_v<T, buffer>) {
       return "bytes";
+    } else if constexpr (is_variant<T>) {
+      return "one of (uint8) " + alternatives(static_cast<const T*>(nullptr));
     } else if constexpr (is_vector<T>) {
       return "array of " + type_name<typename T::value_type>();
     } else if constexpr (is_optional<T>) {
@@ -308,6 +347,15 @@ private:
       static_assert(std::is_integral_v<T>);
       return (std::is_signed_v<T> ? "int" : "uint") + std::to_string(sizeof(T) * 8);
     }
+  }
+
+  template <class... Ts>
+  std::string alternatives(const std::variant<Ts...>*) {
+    std::string names;
+    int number = 0;
+    ((names += (number > 0 ? ", " : "") + std::to_string(number) + " " + type_name<Ts>(), ++number),
+     ...);
+    return names;
   }
 
   std::set<std::string_view> seen_;

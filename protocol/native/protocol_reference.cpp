@@ -1,5 +1,6 @@
 #include "protocol/native/protocol_reference.hpp"
 
+#include "protocol/cluster/messages.hpp"
 #include "protocol/native/codec.hpp"
 #include "protocol/native/messages.hpp"
 
@@ -47,6 +48,30 @@ and where many partitions of a topic are refused, only the first sentence has th
 
 )";
 
+constexpr std::string_view cluster_introduction =
+    R"(## The cluster protocol
+
+*Generated from the definitions in `protocol/cluster/`.*
+
+How nodes talk to each other, on the port `cluster.listen`. Frames and types are those above;
+`one of` is a byte with the number of the alternative, and its value. The node that dialled sends
+the 8-byte preface `41 51 43 4c 00 00 00 01` ("AQCL", 0, 0, 0, 1) and PEER_HELLO (api_key 2000), a
+request in a frame of at most 64 KiB, within `network.handshake-timeout`. The other node answers
+with a response; after a refusal it closes the connection, and before an answer that takes it the
+dialler sends nothing more. Two nodes keep two connections, both ways each: one for control (votes,
+heartbeats, small appends) and one for bulk. When both dial at once, the connection of the node
+with the lower id stays.
+
+PEER_HELLO always has version 1; all other frames have the version that the answer names. RAFT
+(2001) is a push. PEER_PING (2002) is a request whose response repeats it. Correlation ids are 0.
+Terms and indexes are at most 2^62 - 1. A frame that is none of these, or is malformed, ends the
+connection.
+
+A client that connects here gets a response of the native protocol that says so; a node that
+connects to the port for clients gets a PeerHelloAnswer with refusal 11.
+
+)";
+
 std::string kind_name(const field_reference& row) {
   return row.definition.since > 1
              ? row.type + " (since version " + std::to_string(row.definition.since) + ")"
@@ -87,6 +112,14 @@ void add_api(std::string& out, api_key key) {
   out.append(".\n\n");
   add_all<Request>(out);
   (add_all<Others>(out), ...);
+}
+
+void add_cluster(std::string& out) {
+  out.append(cluster_introduction);
+  add_all<cluster::hello>(out);
+  add_all<cluster::hello_answer>(out);
+  add_all<cluster::raft_messages>(out);
+  add_all<cluster::ping>(out);
 }
 
 void add_errors(std::string& out) {
@@ -132,6 +165,8 @@ std::string protocol_reference() {
   add_api<list_topics_request, list_topics_response>(out, api_key::list_topics);
   add_api<get_topic_info_request, get_topic_info_response>(out, api_key::get_topic_info);
   add_errors(out);
+  out.append("\n");
+  add_cluster(out);
   return out;
 }
 
