@@ -212,7 +212,8 @@ std::optional<std::string> contradiction(std::span<const topic_override> overrid
 
 topic_settings_in_effect in_effect(const topic_config& defaults,
                                    std::span<const topic_override> overrides) {
-  auto [values, notes, given] = lay_over(defaults, overrides);
+  auto [values, unreadable, given] = lay_over(defaults, overrides);
+  auto& notes = unreadable;
   if (is_contradictory(values)) {
     const auto give_way = [&notes](std::string_view key, std::uint64_t& value, std::uint64_t to,
                                    std::string_view other) {

@@ -1,6 +1,7 @@
 // From the log to the state machine: what is handed out, what has to be loaded for it first, and
 // what may leave the memory afterwards.
 #include "raft/core.hpp"
+#include "raft/defects.hpp"
 #include "raft/invariant.hpp"
 
 #include <algorithm>
@@ -51,7 +52,9 @@ effects core::load_failed(std::uint64_t id) {
 
 void core::hand_out() {
   // Only what is durable here is applied: the state machine is never ahead of the log on disk.
-  const auto end = std::min(commit_, outbox_.durable_index());
+  const auto end = has_defect(defect::apply_uncommitted)
+                       ? outbox_.durable_index()
+                       : std::min(commit_, outbox_.durable_index());
   if (apply_load_ || apply_load_retry_ || handed_out_ >= end)
     return;
   const auto begin = handed_out_.next();

@@ -1,6 +1,7 @@
 // Who leads: pre-votes, votes, and the changes of role. Raft paper 5.2 and 5.4.1, thesis 4.2.3 and
 // 9.6.
 #include "raft/core.hpp"
+#include "raft/defects.hpp"
 #include "raft/invariant.hpp"
 #include "raft/quorum.hpp"
 
@@ -83,14 +84,15 @@ std::uint32_t core::draw_timeout() {
 
 bool core::may_campaign() const {
   // A replica that an uncommitted change removes may still be the only one that can commit it
-  // (thesis 4.2.2).
-  return members().is_voter(options_.self) || members_.at(commit_).is_voter(options_.self);
+  // (thesis 4.2.2). After a restart it is not known which of the memberships in the log was the
+  // last to commit, so any of them may be the one that counts.
+  return members_.has_voter_since(commit_, options_.self);
 }
 
 bool core::may_vote() const {
   // A learner votes: it may have been made a voter by an entry that it has not received. A replica
   // with another incarnation than the one that is a member has forgotten its votes (R15).
-  return members().contains(options_.self) || members_.at(commit_).contains(options_.self);
+  return members_.has_member_since(commit_, options_.self);
 }
 
 bool core::protects_leader() const {
@@ -188,7 +190,7 @@ void core::count_vote(replica_id from, bool granted) {
 std::optional<refusal> core::reason_to_refuse_vote(entry_id last) const {
   if (!may_vote())
     return refusal::not_a_member;
-  if (last < log_.last())
+  if (last < log_.last() && !has_defect(defect::vote_for_shorter_log))
     return refusal::log_behind;
   return std::nullopt;
 }
@@ -223,13 +225,14 @@ void core::on(replica_id from, const vote_request& m) {
     send(from, vote_response{hard_.term, false}, outbox::after::hard_state);
     return;
   }
-  if (!hard_.voted_for) {
+  if (!hard_.voted_for && !has_defect(defect::vote_forgotten)) {
     hard_.voted_for = from;
     hard_dirty_ = true;
   }
   if (auto* f = std::get_if<follower_state>(&role_))
     f->elapsed_ticks = 0;
-  send(from, vote_response{hard_.term, true}, outbox::after::hard_state);
+  send(from, vote_response{hard_.term, true},
+       has_defect(defect::vote_before_sync) ? outbox::after::nothing : outbox::after::hard_state);
 }
 
 void core::on(replica_id from, const vote_response& m) {

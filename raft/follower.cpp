@@ -1,6 +1,7 @@
 // The follower's side of replication: what it takes from a leader, and what it never takes. Raft
 // paper 5.3.
 #include "raft/core.hpp"
+#include "raft/defects.hpp"
 #include "raft/invariant.hpp"
 
 #include <algorithm>
@@ -50,7 +51,10 @@ void core::on(replica_id from, append_request&& m) {
   const bool starts_below = slice.previous.index <= commit_;
   if (starts_below)
     skip_committed(slice);
-  if (!starts_below && !log_.has(slice.previous)) {
+  const bool has_previous =
+      log_.has(slice.previous) ||
+      (has_defect(defect::previous_term_ignored) && slice.previous.index <= log_.last().index);
+  if (!starts_below && !has_previous) {
     refuse(from, m.term, refusal::previous_missing);
     send(from,
          append_response{hard_.term, false, slice.previous.index,
@@ -62,7 +66,8 @@ void core::on(replica_id from, append_request&& m) {
   take_entries(std::move(slice));
   // Beyond what this request has verified the log may be another leader's (R7).
   commit_to(std::min(m.commit, end));
-  send(from, append_response{hard_.term, true, end, {}}, outbox::after::log);
+  send(from, append_response{hard_.term, true, end, {}},
+       has_defect(defect::append_before_sync) ? outbox::after::nothing : outbox::after::log);
 }
 
 /// Cuts off what is committed here already. The slice then begins after the commit index.
@@ -87,7 +92,13 @@ void core::skip_committed(log_slice& slice) {
 /// Appends what is new. Only a real conflict removes anything: an entry that is there already, and
 /// those after it, may have come with a later request (R8).
 void core::take_entries(log_slice slice) {
-  const auto is_new = [this](const entry& e) { return !log_.has(e.id()); };
+  const auto is_new = [this](const entry& e) {
+    if (has_defect(defect::truncate_on_overlap))
+      return true;
+    if (has_defect(defect::conflict_ignored))
+      return e.index > log_.last().index;
+    return !log_.has(e.id());
+  };
   auto from = std::find_if(slice.entries.begin(), slice.entries.end(), is_new);
   if (from == slice.entries.end())
     return;
@@ -109,7 +120,7 @@ void core::truncate_log(log_index from) {
   if (on_disk)
     draft().truncate_from = from;
   emit(log_truncated{from, hard_.term});
-  if (members_.truncate_from(from))
+  if (!has_defect(defect::membership_survives_truncation) && members_.truncate_from(from))
     emit(membership_changed{members_.latest_index(), members()});
 }
 
@@ -124,11 +135,13 @@ void core::on(replica_id from, const heartbeat_request& m) {
     return;
   // The leader names no more than what this replica has acknowledged to it in this term, durably,
   // so it is there even after a restart.
-  if (m.commit > log_.last().index) {
+  const auto commit =
+      has_defect(defect::heartbeat_commits_all) ? std::min(m.commit, log_.last().index) : m.commit;
+  if (commit > log_.last().index) {
     refuse(from, m.term, refusal::damaged);
     return;
   }
-  commit_to(m.commit);
+  commit_to(commit);
   send(from, heartbeat_response{hard_.term, m.read_round}, outbox::after::hard_state);
   // Reads that wait here need ticks to expire if their answers are lost.
   const auto& f = std::get<follower_state>(role_);

@@ -17,13 +17,27 @@ membership_log::membership_log(log_index base_index, membership base,
   std::move(entries.begin(), entries.end(), std::back_inserter(entries_));
 }
 
-const membership& membership_log::at(log_index index) const {
+std::vector<membership_entry>::const_iterator membership_log::entry_at(log_index index) const {
   RAFT_INVARIANT(index >= entries_.front().index, std::to_string(index.value) + " below " +
                                                       std::to_string(entries_.front().index.value));
   const auto after =
       std::upper_bound(entries_.begin(), entries_.end(), index,
                        [](log_index i, const membership_entry& e) { return i < e.index; });
-  return std::prev(after)->membership;
+  return std::prev(after);
+}
+
+const membership& membership_log::at(log_index index) const {
+  return entry_at(index)->membership;
+}
+
+bool membership_log::has_voter_since(log_index index, replica_id who) const {
+  return std::any_of(entry_at(index), entries_.end(),
+                     [who](const membership_entry& e) { return e.membership.is_voter(who); });
+}
+
+bool membership_log::has_member_since(log_index index, replica_id who) const {
+  return std::any_of(entry_at(index), entries_.end(),
+                     [who](const membership_entry& e) { return e.membership.contains(who); });
 }
 
 void membership_log::append(log_index index, membership m) {

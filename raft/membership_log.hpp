@@ -20,6 +20,10 @@ public:
   [[nodiscard]] log_index latest_index() const { return entries_.back().index; }
   /// In force at `index`, not below the compaction point.
   [[nodiscard]] const membership& at(log_index index) const;
+  /// True if `who` is a voter, or a member, of the membership in force at `index` or of a later
+  /// one.
+  [[nodiscard]] bool has_voter_since(log_index index, replica_id who) const;
+  [[nodiscard]] bool has_member_since(log_index index, replica_id who) const;
 
   /// Precondition: `index` is above `latest_index()`.
   void append(log_index index, membership m);
@@ -29,6 +33,8 @@ public:
   void reset(log_index index, membership m);
 
 private:
+  [[nodiscard]] std::vector<membership_entry>::const_iterator entry_at(log_index index) const;
+
   /// Ascending; the first is the one in force at the compaction point. Never empty.
   std::vector<membership_entry> entries_;
 };

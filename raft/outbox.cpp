@@ -1,6 +1,7 @@
 // A queue of writes; done ones leave it from the front only.
 #include "raft/outbox.hpp"
 
+#include "raft/defects.hpp"
 #include "raft/invariant.hpp"
 
 #include <algorithm>
@@ -75,6 +76,9 @@ outbox::completion outbox::completed(persist_ticket ticket) {
   if (ticket.life != life_ || writes_.empty() || ticket.number < writes_.front().number ||
       ticket.number > last_number_)
     return result;
+  if (has_defect(defect::completion_of_all))
+    for (auto& w : writes_)
+      w.done = true;
   writes_[ticket.number - writes_.front().number].done = true;
   while (!writes_.empty() && writes_.front().done) {
     auto& w = writes_.front();

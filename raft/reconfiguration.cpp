@@ -1,5 +1,6 @@
 // Changing who belongs to the group, one replica at a time (thesis chapter 4).
 #include "raft/core.hpp"
+#include "raft/defects.hpp"
 #include "raft/invariant.hpp"
 
 #include <algorithm>
@@ -47,7 +48,8 @@ change_outcome core::change_membership(const membership_change& change) {
 bool core::ready_for_change(const leader_state& l, const membership_change& change) const {
   // Quorums of two changes that are not committed need not intersect, nor those of a change of this
   // leader and one that a former leader left behind (R13; Ongaro, raft-dev, 10 July 2015).
-  if (l.transfer || commit_ < l.first_own || members_.latest_index() > commit_)
+  const bool overlaps = commit_ < l.first_own || members_.latest_index() > commit_;
+  if (l.transfer || (overlaps && !has_defect(defect::overlapping_changes)))
     return false;
   const auto* promotion = std::get_if<promote_learner>(&change);
   if (!promotion)

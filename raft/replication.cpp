@@ -1,6 +1,7 @@
 // The leader's log: appending, sending, committing, hearing back. Raft paper 5.3 and 5.4.2, thesis
 // 10.2.1 (writing to disk in parallel). When its office ends is in office.cpp.
 #include "raft/core.hpp"
+#include "raft/defects.hpp"
 #include "raft/invariant.hpp"
 #include "raft/quorum.hpp"
 
@@ -153,7 +154,10 @@ void core::broadcast_heartbeat(bool hibernate) {
     ++l.read_round;
   for (const auto& peer : l.peers) {
     send(peer.who(),
-         heartbeat_request{hard_.term, std::min(peer.match(), commit_), l.read_round, hibernate},
+         heartbeat_request{
+             hard_.term,
+             has_defect(defect::heartbeat_commits_all) ? commit_ : std::min(peer.match(), commit_),
+             l.read_round, hibernate},
          outbox::after::nothing);
   }
 }
@@ -165,11 +169,17 @@ void core::advance_commit() {
   std::vector<log_index> match;
   match.reserve(members().voters.size());
   for (const auto& voter : members().voters) {
-    if (voter == options_.self)
+    if (voter == options_.self && has_defect(defect::own_entries_before_sync))
+      match.push_back(log_.last().index);
+    else if (voter == options_.self)
       match.push_back(outbox_.durable_index()); // its own disk is one vote like any other (R3)
     else if (const auto* peer = l.find(voter))
       match.push_back(peer->match());
   }
+  if (has_defect(defect::learners_count))
+    for (const auto& learner : members().learners)
+      if (const auto* peer = l.find(learner); peer && peer->match() > match.front())
+        match.front() = peer->match();
   const auto reached = reached_by_majority(std::move(match));
   if (reached <= commit_ || reached < l.first_own)
     return;

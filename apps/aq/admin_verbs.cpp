@@ -144,6 +144,8 @@ exit_code watch_scrub(session& on, admin_client& node, const std::string& what) 
 }
 
 exit_code scrub(session& on, const scrub_options& options) {
+  if (options.no_wait + options.status + options.stop > 1)
+    return on.fail(errc::invalid_request, "--no-wait, --status and --stop exclude each other");
   const auto what = parse_scrubbed(options.what);
   if (!what)
     return on.fail(what.error());
@@ -224,12 +226,9 @@ void add_admin_verbs(command_line& line) {
                     [scrubbed](session& on) { return scrub(on, *scrubbed); });
   scrub_verb.add_option("WHAT", scrubbed->what, "Only this topic or partition")
       ->type_name("TOPIC[:PARTITION]");
-  auto* no_wait = scrub_verb.add_flag("--no-wait", scrubbed->no_wait, "Begin it, and look no more");
-  auto* only_look =
-      scrub_verb.add_flag("--status", scrubbed->status, "Show the one that runs, or the last one");
-  scrub_verb.add_flag("--stop", scrubbed->stop, "End the one that runs")
-      ->excludes(no_wait)
-      ->excludes(only_look);
+  scrub_verb.add_flag("--no-wait", scrubbed->no_wait, "Begin it, and look no more");
+  scrub_verb.add_flag("--status", scrubbed->status, "Show the one that runs, or the last one");
+  scrub_verb.add_flag("--stop", scrubbed->stop, "End the one that runs");
 
   line.add_verb(group, "drain", "Take no new connections, before maintenance", "aq admin drain\n",
                 [](session& on) {

@@ -94,7 +94,7 @@ private:
   template <class... Ts>
   void put(const std::variant<Ts...>& value) {
     put(static_cast<std::uint8_t>(value.index()));
-    std::visit([this](const auto& one) { put(one); }, value);
+    std::visit([this](const auto& one) { this->put(one); }, value);
   }
   template <defined M>
   void put(const M& message) {
@@ -265,7 +265,7 @@ private:
   }
   template <class... Ts>
   void put(const std::variant<Ts...>& value) {
-    std::visit([this](const auto& one) { put(one); }, value);
+    std::visit([this](const auto& one) { this->put(one); }, value);
   }
   template <class T>
   requires std::is_enum_v<T>

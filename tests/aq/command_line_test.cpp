@@ -122,6 +122,7 @@ TEST_CASE("a command line that is wrong ends with 64 and says what is wrong") {
       {"consume t -f %q", "%q is not a field"},
       {"consume t --output csv", "json or by a pattern"},
       {"produce t -K : -f %v", "exclude each other"},
+      {"admin scrub --status --stop", "exclude each other"},
       {"produce t -f %k%v", "text after it"},
       {"produce t --rate fast", "not a rate"},
       {"produce t -z brotli", "-z brotli"},

@@ -26,7 +26,8 @@ template <class Request>
 typename exchange_of<Request>::response answer_to(native_client& client, const Request& request) {
   const auto frame = proportionate_answer(client, request);
   REQUIRE(frame.header.status == errc::none);
-  return must(protocol::decode<typename exchange_of<Request>::response>(frame.payload));
+  return must(protocol::decode<typename exchange_of<Request>::response>(frame.payload,
+                                                                        frame.header.version));
 }
 
 } // namespace

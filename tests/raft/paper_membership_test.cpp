@@ -239,6 +239,32 @@ TEST_SUITE("raft.paper_membership") {
     CHECK(group.at(1).node().term() == term_id(1));
   }
 
+  TEST_CASE("who removed itself and was restarted can still commit that, and votes (4.2.2)") {
+    // It joined, led, and removed itself; the entry is on its disk alone, and what was committed
+    // before is not known after the restart.
+    core_options options = common();
+    options.self = id_of(3);
+    restored_state state;
+    state.hard.term = term_id(2);
+    state.terms = {{term_id(2), log_index(1)}};
+    state.last = log_index(3);
+    state.memberships = {{log_index(1), voters_of({1})},
+                         {log_index(2), voters_of({1, 3})},
+                         {log_index(3), voters_of({1})}};
+    auto made = std::get<core>(core::create(options, state));
+
+    const auto voted =
+        made.step(id_of(1), vote_request{term_id(3), {term_id(2), log_index(3)}, true});
+    REQUIRE(voted.persist);
+    REQUIRE(voted.persist->hard);
+    CHECK(voted.persist->hard->voted_for == id_of(1));
+
+    const auto asked = made.campaign();
+    REQUIRE(asked.send.size() == 1);
+    CHECK(asked.send.front().to == id_of(1));
+    CHECK(std::holds_alternative<pre_vote_request>(asked.send.front().body));
+  }
+
   TEST_CASE("a replica that lost its disk votes only as a new member that has caught up (R15)") {
     cluster group(3, 0, common());
     group.elect(1);

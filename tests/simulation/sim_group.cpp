@@ -25,6 +25,30 @@ void kill(const Handle& handle) {
     caf::anon_send_exit(handle, caf::exit_reason::kill);
 }
 
+/// A disk that takes its time: requests reach the storage actor late, in order.
+struct slow_disk {
+  storage_actor storage;
+  std::shared_ptr<environment> env;
+  std::int64_t delay_ms_max = 0;
+  std::int64_t last_due_ms = 0;
+};
+
+storage_actor::behavior_type delay_requests(storage_actor::pointer self, slow_disk given) {
+  const auto disk = std::make_shared<slow_disk>(std::move(given));
+  return {
+      [self, disk](storage_request& request) {
+        const auto now = disk->env->steady_ms();
+        const auto drawn = disk->env->random() % static_cast<std::uint64_t>(disk->delay_ms_max + 1);
+        disk->last_due_ms = std::max(disk->last_due_ms, now + static_cast<std::int64_t>(drawn));
+        self->delayed_send(disk->storage, std::chrono::milliseconds(disk->last_due_ms - now),
+                           std::move(request));
+      },
+      [](storage_flush) {},
+      [](storage_sync_tick) {},
+      [](storage_tick) {},
+  };
+}
+
 /// The state machine of the simulated group: writes everything down.
 struct note_taker {
   std::shared_ptr<group_journal> journal;
@@ -93,6 +117,7 @@ sim_group::~sim_group() {
     if (each.life) {
       kill(each.life->replica);
       kill(each.life->state_machine);
+      kill(each.life->slow_storage);
       kill(each.life->storage);
       kill(each.life->reader);
       each.life.reset();
@@ -121,6 +146,9 @@ void sim_group::run_for(std::int64_t ms) {
     schedule.advance_time(std::chrono::milliseconds(1));
     network_.advance(now_ms_);
     settle();
+    for (std::int32_t i = 1; i <= options_.nodes; ++i)
+      if (is_up(i) && machine(i).disk->is_powerless())
+        crash(i);
   }
 }
 
@@ -134,12 +162,22 @@ std::int32_t sim_group::wait_for_leader(std::int64_t ms_max) {
 }
 
 bool sim_group::wait_until_equal(std::int64_t ms_max) {
+  const auto last_of = [](const group_journal& of) {
+    return of.applied.empty() ? 0 : of.applied.rbegin()->first;
+  };
+  const auto is_equal = [&] {
+    const auto leads = leader();
+    if (leads == 0)
+      return false;
+    const auto& truth = journal(leads);
+    for (std::int32_t i = 1; i <= options_.nodes; ++i)
+      if (truth.members.contains(replica_of(i)) &&
+          (!is_up(i) || last_of(journal(i)) != last_of(truth)))
+        return false;
+    return true;
+  };
   for (std::int64_t waited = 0; waited <= ms_max; waited += tick_ms) {
-    std::set<std::size_t> sizes;
-    for (const auto& each : nodes_)
-      if (each.life && !each.journal->members.voters.empty())
-        sizes.insert(each.journal->applied.empty() ? 0 : each.journal->applied.rbegin()->first);
-    if (sizes.size() == 1 && leader() != 0)
+    if (is_equal())
       return true;
     run_for(tick_ms);
   }
@@ -164,6 +202,10 @@ void sim_group::start(std::int32_t number) {
   worker.preallocate_bytes = 4096;
   worker.detached = false;
   life.storage = spawn_storage_worker(*system_, worker);
+  life.slow_storage = life.storage;
+  if (options_.disk_delay_ms_max > 0)
+    life.slow_storage = system_->spawn(
+        delay_requests, slow_disk{life.storage, node.machine->env, options_.disk_delay_ms_max, 0});
   life.reader = spawn_reader(*system_, false);
   const auto replica = std::make_shared<replica_actor>();
   life.state_machine = system_->spawn(take_notes, note_taker{node.journal, replica});
@@ -176,8 +218,9 @@ void sim_group::start(std::int32_t number) {
   made.core.seed = node.machine->env->random();
   made.core.hibernate_after_ticks = options_.hibernate_after_ticks;
   made.core.tail_bytes_max = 2048;
-  made.core.append_bytes_max = 1024;
-  made.storage = life.storage;
+  made.core.append_bytes_max = options_.append_bytes_max;
+  made.core.inflight_requests_max = options_.inflight_requests_max;
+  made.storage = life.slow_storage;
   made.reader = life.reader;
   made.transport = network_.join(number, life.registry);
   made.state_machine = life.state_machine;
@@ -203,6 +246,7 @@ void sim_group::crash(std::int32_t number) {
   network_.leave(number);
   kill(node.life->replica);
   kill(node.life->state_machine);
+  kill(node.life->slow_storage);
   kill(node.life->storage);
   kill(node.life->reader);
   collect(node);
@@ -222,6 +266,7 @@ void sim_group::propose(std::int32_t number, const std::string& value) {
 }
 
 void sim_group::read(std::int32_t number, std::uint64_t context) {
+  read_floors_[context] = ledger_.empty() ? 0 : ledger_.rbegin()->first;
   caf::anon_send(nodes_.at(at(number)).life->replica, replica_request{replica_read{context}});
   settle();
 }
@@ -276,6 +321,15 @@ void sim_group::collect(node& from) {
   acknowledged_.insert(acknowledged_.end(), journal.acknowledged.begin(),
                        journal.acknowledged.end());
   journal.acknowledged.clear();
+  for (const auto& [context, index] : std::exchange(journal.reads, {})) {
+    reads_ += index ? 1 : 0;
+    if (index && *index < read_floors_.at(context))
+      broken_.push_back("a read was answered with index " + std::to_string(*index) + ", when " +
+                        std::to_string(read_floors_.at(context)) + " was committed before");
+  }
+  if (journal.failure && journal.failure->code != errc::storage_failed)
+    broken_.push_back("node " + std::to_string(number) + ": " +
+                      to_string(*std::exchange(journal.failure, std::nullopt)));
 }
 
 std::vector<std::string> sim_group::check() {

@@ -50,6 +50,11 @@ public:
     std::uint32_t hibernate_after_ticks = 0;
     std::uint64_t segment_bytes = 4096;
     storage::flush_mode flush = storage::flush_mode::commit;
+    /// A request waits up to so long before it reaches the disk.
+    std::int64_t disk_delay_ms_max = 0;
+    /// Of one append request; 1 is an entry at a time.
+    std::size_t append_bytes_max = 1024;
+    std::uint32_t inflight_requests_max = 64;
   };
 
   explicit sim_group(const options& given);
@@ -60,15 +65,23 @@ public:
   void run_for(std::int64_t ms);
   /// Until there is a leader that can be asked; its number, or 0 when it takes longer than that.
   std::int32_t wait_for_leader(std::int64_t ms_max = 20'000);
-  /// Until all nodes that are up have applied the same, or the time is over.
+  /// Until all members have applied the same, or the time is over.
   bool wait_until_equal(std::int64_t ms_max = 20'000);
 
   // -- what may happen ---------------------------------------------------------------------------
 
   /// Proposes to that node, whatever its role.
   void propose(std::int32_t node, const std::string& value);
+  /// Power is lost now; what was not synced is lost, kept or torn.
   void crash(std::int32_t node);
   void start(std::int32_t node);
+  /// Power is lost in the middle of one of the next changes of the node's disk.
+  void crash_after(std::int32_t node, std::uint64_t changes) {
+    machine(node).disk->crash_after(changes);
+  }
+  /// The next sync of the node's disk fails; what becomes of the data is not known.
+  void fail_sync(std::int32_t node) { machine(node).disk->fail_syncs(""); }
+  /// The answer is held against what was committed when the question was asked.
   void read(std::int32_t node, std::uint64_t context);
   void transfer(std::int32_t from, std::int32_t to);
   /// The outcome comes when the leader judged it.
@@ -87,6 +100,8 @@ public:
   }
   [[nodiscard]] const std::vector<std::string>& acknowledged() const { return acknowledged_; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
+  /// Reads that were confirmed.
+  [[nodiscard]] std::uint64_t reads() const { return reads_; }
   [[nodiscard]] static raft::replica_id replica_of(std::int32_t node) {
     return {raft::node_id(node), raft::incarnation(1)};
   }
@@ -97,6 +112,8 @@ public:
 private:
   struct node_life {
     storage_actor storage;
+    /// In front of it, where the replica sees it.
+    storage_actor slow_storage;
     reader_actor reader;
     state_machine_actor state_machine;
     replica_actor replica;
@@ -122,7 +139,10 @@ private:
   std::int64_t now_ms_ = 0;
   std::uint64_t events_ = 0;
   std::uint64_t crashes_ = 0;
+  std::uint64_t reads_ = 0;
   std::vector<std::string> acknowledged_;
+  /// The last index that was committed when a read was asked, by its context.
+  std::map<std::uint64_t, std::uint64_t> read_floors_;
   /// Whatever any node ever applied at an index.
   std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> ledger_;
   std::map<std::uint64_t, std::int32_t> leader_of_term_;

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string_view>
 
@@ -32,9 +33,12 @@ address parse_address(const std::string& text) {
 std::vector<std::string> node_arguments(const node_options& options) {
   std::vector<std::string> arguments{"--data-dir", options.data_dir.string(), "--listen",
                                      "127.0.0.1:0"};
-  std::vector<std::string> settings{"admin.listen=127.0.0.1:0", "cluster.listen=127.0.0.1:0",
-                                    "http.listen=127.0.0.1:0"};
-  settings.insert(settings.end(), options.settings.begin(), options.settings.end());
+  auto settings = options.settings;
+  for (const std::string key : {"admin.listen=", "cluster.listen=", "http.listen="})
+    // A setting may be given once.
+    if (std::ranges::none_of(options.settings,
+                             [&](const auto& given) { return given.starts_with(key); }))
+      settings.push_back(key + "127.0.0.1:0");
   for (const auto& setting : settings)
     arguments.insert(arguments.end(), {"--set", setting});
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());

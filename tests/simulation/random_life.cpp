@@ -1,0 +1,189 @@
+#include "tests/simulation/random_life.hpp"
+
+namespace aqueduct::actors::test {
+
+namespace {
+
+std::int32_t founders_of(std::uint64_t seed) {
+  return 1 + static_cast<std::int32_t>(seed % 5);
+}
+
+/// In every other life there is a node that may join.
+std::int32_t nodes_of(std::uint64_t seed) {
+  return founders_of(seed) + static_cast<std::int32_t>(seed / 5 % 2);
+}
+
+sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush) {
+  sim_group::options made;
+  made.seed = seed;
+  made.nodes = nodes_of(seed);
+  made.founders = founders_of(seed);
+  made.hibernate_after_ticks = seed % 3 == 0 ? 20 : 0;
+  made.flush = flush;
+  made.disk_delay_ms_max = seed / 2 % 2 == 0 ? 0 : 1 + static_cast<std::int64_t>(seed % 29);
+  if (seed / 3 % 2 == 0)
+    made.append_bytes_max = 1;
+  if (seed / 7 % 2 == 0)
+    made.inflight_requests_max = 1 + static_cast<std::uint32_t>(seed % 3);
+  return made;
+}
+
+} // namespace
+
+std::string_view to_string(life_event what) {
+  constexpr std::string_view names[] = {
+      "crash",   "crash in a write", "failed sync", "restart",       "isolation", "one-way cut",
+      "healing", "bad network",      "transfer",    "member change", "read",      "proposals"};
+  static_assert(std::size(names) == static_cast<std::size_t>(life_event::count_));
+  return names[static_cast<std::size_t>(what)];
+}
+
+random_life::random_life(std::uint64_t seed, storage::flush_mode flush)
+    : chance_(seed), nodes_(nodes_of(seed)), group_(options_of(seed, flush)) {}
+
+std::vector<std::string> random_life::run(int steps) {
+  for (int i = 0; i < steps; ++i) {
+    step();
+    group_.run_for(static_cast<std::int64_t>(draw(40)));
+  }
+  heal();
+  std::vector<std::string> broken;
+  const auto leader = group_.wait_for_leader();
+  if (leader == 0)
+    broken.emplace_back("no leader after everything was healed");
+  else
+    group_.propose(leader, "last");
+  if (!group_.wait_until_equal())
+    broken.emplace_back("the replicas do not become equal");
+  for (auto& sentence : group_.check())
+    broken.push_back(std::move(sentence));
+  return broken;
+}
+
+std::string random_life::trace() const {
+  std::string text = std::to_string(group_.events());
+  for (std::int32_t node = 1; node <= nodes_; ++node)
+    for (const auto& [index, entry] : group_.journal(node).applied)
+      text += "|" + std::to_string(index) + "@" + std::to_string(entry.first) + entry.second;
+  return text;
+}
+
+std::int32_t random_life::any_node() {
+  return 1 + static_cast<std::int32_t>(draw(static_cast<std::uint64_t>(nodes_)));
+}
+
+void random_life::step() {
+  // Half of the steps are work, the others trouble.
+  const auto trouble = static_cast<std::uint64_t>(life_event::propose);
+  const auto drawn = draw(2 * trouble);
+  const auto what = drawn < trouble ? static_cast<life_event>(drawn) : life_event::propose;
+  if (happen(what))
+    ++counts_[static_cast<std::size_t>(what)];
+}
+
+/// False if it could not happen now.
+bool random_life::happen(life_event what) {
+  const auto node = any_node();
+  const bool is_up = group_.is_up(node);
+  const auto leader = group_.leader();
+  switch (what) {
+  case life_event::crash:
+    if (is_up)
+      group_.crash(node);
+    return is_up;
+  case life_event::crash_in_write:
+    if (is_up)
+      group_.crash_after(node, draw(6));
+    return is_up;
+  case life_event::failed_sync:
+    if (is_up)
+      group_.fail_sync(node);
+    return is_up;
+  case life_event::restart:
+    // A node that gave up is started again by its operator.
+    if (is_up && group_.journal(node).failure)
+      group_.crash(node);
+    else if (is_up)
+      return false;
+    group_.start(node);
+    return true;
+  case life_event::isolation:
+    group_.network().isolate(node);
+    return nodes_ > 1;
+  case life_event::one_way_cut:
+    group_.network().cut(node, any_node());
+    return nodes_ > 1;
+  case life_event::heal:
+    group_.network().heal();
+    return true;
+  case life_event::bad_network:
+    group_.network().set_faults({static_cast<std::uint32_t>(draw(300)),
+                                 static_cast<std::uint32_t>(draw(200)), 0,
+                                 static_cast<std::int64_t>(draw(60)) + 1});
+    return true;
+  case life_event::transfer:
+    if (leader != 0)
+      group_.transfer(leader, node);
+    return leader != 0;
+  case life_event::member_change:
+    return change_members();
+  case life_event::read:
+    return read_somewhere();
+  case life_event::propose:
+    return propose_some();
+  case life_event::count_:
+    break;
+  }
+  return false;
+}
+
+bool random_life::change_members() {
+  const auto leader = group_.leader();
+  if (leader == 0 || nodes_ == founders_of(1))
+    return false;
+  const auto who = sim_group::replica_of(any_node());
+  const auto& members = group_.journal(leader).members;
+  raft::membership_change change = raft::add_learner{who};
+  if (members.is_learner(who))
+    change = raft::promote_learner{who};
+  else if (members.is_voter(who))
+    change = raft::remove_replica{who};
+  const auto answer = group_.change(leader, change);
+  return answer->has_value() && (*answer)->has_value();
+}
+
+/// Asks whoever believes to lead, the last one that does not know better among them.
+bool random_life::read_somewhere() {
+  bool any = false;
+  for (std::int32_t node = 1; node <= nodes_; ++node)
+    if (group_.is_up(node) && (group_.journal(node).leads || draw(4) == 0)) {
+      group_.read(node, ++next_read_);
+      any = true;
+    }
+  return any;
+}
+
+bool random_life::propose_some() {
+  bool any = false;
+  for (auto count = draw(8); count > 0; --count) {
+    const auto at = draw(4) == 0 ? any_node() : group_.leader();
+    if (at == 0 || !group_.is_up(at))
+      continue;
+    group_.propose(at, "value " + std::to_string(next_value_++) + std::string(draw(300), '.'));
+    any = true;
+  }
+  return any;
+}
+
+void random_life::heal() {
+  group_.network().heal();
+  group_.network().set_faults({});
+  for (std::int32_t node = 1; node <= nodes_; ++node) {
+    // What was planned for its disk is not to happen any more.
+    if (group_.is_up(node))
+      group_.crash(node);
+    group_.start(node);
+  }
+}
+
+} // namespace aqueduct::actors::test

@@ -1,0 +1,66 @@
+// A random life of a group of replicas: the seed decides how many there are and what happens when.
+// Then everything is healed, and the group has to work again.
+#pragma once
+
+#include "tests/simulation/sim_group.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace aqueduct::actors::test {
+
+/// What may happen in one step. The names are those of the coverage table.
+enum class life_event : std::uint8_t {
+  crash,
+  crash_in_write,
+  failed_sync,
+  restart,
+  isolation,
+  one_way_cut,
+  heal,
+  bad_network,
+  transfer,
+  member_change,
+  read,
+  propose,
+  count_,
+};
+[[nodiscard]] std::string_view to_string(life_event what);
+
+using life_counts = std::array<std::uint64_t, static_cast<std::size_t>(life_event::count_)>;
+
+class random_life {
+public:
+  explicit random_life(std::uint64_t seed, storage::flush_mode flush = storage::flush_mode::commit);
+
+  /// Lives `steps` steps, heals, and returns the promises that were broken.
+  [[nodiscard]] std::vector<std::string> run(int steps);
+
+  [[nodiscard]] const sim_group& group() const { return group_; }
+  /// How often each thing really happened.
+  [[nodiscard]] const life_counts& counts() const { return counts_; }
+  /// Everything that was applied anywhere; equal for equal seeds.
+  [[nodiscard]] std::string trace() const;
+
+private:
+  [[nodiscard]] std::uint64_t draw(std::uint64_t bound) { return chance_.random() % bound; }
+  [[nodiscard]] std::int32_t any_node();
+  [[nodiscard]] bool happen(life_event what);
+  [[nodiscard]] bool change_members();
+  [[nodiscard]] bool read_somewhere();
+  [[nodiscard]] bool propose_some();
+  void step();
+  void heal();
+
+  virtual_environment chance_;
+  std::int32_t nodes_;
+  sim_group group_;
+  life_counts counts_{};
+  std::uint64_t next_value_ = 0;
+  std::uint64_t next_read_ = 0;
+};
+
+} // namespace aqueduct::actors::test
