@@ -16,7 +16,7 @@ TEST_CASE("an address is a host and a port, which may be left out") {
 
 TEST_CASE("what is no address is refused with the reason") {
   for (const auto* text : {"", ":1", "a:", "a:0", "a:65536", "a:b", "a:1x", "::1", "[::1", "[::1]x",
-                           "[::1]:", "a b:1", "a:1,b:2"}) {
+                           "[::1]:", "a b:1", "a:1,b:2", "[[$]", "a]:1"}) {
     CAPTURE(text);
     const auto parsed = parse_endpoint(text);
     REQUIRE_FALSE(parsed);

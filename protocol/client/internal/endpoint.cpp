@@ -46,7 +46,7 @@ result<endpoint> parse_endpoint(std::string_view text) {
   }
   if (parsed.host.empty())
     return malformed(text, "has no host");
-  if (parsed.host.find_first_of(" \t/,") != std::string::npos)
+  if (parsed.host.find_first_of(" \t/,[]") != std::string::npos)
     return malformed(text, "has a character that no host has");
   if (!port.empty()) {
     unsigned value = 0;
