@@ -43,7 +43,7 @@ install_client() {
 }
 
 build_by_cmake() {
-  cmake -S "$source_dir" -B "$work/sample" -DCMAKE_PREFIX_PATH="$work/prefix" \
+  cmake -G Ninja -S "$source_dir" -B "$work/sample" -DCMAKE_PREFIX_PATH="$work/prefix" \
     -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags"
   cmake --build "$work/sample" --parallel 2
 }
