@@ -127,8 +127,9 @@ void add_topics_and_limits(builder& model) {
           "partition.idle-timeout", duration_kind{.max = 7 * day},
           AQUEDUCT_FIELD(partition.idle_timeout),
           "A partition that nobody writes, reads or subscribes to for so long closes its files and "
-          "gives back its memory; the next request opens it again. Describing it is no use. 0 "
-          "keeps every partition open that was ever used.")
+          "frees its memory for others (the allocator keeps it: the process does not shrink); the "
+          "next request opens it again. Describing it is no use. 0 keeps every partition open that "
+          "was ever used.")
       .add("topic.partitions-default", integer_kind{1, 10'000},
            AQUEDUCT_FIELD(topic.partitions_default),
            "Partitions of a topic that is created without saying how many.", reload::yes)
