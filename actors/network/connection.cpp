@@ -80,18 +80,19 @@ void connection::become(std::unique_ptr<dialect> speaks) {
 
 // -- reading --------------------------------------------------------------------------------------
 
+bool connection::may_charge(std::size_t unused) const {
+  return own_.used() - static_cast<std::int64_t>(unused) <
+         static_cast<std::int64_t>(limits_.request_bytes_max);
+}
+
 bool connection::may_begin(std::size_t unused) const {
-  const auto under_way = own_.used() - static_cast<std::int64_t>(unused);
-  return unsent_bytes_ + expected_bytes_ <= limits_.send_bytes_max &&
-         under_way < static_cast<std::int64_t>(limits_.request_bytes_max);
+  return unsent_bytes_ + expected_bytes_ <= limits_.send_bytes_max && may_charge(unused);
 }
 
 bool connection::may_read() const {
-  const auto begun = partial_.empty() ? 0 : partial_filled_;
   // A frame that was begun is finished even when memory is short: waiting for each other would
   // never end.
-  return may_begin(held_.size() + begun) &&
-         (!partial_.empty() || !held_.empty() || !total_->is_full());
+  return may_begin(unused_bytes()) && (!partial_.empty() || !held_.empty() || !total_->is_full());
 }
 
 void connection::wait_readable() {
@@ -103,8 +104,12 @@ void connection::wait_readable() {
     // The memory of all connections can be freed without this one being told.
     retry_.expires_after(retry_interval);
     retry_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
-      if (!cancelled)
-        self->look_again();
+      if (cancelled)
+        return;
+      // What waits holds the memory that what comes next needs, be it only the client's end.
+      if (!self->is_closed() && !self->may_charge(self->unused_bytes()))
+        self->dialect_->hurry();
+      self->look_again();
     });
     return;
   }
@@ -416,6 +421,8 @@ bool connection::is_deaf(clock::time_point now) {
 void connection::check_idle(clock::time_point now) {
   if (is_closed())
     return;
+  if (total_->is_full())
+    dialect_->hurry();
   if (ending_) {
     if (now - ending_since_ > linger_max)
       do_close();

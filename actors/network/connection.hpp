@@ -50,6 +50,8 @@ public:
   virtual void closed() = 0;
   /// The connection was congested and is not any more.
   virtual void relieved() {}
+  /// Memory for requests is short: what only waits for time need not wait any more.
+  virtual void hurry() {}
   /// Last words before the connection ends because of `why`; may reply.
   virtual void refuse(const error& why) = 0;
   /// False until the client has introduced itself.
@@ -127,6 +129,12 @@ private:
   [[nodiscard]] bool may_read() const;
   /// There is memory for another request, when `unused` bytes were read that are none yet.
   [[nodiscard]] bool may_begin(std::size_t unused) const;
+  /// The same for the memory of requests alone.
+  [[nodiscard]] bool may_charge(std::size_t unused) const;
+  /// Bytes that were read and are no request yet.
+  [[nodiscard]] std::size_t unused_bytes() const {
+    return held_.size() + (partial_.empty() ? 0 : partial_filled_);
+  }
   /// Has the I/O thread look again if reading stopped.
   void wake_reader();
   void look_again();

@@ -31,6 +31,7 @@ public:
   void end_of_chunk() override;
   void closed() override;
   void relieved() override;
+  void hurry() override { deadlines_->expire_all_of(this); }
   void refuse(const error& why) override;
   [[nodiscard]] bool is_established() const override { return greeted_; }
 

@@ -158,7 +158,8 @@ struct fetch_request {
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"max_wait_ms",
-            "Longest wait for `min_bytes`; 0 answers at once, more than five minutes are five."},
+            "Longest wait for `min_bytes`; 0 answers at once, more than five minutes are five. The "
+            "broker waits less when it is short of memory."},
       m.max_wait_ms);
     v(field{"min_bytes", "Answer when this many bytes are there."}, m.min_bytes);
     v(field{"max_bytes", "Most bytes in the whole response, but for the first batch."},

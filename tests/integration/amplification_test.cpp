@@ -234,6 +234,38 @@ TEST_CASE("a fetch that was answered, or whose client has gone, is not kept for 
   own.check_unharmed(24 * mib);
 }
 
+TEST_CASE("waiting fetches give way when they hold all the memory for requests") {
+  sturdy_node own({"limits.frame-bytes-max=2MiB", "limits.request-bytes-in-flight=2MiB",
+                   "limits.request-bytes-total=6MiB"});
+  create_topic(own.client, "quiet");
+  const auto wait = fetch_request_of("quiet", 0, 0, std::numeric_limits<std::int32_t>::max());
+  const auto rounds = [&](int count) {
+    for (int round = 0; round < count; ++round) {
+      native_client gone(own.node.client_address());
+      // More than the node begins at once, fewer than it reads.
+      for (int i = 0; i < 1500; ++i)
+        (void)gone.send(wait);
+    }
+    // Others are served, whatever those that are gone, or not known to be, have left.
+    for (int i = 0; i < 3; ++i)
+      (void)fetch(own.client, "witness", 0, 40, 100);
+  };
+  rounds(300);
+  own.check_unharmed(48 * mib);
+  // Those that stay, and are full together only, are answered with nothing before their time.
+  std::vector<native_client> patient;
+  std::vector<std::uint32_t> first;
+  for (int i = 0; i < 6; ++i) {
+    patient.emplace_back(own.node.client_address());
+    first.push_back(patient.back().send(wait));
+    for (int k = 0; k < 1000; ++k)
+      (void)patient.back().send(wait);
+  }
+  for (std::size_t i = 0; i < patient.size(); ++i)
+    CHECK(patient[i].receive_answer(first[i]).header.status == errc::none);
+  own.check_unharmed(48 * mib);
+}
+
 TEST_CASE("a request that names more than the node has memory for is refused, with the number") {
   sturdy_node own;
   auto greedy = fetch_request_of("witness", 0, 0);
