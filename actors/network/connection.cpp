@@ -307,6 +307,20 @@ void connection::reply(buffer_chain bytes) {
     write_queued();
 }
 
+bool connection::send(const buffer_chain& bytes) {
+  if (is_closed())
+    return false;
+  unsent_bytes_ += bytes.size();
+  const std::lock_guard lock(write_mutex_);
+  if (queue_.empty())
+    last_taken_ = clock::now();
+  for (const auto& part : bytes.parts())
+    queue_.push_back(part);
+  write_queued();
+  tell_when_sent_ = !queue_.empty();
+  return !tell_when_sent_;
+}
+
 bool connection::is_congested() {
   if (has_room_for_pushes())
     return false;
@@ -398,14 +412,19 @@ void connection::wait_writable() {
 
 void connection::after_write() {
   bool over = false;
+  bool tell = false;
   {
     const std::lock_guard lock(write_mutex_);
     over = broken_ || (ending_ && queue_.empty());
+    if (!over && queue_.empty())
+      tell = std::exchange(tell_when_sent_, false);
   }
   if (over) {
     do_close();
     return;
   }
+  if (tell)
+    dialect_->all_sent();
   if (has_room_for_pushes() && congested_.exchange(false))
     dialect_->relieved();
   look_again();
@@ -445,6 +464,16 @@ void connection::end(const error& why) {
   ending_since_ = clock::now();
   dialect_->refuse(why);
   post([self = shared_from_this()] { self->after_write(); });
+}
+
+void connection::finish() {
+  post([self = shared_from_this()] {
+    if (self->ending_ || self->is_closed())
+      return;
+    self->ending_ = true;
+    self->ending_since_ = clock::now();
+    self->after_write();
+  });
 }
 
 void connection::close() {

@@ -1,5 +1,6 @@
-// A client connection: bytes in, frames to the dialect; replies from any thread, gathered writes
-// out. What the bytes mean is the dialect's business, who may be asked the services'.
+// A connection, of a client or of another node: bytes in, frames to the dialect; replies from any
+// thread, gathered writes out. What the bytes mean is the dialect's business, who may be asked the
+// services'.
 //
 // Owned by the I/O thread of its io_context; `reply`, `finish_request` and `close` may be called
 // from any thread. Whoever replies also writes to the socket, under a mutex: an acknowledgement
@@ -46,6 +47,8 @@ public:
   [[nodiscard]] virtual result<void> frame(const mutable_buffer& bytes, bool whole_allocation) = 0;
   /// All frames of a read were given: send on what was gathered.
   virtual void end_of_chunk() = 0;
+  /// The system has everything of which `connection::send` said that it had not.
+  virtual void all_sent() {}
   /// The connection is gone.
   virtual void closed() = 0;
   /// The connection was congested and is not any more.
@@ -97,6 +100,11 @@ public:
   /// Queues bytes behind all earlier replies and sends them, now or at the end of the scope.
   void reply(buffer_chain bytes);
   void flush_replies() override;
+  /// Queues bytes behind all earlier ones and sends what the system takes. True: it has taken
+  /// everything. False: the dialect hears `all_sent` when it has.
+  [[nodiscard]] bool send(const buffer_chain& bytes);
+  /// Reads no more, and closes when everything that is queued has been sent.
+  void finish();
   /// A request costs `bytes` more than were read for it.
   void charge_request(std::size_t bytes);
   /// A request of `bytes`, or for which so many were charged, was answered or needs no answer.
@@ -201,6 +209,8 @@ private:
   bool broken_ = false;
   /// A scope will flush.
   bool flush_deferred_ = false;
+  /// The dialect waits for `all_sent`.
+  bool tell_when_sent_ = false;
 
   /// Frames that were read and may not begin yet, in memory of their own.
   mutable_buffer held_;
