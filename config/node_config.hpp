@@ -151,7 +151,7 @@ struct actor_settings {
 /// The components that log, each on its own: the names that `log.levels` and `aq admin log-level`
 /// take.
 inline constexpr auto log_components = std::to_array<std::string_view>(
-    {"node", "network", "partition", "raft", "storage", "controller", "admin"});
+    {"node", "network", "partition", "raft", "storage", "controller", "peer", "admin"});
 
 struct log_settings {
   log_level level = log_level::info;

@@ -1,5 +1,6 @@
 #include "actors/network/native_dialect.hpp"
 
+#include "actors/network/cluster_dialect.hpp"
 #include "actors/network/native_admin_calls.hpp"
 #include "actors/network/request_cost.hpp"
 #include "protocol/record_batch.hpp"
@@ -45,6 +46,10 @@ public:
   [[nodiscard]] std::size_t header_size() const override { return 4; }
 
   [[nodiscard]] result<std::size_t> frame_size(const std::byte* header) override {
+    is_node_ = std::memcmp(header, protocol::cluster::preface.data(), header_size()) == 0;
+    if (is_node_)
+      return unexpected(errc::invalid_request,
+                        "this is the port for clients (listen); nodes connect to `cluster.listen`");
     if (std::memcmp(header, protocol::native_preface.data(), header_size()) != 0)
       return unexpected(errc::invalid_request,
                         "the first bytes are not those of a protocol that this port speaks");
@@ -64,12 +69,18 @@ public:
   void end_of_chunk() override {}
   void closed() override {}
   void refuse(const error& why) override {
-    if (const auto client = client_.lock())
-      node_->log->debug("{}: refused: {}", client->peer(), to_string(why));
+    const auto client = client_.lock();
+    if (!client)
+      return;
+    node_->log->debug("{}: refused: {}", client->peer(), to_string(why));
+    if (is_node_)
+      client->reply(cluster_refusal_frame(protocol::cluster::refusal::client_port, why.message));
   }
   [[nodiscard]] bool is_established() const override { return false; }
 
 private:
+  /// It sent the preface of the cluster protocol.
+  bool is_node_ = false;
   std::weak_ptr<connection> client_;
   std::shared_ptr<const front_services> node_;
   std::shared_ptr<deadline_queue> deadlines_;

@@ -1,4 +1,5 @@
 // Bytes that are no frames, or frames that lie: each gets a defined end, none harms the node.
+#include "protocol/cluster/messages.hpp"
 #include "tests/integration/sturdy_node.hpp"
 
 #include <doctest/doctest.h>
@@ -68,6 +69,21 @@ TEST_CASE("a preface of another version is refused") {
   native_client client(own.node.client_address(), greeting::none);
   client.write(std::string_view("AQDT\0\0\0\x09", 8));
   (void)client.read_to_end();
+  own.check_unharmed();
+}
+
+TEST_CASE("a node that connects to the port for clients is told so in its own protocol") {
+  sturdy_node own;
+  native_client client(own.node.client_address(), greeting::none);
+  client.write(
+      std::string_view(protocol::cluster::preface.data(), protocol::cluster::preface.size()));
+  const auto frame = client.receive();
+  CHECK(frame.header.key == protocol::cluster::hello_key);
+  const auto answer = protocol::decode<protocol::cluster::hello_answer>(frame.payload);
+  REQUIRE(answer);
+  CHECK(answer->refused == protocol::cluster::refusal::client_port);
+  CHECK(answer->message.find("cluster.listen") != std::string::npos);
+  CHECK(client.read_to_end().empty());
   own.check_unharmed();
 }
 
