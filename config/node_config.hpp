@@ -56,6 +56,15 @@ struct service_settings {
   friend bool operator==(const service_settings&, const service_settings&) = default;
 };
 
+/// How the node talks to other nodes.
+struct cluster_settings {
+  endpoint listen{"127.0.0.1", 9093};
+  /// Per other node.
+  std::uint64_t send_window_bytes = 32ULL << 20;
+
+  friend bool operator==(const cluster_settings&, const cluster_settings&) = default;
+};
+
 struct discovery_settings {
   discovery_kind kind = discovery_kind::static_list;
   /// static_list: cluster addresses of the nodes; etcd: addresses of the etcd members.
@@ -183,7 +192,7 @@ struct node_config {
   endpoint listen{"127.0.0.1", 9092};
   /// What clients are told to connect to; see `advertised`.
   std::optional<endpoint> advertise;
-  service_settings cluster{{"127.0.0.1", 9093}};
+  cluster_settings cluster;
   service_settings admin{{"127.0.0.1", 9095}};
   service_settings http{{"127.0.0.1", 9094}};
   discovery_settings discovery;

@@ -41,6 +41,11 @@ void add_addresses(builder& model) {
       .add("cluster.listen", listening, AQUEDUCT_FIELD(cluster.listen),
            "Where the other nodes of the cluster connect. This version runs clusters of one node "
            "and does not open it yet.")
+      .add("cluster.send-window-bytes", size_kind{.min = 1 * mib, .max = 1 * gib},
+           AQUEDUCT_FIELD(cluster.send_window_bytes),
+           "Messages that wait for one other node, on the connection for large ones; an eighth of "
+           "it, and at least 1 MiB, on the one for votes and heartbeats. What comes beyond it is "
+           "dropped and sent again when the node keeps up.")
       .add("http.listen", listening, AQUEDUCT_FIELD(http.listen),
            "Where metrics, health and the console are served. This version does not open it yet.")
       .add("admin.listen", listening, AQUEDUCT_FIELD(admin.listen),
