@@ -174,12 +174,16 @@ peer_actor peer_transport::find(raft::node_id node) const {
 }
 
 void peer_transport::refuse(link& from, const hello_refusal& why) {
-  options_.log->warn("{}: refused ({}): {}", from.name(), wire::to_string(why.why), why.message);
   node_identity us;
+  bool is_news = false;
   {
-    const std::shared_lock lock(mutex_);
+    const std::unique_lock lock(mutex_);
     us = options_.us;
+    is_news = std::exchange(last_refusal_, why.message) != why.message;
   }
+  // A node that tries again and again does not fill the log.
+  options_.log->log(is_news ? spdlog::level::warn : spdlog::level::debug, "{}: refused ({}): {}",
+                    from.name(), wire::to_string(why.why), why.message);
   (void)from.write(protocol::encode_frame(
       {0, protocol::frame_kind::response, wire::hello_key, wire::hello_version, errc::none, 0},
       make_refusal(us, why)));

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <shared_mutex>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -79,6 +80,8 @@ private:
   // Guarded by mutex_, as is options_.us.
   std::unordered_map<raft::node_id, route> peers_;
   bool stopped_ = false;
+  /// What was last said to a connection that was not taken.
+  std::string last_refusal_;
 };
 
 } // namespace aqueduct::actors

@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace aqueduct::actors::test {
@@ -127,8 +128,8 @@ public:
   }
 
   void meet(const link_node& other) { meet(other.id_, other.end->address().port); }
-  void meet(int node, std::uint16_t port) {
-    transport->add_peer(raft::node_id(node), {"127.0.0.1", port});
+  void meet(int node, std::uint16_t port, const std::string& host = "127.0.0.1") {
+    transport->add_peer(raft::node_id(node), {host, port});
   }
   void send(raft_parcel parcel) {
     std::vector<raft::outgoing> messages;

@@ -166,6 +166,16 @@ TEST_SUITE("actors.peer.sockets") {
     CHECK(one.transport->status().size() == 2);
   }
 
+  TEST_CASE("a node is found by its name") {
+    link_node one(1);
+    link_node two(2);
+    one.meet(2, two.port(), "localhost");
+    // It cannot reach the other node itself.
+    two.meet(1, 1);
+    one.log->wait_for_up(2);
+    two.log->wait_for_up(1);
+  }
+
   TEST_CASE("a port in use is said") {
     link_node one(1);
     link_node::options same;
