@@ -5,6 +5,7 @@
 #include "actors/network/connection.hpp"
 #include "protocol/native/codec.hpp"
 #include "protocol/native/messages.hpp"
+#include "protocol/sentence.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -12,20 +13,6 @@
 #include <utility>
 
 namespace aqueduct::actors::network {
-
-/// Most bytes of a sentence that answers a request as a whole: what it quotes came from the client.
-inline constexpr std::size_t sentence_bytes_max = 1000;
-
-/// `sentence`, without what goes beyond the most that is sent. No character is cut in two.
-[[nodiscard]] inline std::string cut_sentence(std::string sentence) {
-  if (sentence.size() <= sentence_bytes_max)
-    return sentence;
-  auto size = sentence_bytes_max;
-  while (size > 0 && (static_cast<unsigned char>(sentence[size]) & 0xc0u) == 0x80u)
-    --size;
-  sentence.resize(size);
-  return sentence + "...";
-}
 
 class native_call {
 public:

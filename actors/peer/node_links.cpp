@@ -51,6 +51,7 @@ std::shared_ptr<peer_transport> node_links::serve(caf::actor_system& system, own
   options.env = std::move(node.env);
   options.dialler = end_;
   options.receiver = std::move(node.receiver);
+  options.calls = std::move(node.calls);
   options.log = component_logger("peer");
   options.changed = std::move(node.changed);
   options.stranger = std::move(node.stranger);

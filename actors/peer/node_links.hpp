@@ -30,6 +30,8 @@ public:
     std::string software;
     std::shared_ptr<environment> env;
     std::shared_ptr<raft_receiver> receiver;
+    /// Answers the calls of other nodes. May be empty: they are refused.
+    std::shared_ptr<call_handler> calls;
     /// See peer_transport_options.
     std::function<void(raft::node_id, bool is_up)> changed;
     std::function<void(const protocol::cluster::hello&)> stranger;

@@ -1,5 +1,7 @@
 #include "actors/peer/peer.hpp"
 
+#include <caf/actor_addr.hpp>
+#include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -39,6 +42,21 @@ private:
   connection_id id_;
 };
 
+/// Takes the answer to a call of the other node to the actor, from whatever thread. Holds nothing
+/// that lives: whoever keeps it does not keep the link.
+std::function<void(result<buffer>)> make_way_back(const peer_actor& to,
+                                                  const std::shared_ptr<peer_inbox>& inbox,
+                                                  const asked_call& call) {
+  return [address = caf::actor_cast<caf::actor_addr>(to), inbox = std::weak_ptr(inbox),
+          call](result<buffer> answer) {
+    const auto present = inbox.lock();
+    if (!present || !present->push(outgoing_answer{call, std::move(answer)}))
+      return;
+    if (const auto alive = caf::actor_cast<peer_actor>(address))
+      caf::anon_send(alive, peer_event{peer_wake{}});
+  };
+}
+
 struct peer_state {
   peer_state() = default;
 
@@ -51,7 +69,17 @@ struct peer_state {
 
   // -- events ------------------------------------------------------------------------------------
 
-  void handle(peer_wake&) { perform(core->send(now(), config.inbox->take())); }
+  void handle(peer_wake&) {
+    auto mail = config.inbox->take();
+    perform(core->send(now(), std::move(mail.parcels)));
+    for (auto& call : mail.calls) {
+      const auto number = ++last_call;
+      calls.emplace(number, std::move(call.answered));
+      perform(core->call(now(), number, call.what, std::move(call.question), call.deadline_ms));
+    }
+    for (auto& answer : mail.answers)
+      perform(core->answer(now(), answer.to, std::move(answer.answer)));
+  }
 
   void handle(peer_tick& tick) {
     if (scheduled_ms != tick.due_ms)
@@ -92,6 +120,8 @@ struct peer_state {
 
   void handle(peer_stop&) {
     perform(core->stop());
+    for (auto& call : config.inbox->close().calls)
+      call.answered(unexpected(errc::shutting_down, "this node closes the link"));
     links.clear();
     self->quit();
   }
@@ -105,6 +135,10 @@ struct peer_state {
       auto& effects = todo.front();
       if (!effects.deliver.empty())
         config.receiver->deliver(std::move(effects.deliver));
+      for (auto& ended : effects.ended)
+        end_call(std::move(ended));
+      for (auto& question : effects.asked)
+        ask(std::move(question));
       for (const auto& note : effects.notes)
         config.log->log(note.is_warning ? spdlog::level::warn : spdlog::level::info, "{}",
                         note.text);
@@ -119,6 +153,21 @@ struct peer_state {
     else if (now() >= published_ms + publish_interval_ms)
       publish();
     schedule();
+  }
+
+  void end_call(peer_effects::ended_call ended) {
+    auto call = calls.extract(ended.number);
+    call.mapped()(std::move(ended.answer));
+  }
+
+  void ask(peer_effects::question question) {
+    auto answer = answer_once(make_way_back(self, config.inbox, question.call),
+                              {errc::internal, "the part of the node that was asked is gone"});
+    if (config.calls)
+      config.calls->asked(config.core.peer, question.what, std::move(question.body),
+                          std::move(answer));
+    else
+      answer(unexpected(errc::unsupported_api, "this node answers no calls"));
   }
 
   using all_sent = std::optional<connection_id>;
@@ -177,6 +226,9 @@ struct peer_state {
   std::optional<peer_core> core;
   /// Every connection that is neither closed nor given up.
   std::unordered_map<connection_id, std::shared_ptr<link>> links;
+  /// Who asked, of each call that the core has not ended.
+  std::unordered_map<call_number, std::function<void(result<buffer>)>> calls;
+  call_number last_call = 0;
   /// When the tick that counts is due.
   std::optional<std::int64_t> scheduled_ms;
   bool up = false;

@@ -1,6 +1,6 @@
 // THE PEER actor: one per other node. Carries the effects of its core to the link's connections and
-// the link's events to the core; what arrives goes to the receiver of the node. It decides nothing
-// itself.
+// the link's events to the core; what arrives goes to the receiver of the node, calls to who
+// answers them. It decides nothing itself.
 #pragma once
 
 #include "actors/environment.hpp"
@@ -89,6 +89,8 @@ struct peer_config {
   std::shared_ptr<environment> env;
   std::shared_ptr<link_dialler> dialler;
   std::shared_ptr<raft_receiver> receiver;
+  /// Answers the other node's calls. May be empty: they are refused.
+  std::shared_ptr<call_handler> calls;
   std::shared_ptr<spdlog::logger> log;
   std::shared_ptr<peer_inbox> inbox;
   std::shared_ptr<peer_board> board;

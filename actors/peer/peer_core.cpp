@@ -36,8 +36,8 @@ buffer_chain answer_frame(const wire::hello_answer& answer) {
 
 peer_core::peer_core(peer_core_options options)
     : options_(std::move(options)),
-      connections_{connection(purpose::control, options_.control_window_bytes),
-                   connection(purpose::bulk, options_.bulk_window_bytes)},
+      connections_{connection(purpose::control, options_.control_window_bytes, options_.calls),
+                   connection(purpose::bulk, options_.bulk_window_bytes, options_.calls)},
       order_(options_.bulk_from_bytes),
       random_state_(options_.seed) {
   counts_.peer = options_.peer;
@@ -100,6 +100,7 @@ std::optional<std::int64_t> peer_core::next_tick_ms() const {
     if (c.status.phase != phase::established)
       continue;
     consider(silence_deadline(c));
+    consider(c.calls.next_deadline_ms());
     if (!c.ping_sent_ms && !c.ping_wanted_ms)
       consider(c.next_ping_ms);
     if (!c.busy)
@@ -113,6 +114,8 @@ peer_status peer_core::status() const {
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     all.connections[i] = connections_[i].status;
     all.connections[i].window_bytes = connections_[i].queue.bytes();
+    all.calls_open += connections_[i].calls.open();
+    all.calls_asked += connections_[i].calls.asked();
   }
   all.connections[static_cast<std::size_t>(purpose::bulk)].window_bytes += order_.held_bytes();
   return all;
@@ -268,8 +271,14 @@ void peer_core::back_off(connection& c, const error& why) {
   c.deadline_ms = now_ms_ + wait - jitter;
 }
 
-void peer_core::forget_traffic(connection& c) {
+void peer_core::forget_traffic(connection& c, const error& why) {
   counts_.dropped_unconnected += c.queue.lose() + order_.lost(c.what);
+  const bool ends = why.code == errc::shutting_down;
+  for (const auto number : c.calls.lose())
+    effects_.ended.push_back(
+        {number, unexpected(ends ? errc::shutting_down : errc::connection_lost,
+                            "the connection to node " + std::to_string(options_.peer.value) +
+                                " ended before it answered: " + why.message)});
   c.them = {};
   c.busy = false;
   c.frames_left = 0;
@@ -286,7 +295,7 @@ void peer_core::lost(connection& c, const error& why) {
   c.deadline_ms.reset();
   c.status.phase = phase::idle;
   c.status.since_ms = now_ms_;
-  forget_traffic(c);
+  forget_traffic(c, why);
   // That our dial gives way to theirs is no news.
   if (was_up || (why.code != errc::conflict && c.status.last_error != why.message))
     note(running_, c, (was_up ? "connection lost: " : "cannot connect: ") + why.message);
@@ -355,6 +364,7 @@ void peer_core::check_deadlines(connection& c) {
                                   std::to_string(now_ms_ - c.status.heard_ms) + " ms ago"});
   else if (now_ms_ >= c.next_ping_ms)
     want_ping(c);
+  end_overdue_calls(c);
 }
 
 peer_effects peer_core::tick(std::int64_t now_ms) {

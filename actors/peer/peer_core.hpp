@@ -20,10 +20,15 @@
 //
 // Messages of all groups are batched: what comes while a connection is busy goes together when it
 // no longer is. Heartbeats and their answers wait a moment for company.
+//
+// Calls of the node and of the other one are told apart by the connection and its correlation ids.
+// Every call of this node ends: by an answer, by its deadline, or with its connection.
 #pragma once
 
 #include "actors/peer/append_order.hpp"
+#include "actors/peer/call_table.hpp"
 #include "actors/peer/link.hpp"
+#include "actors/peer/node_calls.hpp"
 #include "actors/peer/peer_hello.hpp"
 #include "actors/peer/send_queue.hpp"
 
@@ -52,6 +57,8 @@ struct peer_core_options {
   std::size_t bulk_from_bytes = std::size_t{64} << 10;
   /// How long heartbeats wait for others.
   std::int64_t company_wait_ms = 2;
+  /// On each connection.
+  call_table::limits calls;
   /// Of the jitter in back-off.
   std::uint64_t seed = 0;
 };
@@ -96,6 +103,12 @@ struct peer_status {
   std::uint64_t dropped_unconnected = 0;
   /// Arrived messages for, or of, another life of a node.
   std::uint64_t dropped_misaddressed = 0;
+  /// Calls that left for the other node, and those of them that have no answer yet.
+  std::uint64_t calls_sent = 0;
+  std::uint64_t calls_open = 0;
+  /// Calls of the other node that were taken, and those of them that are not answered yet.
+  std::uint64_t calls_received = 0;
+  std::uint64_t calls_asked = 0;
 
   [[nodiscard]] bool is_connected() const {
     return connections[0].phase == connection_phase::established;
@@ -106,6 +119,14 @@ struct peer_status {
 struct peer_note {
   bool is_warning = false;
   std::string text;
+};
+
+/// A call of the other node: where its answer goes.
+struct asked_call {
+  connection_id connection = 0;
+  std::uint32_t correlation = 0;
+
+  friend bool operator==(const asked_call&, const asked_call&) = default;
 };
 
 struct peer_effects {
@@ -125,8 +146,22 @@ struct peer_effects {
   };
   using step = std::variant<dial, write, establish, close>;
 
+  /// A call of this node ended.
+  struct ended_call {
+    call_number number = 0;
+    result<buffer> answer;
+  };
+  /// The other node asks; `peer_core::answer` is to be called once.
+  struct question {
+    asked_call call;
+    call_kind what = call_kind::controller;
+    buffer body;
+  };
+
   /// To be carried out first.
   std::vector<raft_delivery> deliver;
+  std::vector<ended_call> ended;
+  std::vector<question> asked;
   /// In this order.
   std::vector<step> steps;
   std::vector<peer_note> notes;
@@ -140,6 +175,12 @@ public:
   [[nodiscard]] peer_effects start(std::int64_t now_ms);
   /// Messages of a replica of this node to replicas of the other.
   [[nodiscard]] peer_effects send(std::int64_t now_ms, std::vector<raft_parcel> parcels);
+
+  /// Asks the other node. `number` is not of an earlier call.
+  [[nodiscard]] peer_effects call(std::int64_t now_ms, call_number number, call_kind what,
+                                  buffer question, std::int64_t deadline_ms);
+  /// Answers a call of the other node.
+  [[nodiscard]] peer_effects answer(std::int64_t now_ms, const asked_call& to, result<buffer> with);
 
   /// The other node opened a connection and said who it is; `judge` found nothing against it.
   [[nodiscard]] peer_effects accepted(std::int64_t now_ms, connection_id id,
@@ -168,10 +209,12 @@ public:
 
 private:
   struct connection {
-    connection(purpose p, std::size_t window_bytes) : what(p), queue(window_bytes) {}
+    connection(purpose p, std::size_t window_bytes, call_table::limits bounds)
+        : what(p), queue(window_bytes), calls(bounds) {}
 
     purpose what;
     send_queue queue;
+    call_table calls;
     connection_status status;
     /// 0 while idle.
     connection_id id = 0;
@@ -207,13 +250,14 @@ private:
   void check_deadlines(connection& c);
   template <class M>
   [[nodiscard]] buffer_chain frame_of(const connection& c, protocol::frame_kind kind,
-                                      protocol::api_key key, const M& message) const;
+                                      protocol::api_key key, const M& message,
+                                      std::uint32_t correlation = 0) const;
   void establish(connection& c, protocol::cluster::hello_answer them, bool dialled);
   /// Ends a connection from this side.
   void drop(connection& c, const error& why);
   /// A connection is gone; what follows from that.
   void lost(connection& c, const error& why);
-  void forget_traffic(connection& c);
+  void forget_traffic(connection& c, const error& why);
   [[nodiscard]] std::optional<hello_refusal> refuse(const connection& c,
                                                     const protocol::cluster::hello& hello) const;
 
@@ -223,6 +267,13 @@ private:
   void answered(connection& c, const link_frame& frame);
   void arrived_raft(connection& c, const link_frame& frame);
   void pong(connection& c, std::uint64_t number);
+  [[nodiscard]] result<void> begin_call(connection& c, call_number number, call_kind what,
+                                        buffer question, std::int64_t deadline_ms);
+  void arrived_call(connection& c, const link_frame& frame);
+  void arrived_answer(connection& c, const link_frame& frame);
+  void queue_answer(connection& c, std::uint32_t correlation, result<buffer> with);
+  void end_overdue_calls(connection& c);
+  void write_calls(connection& c, buffer_chain& out);
   void flush(connection& c);
   void write_raft(connection& c, buffer_chain& out);
   void flush_all();

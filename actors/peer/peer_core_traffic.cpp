@@ -17,6 +17,7 @@ constexpr std::size_t batch_bytes = 256 * 1024;
 /// Frames are written until this much is under way: a ping waits behind no more.
 constexpr std::size_t control_write_bytes = 256 * 1024;
 constexpr std::size_t bulk_write_bytes = 512 * 1024;
+constexpr std::size_t call_write_bytes = 64 * 1024;
 
 bool is_append(const raft::message& m) {
   return std::holds_alternative<raft::append_request>(m);
@@ -31,8 +32,9 @@ void append(buffer_chain& to, const buffer_chain& more) {
 
 template <class M>
 buffer_chain peer_core::frame_of(const connection& c, protocol::frame_kind kind,
-                                 protocol::api_key key, const M& message) const {
-  return protocol::encode_frame({0, kind, key, c.them.protocol, errc::none, 0}, message);
+                                 protocol::api_key key, const M& message,
+                                 std::uint32_t correlation) const {
+  return protocol::encode_frame({0, kind, key, c.them.protocol, errc::none, correlation}, message);
 }
 
 // -- out ------------------------------------------------------------------------------------------
@@ -128,6 +130,22 @@ void peer_core::write_raft(connection& c, buffer_chain& out) {
   }
 }
 
+/// Behind the Raft messages, which may take all of what is written at once: so much more, at least
+/// one, so that neither waits for ever.
+void peer_core::write_calls(connection& c, buffer_chain& out) {
+  const auto enough = out.size() + call_write_bytes;
+  while (c.queue.has_calls() && out.size() < enough) {
+    const auto parcel = *c.queue.take_call();
+    ++c.status.frames_sent;
+    if (const auto* call = std::get_if<wire::call>(&parcel.what))
+      append(out,
+             frame_of(c, protocol::frame_kind::request, wire::call_key, *call, parcel.correlation));
+    else
+      append(out, frame_of(c, protocol::frame_kind::response, wire::call_key,
+                           std::get<wire::call_answer>(parcel.what), parcel.correlation));
+  }
+}
+
 void peer_core::flush(connection& c) {
   if (c.status.phase != phase::established || c.busy)
     return;
@@ -146,6 +164,7 @@ void peer_core::flush(connection& c) {
   }
   c.patient_until_ms.reset();
   write_raft(c, out);
+  write_calls(c, out);
   if (c.ping_wanted_ms) {
     c.ping_wanted_ms.reset();
     c.ping_sent_ms = now_ms_;
@@ -197,8 +216,10 @@ void peer_core::arrived_frame(connection& c, link_frame& frame) {
   const auto& header = frame.header;
   const bool is_raft = header.key == wire::raft_key && header.kind == protocol::frame_kind::push;
   const bool is_ping = header.key == wire::ping_key && header.kind != protocol::frame_kind::push;
+  const bool is_call = header.key == wire::call_key && header.kind != protocol::frame_kind::push &&
+                       header.version >= wire::protocol_with_calls;
   if (c.status.phase != phase::established || header.version != c.them.protocol ||
-      (!is_raft && !is_ping)) {
+      (!is_raft && !is_ping && !is_call)) {
     drop(c, {errc::invalid_request,
              "a frame with kind " + std::to_string(static_cast<int>(header.kind)) + ", number " +
                  std::to_string(static_cast<int>(header.key)) + " and version " +
@@ -207,6 +228,13 @@ void peer_core::arrived_frame(connection& c, link_frame& frame) {
   }
   if (is_raft) {
     arrived_raft(c, frame);
+    return;
+  }
+  if (is_call) {
+    if (header.kind == protocol::frame_kind::request)
+      arrived_call(c, frame);
+    else
+      arrived_answer(c, frame);
     return;
   }
   const auto ping = protocol::decode<wire::ping>(frame.payload, header.version);

@@ -95,9 +95,11 @@ void peer_transport::add_peer(raft::node_id node, const config::endpoint& addres
   config.env = options_.env;
   config.dialler = options_.dialler;
   config.receiver = options_.receiver;
+  config.calls = options_.calls;
   config.log = options_.log;
   config.changed = options_.changed;
-  config.inbox = std::make_shared<peer_inbox>(options_.send_window_bytes);
+  config.inbox =
+      std::make_shared<peer_inbox>(options_.send_window_bytes, config.core.calls.calls_max);
   config.board = std::make_shared<peer_board>();
   peer_status unknown;
   unknown.peer = node;
@@ -161,16 +163,49 @@ void peer_transport::send(const group_id& group, raft::replica_id from,
   }
 }
 
+// -- calls ----------------------------------------------------------------------------------------
+
+void peer_transport::call(raft::node_id to, call_kind what, buffer question,
+                          std::int64_t timeout_ms, std::function<void(result<buffer>)> answered) {
+  // Answers by itself should the actor end in any other way than by being stopped.
+  auto once = answer_once(std::move(answered),
+                          {errc::shutting_down, "the link ended before the answer came"});
+  const auto peer = find(to);
+  if (!peer) {
+    const bool is_self = to == options_.us.self.node;
+    once(unexpected(is_self ? errc::invalid_request : errc::broker_unavailable,
+                    "node " + std::to_string(to.value) +
+                        (is_self ? " does not call itself" : " is not known here")));
+    return;
+  }
+  const auto wait_ms = std::clamp<std::int64_t>(timeout_ms, 0, call_timeout_ms_max);
+  outgoing_call call{what, std::move(question), options_.env->steady_ms() + wait_ms, once};
+  switch (peer->inbox->push(call)) {
+  case peer_inbox::outcome::taken_wake:
+    tell(peer->actor, peer_wake{});
+    break;
+  case peer_inbox::outcome::taken:
+    break;
+  case peer_inbox::outcome::full:
+    once(unexpected(errc::overloaded,
+                    "too many calls to node " + std::to_string(to.value) + " are under way"));
+    break;
+  case peer_inbox::outcome::closed:
+    once(unexpected(errc::shutting_down, "this node closes the link"));
+    break;
+  }
+}
+
 // -- connections that others open -----------------------------------------------------------------
 
 std::shared_ptr<link_sink> peer_transport::accepted(std::shared_ptr<link> from) {
   return std::make_shared<incoming>(weak_from_this(), std::move(from));
 }
 
-peer_actor peer_transport::find(raft::node_id node) const {
+std::optional<peer_transport::route> peer_transport::find(raft::node_id node) const {
   const std::shared_lock lock(mutex_);
   const auto known = peers_.find(node);
-  return known == peers_.end() ? peer_actor{} : known->second.actor;
+  return known == peers_.end() ? std::nullopt : std::optional(known->second);
 }
 
 void peer_transport::refuse(link& from, const hello_refusal& why) {
@@ -217,8 +252,8 @@ std::shared_ptr<link_sink> peer_transport::greet(const std::shared_ptr<link>& fr
     return nullptr;
   }
   const auto id = first_accepted + accepted_count_++;
-  tell(peer, peer_accepted{id, from, *hello});
-  return make_peer_sink(peer, id);
+  tell(peer->actor, peer_accepted{id, from, *hello});
+  return make_peer_sink(peer->actor, id);
 }
 
 } // namespace aqueduct::actors

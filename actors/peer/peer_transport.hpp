@@ -1,5 +1,5 @@
-// The Raft transport of a node: routes messages to the peer actors, and connections that other
-// nodes open to the actor of the node that they introduce themselves as.
+// The links of a node to all others: routes Raft messages and calls to the peer actors, and
+// connections that other nodes open to the actor of the node that they introduce themselves as.
 #pragma once
 
 #include "actors/environment.hpp"
@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
@@ -25,6 +26,8 @@ struct peer_transport_options {
   std::shared_ptr<environment> env;
   std::shared_ptr<link_dialler> dialler;
   std::shared_ptr<raft_receiver> receiver;
+  /// Answers the calls of other nodes. May be empty: they are refused.
+  std::shared_ptr<call_handler> calls;
   std::shared_ptr<spdlog::logger> log;
   /// A peer came up or went down; from any thread, must not block. May be empty.
   std::function<void(raft::node_id, bool is_up)> changed;
@@ -35,6 +38,7 @@ struct peer_transport_options {
 
 /// Thread-safe. Lives in a shared_ptr.
 class peer_transport final : public raft_transport,
+                             public node_caller,
                              public link_acceptor,
                              public std::enable_shared_from_this<peer_transport> {
 public:
@@ -54,6 +58,8 @@ public:
 
   void send(const group_id& group, raft::replica_id from,
             std::vector<raft::outgoing> messages) override;
+  void call(raft::node_id to, call_kind what, buffer question, std::int64_t timeout_ms,
+            std::function<void(result<buffer>)> answered) override;
   [[nodiscard]] std::shared_ptr<link_sink> accepted(std::shared_ptr<link> from) override;
 
   /// Of all peers, by node.
@@ -70,7 +76,7 @@ private:
   /// Refuses a connection, or passes it to its peer and returns the sink for what follows.
   [[nodiscard]] std::shared_ptr<link_sink> greet(const std::shared_ptr<link>& from,
                                                  const link_frame& first);
-  [[nodiscard]] peer_actor find(raft::node_id node) const;
+  [[nodiscard]] std::optional<route> find(raft::node_id node) const;
   void refuse(link& from, const hello_refusal& why);
 
   caf::actor_system& system_;

@@ -11,11 +11,21 @@ bool is_any(const raft::message& m) {
   return (std::holds_alternative<Kinds>(m) || ...);
 }
 
+/// What a call takes beside what it carries.
+constexpr std::size_t call_bytes = 64;
+
 bool is_patient_kind(const raft::message& m) {
   return is_any<raft::heartbeat_request, raft::heartbeat_response>(m);
 }
 
 } // namespace
+
+std::size_t call_parcel::bytes() const {
+  if (const auto* call = std::get_if<protocol::cluster::call>(&what))
+    return call_bytes + call->body.size();
+  const auto& answer = std::get<protocol::cluster::call_answer>(what);
+  return call_bytes + answer.message.size() + answer.body.size();
+}
 
 bool send_queue::supersedes(const raft::message& m) {
   return is_patient_kind(m) ||
@@ -81,8 +91,28 @@ std::vector<raft_parcel> send_queue::take(std::size_t bytes_max) {
   return taken;
 }
 
+bool send_queue::push_call(call_parcel parcel) {
+  const auto size = parcel.bytes();
+  if (bytes() + size > window_bytes_)
+    return false;
+  waiting_bytes_ += size;
+  calls_.push_back(std::move(parcel));
+  return true;
+}
+
+std::optional<call_parcel> send_queue::take_call() {
+  if (calls_.empty())
+    return std::nullopt;
+  auto first = std::move(calls_.front());
+  calls_.pop_front();
+  waiting_bytes_ -= first.bytes();
+  taken_bytes_ += first.bytes();
+  return first;
+}
+
 std::size_t send_queue::lose() {
   auto former = std::exchange(waiting_, {});
+  calls_.clear();
   newest_.clear();
   patient_ = 0;
   waiting_bytes_ = 0;

@@ -117,6 +117,8 @@ namespace aqueduct::protocol {
 AQUEDUCT_INSTANTIATE_CODEC(cluster::hello)
 AQUEDUCT_INSTANTIATE_CODEC(cluster::hello_answer)
 AQUEDUCT_INSTANTIATE_CODEC(cluster::ping)
+AQUEDUCT_INSTANTIATE_CODEC(cluster::call)
+AQUEDUCT_INSTANTIATE_CODEC(cluster::call_answer)
 AQUEDUCT_INSTANTIATE_CODEC(cluster::raft_messages)
 
 } // namespace aqueduct::protocol

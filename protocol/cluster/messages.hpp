@@ -3,12 +3,14 @@
 // version of its message.
 //
 // The node that dialled sends the preface, then HELLO as a request; the other answers it with a
-// response and is heard only then. From there on both send pushes (RAFT) and requests (PING, which
-// is answered by a response with the same correlation id and message). A connection is either for
-// control or for bulk. Anything else ends the connection.
+// response and is heard only then. From there on both send pushes (RAFT) and requests: PING, which
+// is answered by a response with the same correlation id and message, and CALL, which is answered
+// by a response with its correlation id, in any order. A connection is either for control or for
+// bulk. Anything else ends the connection.
 #pragma once
 
 #include "protocol/buffer.hpp"
+#include "protocol/error.hpp"
 #include "protocol/ids.hpp"
 #include "protocol/native/api.hpp"
 #include "protocol/native/definition.hpp"
@@ -30,14 +32,17 @@ inline constexpr std::array<char, 8> preface = {'A', 'Q', 'C', 'L', 0, 0, 0, 1};
 inline constexpr auto hello_key = static_cast<api_key>(2000);
 inline constexpr auto raft_key = static_cast<api_key>(2001);
 inline constexpr auto ping_key = static_cast<api_key>(2002);
+inline constexpr auto call_key = static_cast<api_key>(2003);
 
 /// HELLO and its answer have this version for ever, so that any two nodes can tell each other which
 /// protocols they speak. Later versions of them only add fields.
 inline constexpr std::uint16_t hello_version = 1;
-/// The protocol versions that this build speaks. The version of a connection is the version of its
-/// RAFT and PING messages.
+/// The protocol versions that this build speaks. The version of a connection is the version of all
+/// its messages but HELLO.
 inline constexpr std::uint16_t protocol_min = 1;
-inline constexpr std::uint16_t protocol_max = 1;
+inline constexpr std::uint16_t protocol_max = 2;
+/// The first version with CALL.
+inline constexpr std::uint16_t protocol_with_calls = 2;
 
 /// Terms and indexes on the wire are at most this: what is computed from them cannot overflow.
 inline constexpr std::uint64_t number_max = (std::uint64_t{1} << 62) - 1;
@@ -147,6 +152,37 @@ struct ping {
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"number", "Rises with each request of a connection, from 1."}, m.number);
+  }
+};
+
+/// A request; its correlation id is not 0 and of no other call of the sender that is under way on
+/// the connection.
+struct call {
+  std::uint16_t kind = 0;
+  buffer body;
+
+  static constexpr message_info info{
+      "PeerCall", "Asks the other node something. Calls are answered in any order."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"kind", "Who answers: 1 the controller, 2 the keeper of a group's state."}, m.kind);
+    v(field{"body", "The question, as its kind defines it."}, m.body);
+  }
+};
+
+/// The response to a call.
+struct call_answer {
+  errc code = errc::none;
+  std::string message;
+  buffer body;
+
+  static constexpr message_info info{"PeerCallAnswer", "Answers a PeerCall."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"code", "0, or why there is no answer: a number of the error table."}, m.code);
+    v(field{"message", "The error as a sentence; empty without one."}, m.message);
+    v(field{"body", "The answer, as the kind of the call defines it; empty with an error."},
+      m.body);
   }
 };
 

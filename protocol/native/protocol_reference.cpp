@@ -63,9 +63,11 @@ heartbeats, small appends) and one for bulk. When both dial at once, the connect
 with the lower id stays.
 
 PEER_HELLO always has version 1; all other frames have the version that the answer names. RAFT
-(2001) is a push. PEER_PING (2002) is a request whose response repeats it. Correlation ids are 0.
-Terms and indexes are at most 2^62 - 1. A frame that is none of these, or is malformed, ends the
-connection.
+(2001) is a push. PEER_PING (2002) is a request whose response repeats it. PEER_CALL (2003, since
+version 2) is a request that is answered by a response with its correlation id, which is not 0 and
+not that of another call of the sender that is under way on the connection; all other correlation
+ids are 0. A call that is not answered before its connection ends never is. Terms and indexes are
+at most 2^62 - 1. A frame that is none of these, or is malformed, ends the connection.
 
 A client that connects here gets a response of the native protocol that says so; a node that
 connects to the port for clients gets a PeerHelloAnswer with refusal 11.
@@ -120,6 +122,8 @@ void add_cluster(std::string& out) {
   add_all<cluster::hello_answer>(out);
   add_all<cluster::raft_messages>(out);
   add_all<cluster::ping>(out);
+  add_all<cluster::call>(out);
+  add_all<cluster::call_answer>(out);
 }
 
 void add_errors(std::string& out) {

@@ -81,6 +81,68 @@ private:
   std::vector<std::int32_t> strangers_;
 };
 
+/// Answers at once with what was asked, or keeps what says "keep", or drops what says "drop".
+class echo_handler : public call_handler {
+public:
+  void asked(raft::node_id from, call_kind, buffer question,
+             std::function<void(result<buffer>)> answer) override {
+    if (question.text() == "drop")
+      return;
+    if (question.text() == "fail") {
+      answer(unexpected(errc::conflict, "node " + std::to_string(from.value) + " asked for it"));
+    } else if (question.text() == "keep") {
+      const std::lock_guard lock(mutex_);
+      kept_.push_back(std::move(answer));
+      changed_.notify_all();
+    } else {
+      answer(question);
+    }
+  }
+
+  /// Waits for so many and takes them.
+  std::vector<std::function<void(result<buffer>)>> take_kept(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, std::chrono::seconds(30), [&] { return kept_.size() >= count; }))
+      throw std::runtime_error("nobody asked within 30 s");
+    return std::exchange(kept_, {});
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::function<void(result<buffer>)>> kept_;
+};
+
+/// An answer that is on its way.
+class awaited_answer {
+public:
+  [[nodiscard]] std::function<void(result<buffer>)> taker() {
+    return [state = state_](result<buffer> answer) {
+      const std::lock_guard lock(state->mutex);
+      state->answers.push_back(std::move(answer));
+      state->changed.notify_all();
+    };
+  }
+
+  result<buffer> wait() {
+    std::unique_lock lock(state_->mutex);
+    if (!state_->changed.wait_for(lock, std::chrono::seconds(30),
+                                  [&] { return !state_->answers.empty(); }))
+      throw std::runtime_error("no answer within 30 s");
+    if (state_->answers.size() != 1)
+      throw std::runtime_error("more than one answer");
+    return state_->answers.front();
+  }
+
+private:
+  struct state {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<result<buffer>> answers;
+  };
+  std::shared_ptr<state> state_ = std::make_shared<state>();
+};
+
 class link_node {
 public:
   struct options {
@@ -90,6 +152,7 @@ public:
     std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
     std::size_t send_window_bytes = std::size_t{32} << 20;
     std::uint16_t port = 0;
+    bool answers_calls = true;
   };
 
   explicit link_node(int id) : link_node(id, options{}) {}
@@ -114,6 +177,8 @@ public:
     links.env = make_system_environment();
     links.dialler = end;
     links.receiver = log;
+    if (opts.answers_calls)
+      links.calls = echo;
     links.log = component_logger("network");
     links.changed = [log = log](raft::node_id node, bool is_up) { log->changed(node, is_up); };
     links.stranger = [log = log](const protocol::cluster::hello& hello) { log->stranger(hello); };
@@ -136,11 +201,18 @@ public:
     messages.push_back({parcel.to, std::move(parcel.body)});
     transport->send(parcel.group, parcel.from, std::move(messages));
   }
+  [[nodiscard]] awaited_answer call(int node, buffer question, std::int64_t timeout_ms = 30'000,
+                                    call_kind what = call_kind::controller) {
+    awaited_answer answer;
+    transport->call(raft::node_id(node), what, std::move(question), timeout_ms, answer.taker());
+    return answer;
+  }
   [[nodiscard]] std::uint16_t port() const { return end->address().port; }
 
   static constexpr std::uint32_t frame_bytes_max = 8 << 20;
 
   std::shared_ptr<link_log> log = std::make_shared<link_log>();
+  std::shared_ptr<echo_handler> echo = std::make_shared<echo_handler>();
   std::shared_ptr<network::cluster_end> end;
 
 private:

@@ -285,18 +285,26 @@ TEST_SUITE("actors.peer.core.greeting") {
   TEST_CASE("frames that have no place end the connection with the reason") {
     using protocol::frame_kind;
     const auto key_raft = wire::raft_key;
+    const auto key_call = wire::call_key;
+    const auto version = wire::protocol_max;
     wire::raft_messages huge_term;
     huge_term.messages.push_back(to_wire(
         parcel(1, raft::timeout_now{raft::term_id(std::numeric_limits<std::uint64_t>::max())}, 2)));
     const std::vector<link_frame> bad = {
-        {{12, frame_kind::request, wire::hello_key, 1, errc::none, 0}, {}},
-        {{12, frame_kind::request, key_raft, 1, errc::none, 0}, {}},
-        {{12, frame_kind::push, key_raft, 2, errc::none, 0}, {}},
-        {{12, frame_kind::push, key_raft, 1, errc::none, 0}, buffer::copy_of("\x05garbage")},
-        {{12, frame_kind::push, key_raft, 1, errc::none, 0}, protocol::encode(huge_term)},
-        {{12, frame_kind::push, wire::ping_key, 1, errc::none, 0}, {}},
-        {{12, frame_kind::request, wire::ping_key, 1, errc::none, 0}, {}},
-        {{12, frame_kind::request, static_cast<protocol::api_key>(1), 1, errc::none, 0}, {}},
+        {{12, frame_kind::request, wire::hello_key, version, errc::none, 0}, {}},
+        {{12, frame_kind::request, key_raft, version, errc::none, 0}, {}},
+        {{12, frame_kind::push, key_raft, version + 1, errc::none, 0}, {}},
+        {{12, frame_kind::push, key_raft, version - 1, errc::none, 0}, {}},
+        {{12, frame_kind::push, key_raft, version, errc::none, 0}, buffer::copy_of("\x05garbage")},
+        {{12, frame_kind::push, key_raft, version, errc::none, 0}, protocol::encode(huge_term)},
+        {{12, frame_kind::push, wire::ping_key, version, errc::none, 0}, {}},
+        {{12, frame_kind::request, wire::ping_key, version, errc::none, 0}, {}},
+        {{12, frame_kind::push, key_call, version, errc::none, 1}, protocol::encode(wire::call{})},
+        {{12, frame_kind::request, key_call, version, errc::none, 1}, buffer::copy_of("x")},
+        {{12, frame_kind::request, key_call, version, errc::none, 0},
+         protocol::encode(wire::call{})},
+        {{12, frame_kind::response, key_call, version, errc::none, 1}, buffer::copy_of("x")},
+        {{12, frame_kind::request, static_cast<protocol::api_key>(1), version, errc::none, 0}, {}},
     };
     for (const auto& frame : bad) {
       auto pair = connected_pair();

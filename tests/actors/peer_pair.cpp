@@ -64,6 +64,12 @@ void peer_pair::perform(int node, peer_effects effects) {
   auto& end = ends[node];
   for (auto& delivery : effects.deliver)
     end.delivered.push_back(std::move(delivery));
+  for (auto& call : effects.ended) {
+    const bool is_first = end.ended.emplace(call.number, std::move(call.answer)).second;
+    REQUIRE(is_first);
+  }
+  for (auto& question : effects.asked)
+    end.asked.push_back(std::move(question));
   for (auto& note : effects.notes)
     end.notes.push_back(note.text);
   for (const auto& what : effects.steps)
@@ -202,6 +208,10 @@ void peer_pair::cut() {
 
 void peer_pair::unclog(int node) {
   ends[node].clogged = false;
+  drain_once(node);
+}
+
+void peer_pair::drain_once(int node) {
   for (auto& w : wires_)
     if (const auto id = w.dialler == node ? w.dialler_id : w.other_id; id != 0)
       perform(node, core(node).sent(now_ms, id));

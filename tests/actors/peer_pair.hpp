@@ -20,6 +20,10 @@ public:
     std::unique_ptr<peer_core> core;
     std::vector<raft_delivery> delivered;
     std::vector<std::string> notes;
+    /// Calls of this node that ended.
+    std::map<call_number, result<buffer>> ended;
+    /// Calls of the other node that wait for an answer.
+    std::vector<peer_effects::question> asked;
     /// Nothing that this node does or hears happens: its process is stopped.
     bool frozen = false;
     /// What it sends is lost on the way, the end of connections too.
@@ -42,6 +46,14 @@ public:
   void send(int node, std::vector<raft_parcel> parcels) {
     perform(node, core(node).send(now_ms, std::move(parcels)));
   }
+  /// A call with this number from `node` to the other one.
+  void call(int node, call_number number, call_kind what, buffer question,
+            std::int64_t timeout_ms = 5000) {
+    perform(node, core(node).call(now_ms, number, what, std::move(question), now_ms + timeout_ms));
+  }
+  void answer(int node, const asked_call& to, result<buffer> with) {
+    perform(node, core(node).answer(now_ms, to, std::move(with)));
+  }
   /// Carries out everything that can happen now.
   void settle();
   /// Only dials that wait; what was sent stays on the way.
@@ -52,6 +64,8 @@ public:
   void cut();
   /// The sockets of a node take bytes again.
   void unclog(int node);
+  /// They take what was written, and no more than that.
+  void drain_once(int node);
   /// Frames as if the other node had sent them on `node`'s connection.
   void inject(int node, purpose what, link_frame frame);
 

@@ -226,12 +226,12 @@ TEST_SUITE("actors.peer.raft_wire") {
 
 TEST_SUITE("actors.peer.inbox") {
   TEST_CASE("the first message wakes, what does not fit is dropped") {
-    peer_inbox inbox(5000);
+    peer_inbox inbox(5000, 10);
     CHECK(inbox.push({parcel(1, append(1, 2000))}));
     CHECK_FALSE(inbox.push({parcel(1, append(2, 2000))}));
     CHECK_FALSE(inbox.push({parcel(1, append(3, 2000)), parcel(1, vote())}));
     CHECK(inbox.dropped() == 1);
-    CHECK(inbox.take().size() == 3);
+    CHECK(inbox.take().parcels.size() == 3);
     CHECK(inbox.push({parcel(1, append(4, 9000))}));
     CHECK_FALSE(inbox.push({}));
   }

@@ -323,8 +323,9 @@ TEST_SUITE("actors.peer.sockets") {
 
   TEST_CASE("a linked node that sends nonsense is cut off, what came before it counts") {
     using protocol::frame_kind;
-    const auto vote_frame = frame_of(frame_kind::push, wire::raft_key,
-                                     wire::raft_messages{{to_wire(parcel(1, vote(), 2))}});
+    const auto vote_frame =
+        frame_of(frame_kind::push, wire::raft_key,
+                 wire::raft_messages{{to_wire(parcel(1, vote(), 2))}}, wire::protocol_max);
     const std::vector<std::string> nonsense = {
         std::string("\x7f\xff\xff\xff", 4) + std::string(12, '\0'),
         std::string("\0\0\0\x0c\x02\0\x07\xd1\0\x07\0\0\0\0\0\0", 16),
@@ -457,5 +458,119 @@ TEST_SUITE("actors.peer.sockets") {
     for (const auto& connection : status[0].connections)
       CHECK(connection.window_bytes <= small.send_window_bytes);
     CHECK(status[1].dropped_full == 0);
+  }
+}
+
+TEST_SUITE("actors.peer.sockets.calls") {
+  buffer text(std::string_view what) {
+    return buffer::copy_of(what);
+  }
+
+  /// Nodes 1 and 2, with both connections.
+  struct linked {
+    explicit linked(const link_node::options& opts = {}) : one(1, opts), two(2, opts) {
+      one.meet(two);
+      two.meet(one);
+      one.log->wait_for_up(2);
+      two.log->wait_for_up(1);
+    }
+    link_node one;
+    link_node two;
+  };
+
+  TEST_CASE("nodes call each other, many at a time, small and large") {
+    linked nodes;
+    std::vector<std::pair<std::string, awaited_answer>> answers;
+    for (int i = 0; i < 100; ++i) {
+      const std::string question(i % 10 == 0 ? 300'000 : 10, static_cast<char>('a' + i % 26));
+      auto& from = i % 2 == 0 ? nodes.one : nodes.two;
+      answers.emplace_back(question, from.call(i % 2 == 0 ? 2 : 1, text(question)));
+    }
+    for (auto& [question, answer] : answers) {
+      const auto got = answer.wait();
+      REQUIRE(got);
+      CHECK(got->text() == question);
+    }
+  }
+
+  TEST_CASE("bulk carries the fetches of state, once it is there") {
+    linked nodes;
+    const std::string large(2 << 20, 'z');
+    // It is dialled once control is there.
+    for (;;) {
+      const auto got = nodes.one.call(2, text(large), 30'000, call_kind::fetch_state).wait();
+      if (got) {
+        CHECK(got->text() == large);
+        break;
+      }
+      REQUIRE(got.error().code == errc::broker_unavailable);
+    }
+  }
+
+  TEST_CASE("the other node's errors, and a question that it drops") {
+    linked nodes;
+    CHECK(nodes.one.call(2, text("fail")).wait().error() ==
+          error{errc::conflict, "node 1 asked for it"});
+    CHECK(nodes.one.call(2, text("drop")).wait().error().code == errc::internal);
+  }
+
+  TEST_CASE("errors of the way, each with its code") {
+    linked nodes;
+    CHECK(nodes.one.call(9, text("a")).wait().error().code == errc::broker_unavailable);
+    CHECK(nodes.one.call(1, text("a")).wait().error().code == errc::invalid_request);
+    CHECK(nodes.one.call(2, text("keep"), 20).wait().error().code == errc::timed_out);
+    CHECK(nodes.one.call(2, text("a"), -5).wait().error().code == errc::timed_out);
+    CHECK(nodes.one.call(2, text(std::string(9 << 20, 'x'))).wait().error().code ==
+          errc::message_too_large);
+    nodes.one.meet(3, 1);
+    CHECK(nodes.one.call(3, text("a")).wait().error().code == errc::broker_unavailable);
+  }
+
+  TEST_CASE("a node that answers no calls says so") {
+    link_node::options silent;
+    silent.answers_calls = false;
+    linked nodes(silent);
+    CHECK(nodes.one.call(2, text("a")).wait().error().code == errc::unsupported_api);
+  }
+
+  TEST_CASE("a link that ends, and a node that ends, answer what is under way") {
+    linked nodes;
+    auto first = nodes.one.call(2, text("keep"));
+    const auto kept = nodes.two.echo->take_kept(1);
+    nodes.two.transport->remove_peer(raft::node_id(1));
+    CHECK(first.wait().error().code == errc::connection_lost);
+    // To nobody.
+    kept[0](text("late"));
+    nodes.two.meet(nodes.one);
+    nodes.one.log->wait_for_changes(2, 3);
+    auto second = nodes.one.call(2, text("keep"));
+    const auto others = nodes.two.echo->take_kept(1);
+    nodes.one.transport->stop();
+    CHECK(second.wait().error().code == errc::shutting_down);
+    CHECK(nodes.one.call(2, text("a")).wait().error().code == errc::broker_unavailable);
+  }
+
+  TEST_CASE("calls that come while a link is being closed are all answered") {
+    for (int round = 0; round < 20; ++round) {
+      linked nodes;
+      std::vector<awaited_answer> answers;
+      for (int i = 0; i < 30; ++i) {
+        answers.push_back(nodes.one.call(2, text("a")));
+        if (i == round)
+          nodes.one.transport->remove_peer(raft::node_id(2));
+      }
+      for (auto& answer : answers)
+        (void)answer.wait();
+    }
+  }
+
+  TEST_CASE("an answer outlives the node that asked and the one that was asked") {
+    std::function<void(result<buffer>)> kept;
+    {
+      linked nodes;
+      (void)nodes.one.call(2, text("keep"));
+      kept = nodes.two.echo->take_kept(1)[0];
+    }
+    kept(text("to nobody"));
   }
 }

@@ -42,7 +42,7 @@ void check_numbers(const buffer& payload) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz_input input(data, size);
-  const auto choice = input.choose() % 4;
+  const auto choice = input.choose() % 6;
   const auto payload = buffer::from(input.rest());
   if (choice == 0) {
     check_message<cluster::raft_messages>(payload);
@@ -51,8 +51,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_message<cluster::hello>(payload);
   } else if (choice == 2) {
     check_message<cluster::hello_answer>(payload);
-  } else {
+  } else if (choice == 3) {
     check_message<cluster::ping>(payload);
+  } else if (choice == 4) {
+    check_message<cluster::call>(payload);
+  } else {
+    check_message<cluster::call_answer>(payload);
   }
   return 0;
 }

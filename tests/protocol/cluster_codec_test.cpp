@@ -113,6 +113,13 @@ TEST_SUITE("protocol.cluster.codec") {
     CHECK(to_hex(encode(cluster::ping{258}).bytes()) == "0000000000000102");
   }
 
+  TEST_CASE("a call and its answer have these bytes") {
+    CHECK(to_hex(encode(cluster::call{258, buffer::copy_of("abc")}).bytes()) == "010203616263");
+    const cluster::call_answer answer{errc::not_leader, "no", buffer::copy_of("abc")};
+    CHECK(to_hex(encode(answer).bytes()) == "000d026e6f03616263");
+    CHECK(to_hex(encode(cluster::call_answer{}).bytes()) == "00000000");
+  }
+
   TEST_CASE("the Raft messages have these bytes") {
     const std::string term = "0000000000000005";
     const std::string last = "00000000000000040000000000000009";
@@ -230,7 +237,8 @@ TEST_SUITE("protocol.cluster.codec") {
 
   TEST_CASE("neither preface can be taken for the other, nor a message number for a client's") {
     CHECK_FALSE(std::equal(cluster::preface.begin(), cluster::preface.begin() + 4, "AQDT"));
-    for (const auto key : {cluster::hello_key, cluster::raft_key, cluster::ping_key})
+    for (const auto key :
+         {cluster::hello_key, cluster::raft_key, cluster::ping_key, cluster::call_key})
       CHECK(find_api(static_cast<std::uint16_t>(key)) == nullptr);
   }
 
@@ -245,6 +253,8 @@ TEST_SUITE("protocol.cluster.codec") {
     documented(reference<cluster::hello>());
     documented(reference<cluster::hello_answer>());
     documented(reference<cluster::ping>());
+    documented(reference<cluster::call>());
+    documented(reference<cluster::call_answer>());
     documented(reference<cluster::raft_messages>());
     CHECK(reference<cluster::raft_messages>().size() == 18);
   }
