@@ -169,7 +169,7 @@ void fake_cluster::on_next(api_key key, int times, reaction how) {
      [left = times, how](const fake_request&) mutable { return left-- > 0 ? how : reaction{}; });
 }
 
-void fake_cluster::release(bool reversed) {
+std::size_t fake_cluster::release(bool reversed) {
   std::vector<std::function<void()>> held;
   {
     const std::lock_guard lock(mutex_);
@@ -181,6 +181,7 @@ void fake_cluster::release(bool reversed) {
     for (const auto& each : held)
       each();
   });
+  return held.size();
 }
 
 void fake_cluster::listen(broker& on) {

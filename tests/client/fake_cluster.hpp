@@ -108,8 +108,8 @@ public:
   void on(protocol::api_key key, script reacts);
   /// The next `times` requests of this kind, then normal again.
   void on_next(protocol::api_key key, int times, reaction how);
-  /// Sends the answers that are held, last come first served if `reversed`.
-  void release(bool reversed = false);
+  /// Sends the answers that are held, last come first served if `reversed`. Returns how many.
+  std::size_t release(bool reversed = false);
 
   /// The broker stops listening and closes its connections, or listens again on its port.
   void stop(int node);

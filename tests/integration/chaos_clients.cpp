@@ -278,7 +278,8 @@ private:
     request.credit_bytes = credit_bytes;
     for (std::int32_t i = 0; i < workload_.partitions; ++i)
       request.partitions.push_back({i, next_[static_cast<std::size_t>(i)]});
-    for (const auto& part : must(client.call(request)).partitions)
+    const auto answer = must(client.call(request));
+    for (const auto& part : answer.partitions)
       if (part.error != errc::none && !means_unknown(part.error))
         throw refused({part.error, part.message});
   }
