@@ -215,6 +215,8 @@ void cluster_end::stop() {
   if (std::exchange(impl_->serving, false)) {
     impl_->port.close();
     impl_->thread.stop();
+    // It may own this.
+    impl_->acceptor.reset();
   }
 }
 
