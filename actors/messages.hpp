@@ -5,6 +5,7 @@
 
 #include "actors/calls.hpp"
 #include "actors/controller/controller_core.hpp"
+#include "actors/controller/questions.hpp"
 #include "actors/partition/partition_core.hpp"
 #include "protocol/native/topic_messages.hpp"
 #include "raft/effects.hpp"
@@ -205,8 +206,12 @@ struct partition_tick {
 struct partition_configure {
   config::topic_config topic;
 };
-/// Open the group and lead it, if it sleeps.
+/// Open the group, if it sleeps.
 struct partition_wake {};
+/// Who the replicas are to be; the leader sees to it.
+struct partition_members {
+  std::vector<raft::replica_id> wanted;
+};
 /// Write what changed, answer everyone, close the group and stop. With `remove` the group's files
 /// and state go too.
 struct partition_stop {
@@ -214,7 +219,9 @@ struct partition_stop {
   std::function<void(result<void>)> done;
 };
 struct partition_control {
-  std::variant<partition_tick, partition_configure, partition_wake, partition_stop> what;
+  std::variant<partition_tick, partition_configure, partition_wake, partition_members,
+               partition_stop>
+      what;
 };
 using partition_actor =
     caf::typed_actor<caf::reacts_to<produce_message>, caf::reacts_to<partition_call>,
@@ -346,6 +353,34 @@ struct groups_listed {
   std::vector<group_id> groups;
 };
 struct controller_tick {};
+/// Something that the controller that leads has to do, for this node or another one. `done` is
+/// called once, from any thread.
+struct controller_job {
+  controller_question question;
+  /// Steady clock, milliseconds.
+  std::int64_t deadline_ms = 0;
+  std::function<void(result<controller_answer>)> done;
+};
+/// Another node asks.
+struct controller_asked {
+  buffer question;
+  std::function<void(result<buffer>)> answer;
+};
+/// What the node that leads made of a job.
+struct leader_answered {
+  controller_job job;
+  result<controller_answer> answer = unexpected(errc::internal, "not answered");
+};
+/// A job of this node's own came to its end.
+enum class controller_errand : std::uint8_t { registration, heartbeat, producer_ids, purge };
+struct errand_done {
+  controller_errand what = controller_errand::heartbeat;
+  result<controller_answer> answer = unexpected(errc::internal, "not answered");
+};
+/// A change of the controller group's members was begun, or was not.
+struct member_change_begun {
+  result<std::uint64_t> index = unexpected(errc::internal, "not begun");
+};
 /// New limits and defaults, after a reload.
 struct controller_configure {
   controller_core::limits limits;
@@ -360,7 +395,8 @@ struct partition_stopped {
 };
 struct controller_call {
   std::variant<create_topic_call, alter_topic_call, delete_topic_call, producer_id_call,
-               topic_purged, groups_listed, controller_tick, controller_configure, controller_stop,
+               topic_purged, groups_listed, controller_tick, controller_asked, leader_answered,
+               errand_done, member_change_begun, controller_configure, controller_stop,
                partition_stopped>
       what;
 };

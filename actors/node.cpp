@@ -6,6 +6,7 @@
 #include "actors/environment.hpp"
 #include "actors/logging.hpp"
 #include "actors/network/front_end.hpp"
+#include "actors/node_cluster.hpp"
 #include "actors/scrub/scrubber.hpp"
 #include "actors/storage_pool/storage_worker.hpp"
 #include "config/loader.hpp"
@@ -102,6 +103,9 @@ struct node::impl {
     storage::claim_request claim;
     claim.path = settings().data.dir.string();
     claim.node = node_id(settings().node.id);
+    // A disk that is lost and replaced is another life of the node: what the former one promised
+    // must not be asked of this one.
+    claim.incarnation = static_cast<std::uint64_t>(env->now_ms());
     claim.now = timestamp_ms(env->now_ms());
     auto claimed = storage::data_directory::claim(*disk, claim);
     if (!claimed)
@@ -137,6 +141,8 @@ struct node::impl {
     shared->node = settings().node.id;
     shared->replica = {raft::node_id(settings().node.id),
                        raft::incarnation(data->identity().incarnation)};
+    shared->registry = cluster->registry();
+    shared->transport = cluster->transport();
     shared->env = env;
     shared->log = component_logger("partition");
     shared->raft_log = component_logger("raft");
@@ -153,6 +159,29 @@ struct node::impl {
     services = std::move(shared);
   }
 
+  /// Finds out which cluster the node belongs to, and remembers it before anything else is said or
+  /// promised in it.
+  [[nodiscard]] result<void> enter_cluster() {
+    cluster->serve(*system, *data, opts.software, env);
+    const bool belongs = !data->identity().cluster.is_nil();
+    // A node that crashed while it founded a cluster goes on founding it.
+    const auto began = disk->exists(data->path() + "/groups/controller");
+    if (!began)
+      return began.propagate();
+    auto found = cluster->find(belongs || *began, opts.interrupted);
+    if (!found)
+      return found.propagate();
+    founds = !belongs && found->cluster.is_nil();
+    return belongs || founds ? result<void>() : belong_to(found->cluster);
+  }
+
+  [[nodiscard]] result<void> belong_to(const uuid& id) {
+    auto identity = data->identity();
+    identity.cluster = id;
+    cluster->join(id);
+    return data->change_identity(identity);
+  }
+
   [[nodiscard]] result<void> start_controller() {
     controller_config control;
     control.services = services;
@@ -162,17 +191,35 @@ struct node::impl {
     auto advertised = settings().advertised();
     if (advertised.port == 0)
       advertised.port = front->address().port;
-    control.self = {settings().node.id, advertised.host, advertised.port, settings().node.rack};
+    control.self.node = settings().node.id;
+    control.self.host = advertised.host;
+    control.self.port = advertised.port;
+    control.self.rack = settings().node.rack;
+    control.self.incarnation = data->identity().incarnation;
+    control.self.cluster_host = cluster->advertised().host;
+    control.self.cluster_port = cluster->advertised().port;
+    control.heartbeat_ms = settings().cluster.heartbeat.count();
+    control.session_timeout_ms = settings().cluster.session_timeout.count();
+    if (founds)
+      control.founders.voters = {services->replica};
+    control.caller = cluster->transport();
+    control.contacts = cluster->contacts();
+    control.meet = [to = cluster->transport()](const broker_record& broker) {
+      if (!broker.cluster_host.empty())
+        to->add_peer(raft::node_id(broker.node), {broker.cluster_host, broker.cluster_port});
+    };
     control.log = component_logger("controller");
     const auto ready = std::make_shared<std::promise<result<void>>>();
     control.ready = [ready](result<void> outcome) { ready->set_value(std::move(outcome)); };
     controller = spawn_controller(*system, std::move(control));
-    auto outcome = ready->get_future().get();
-    if (outcome && data->identity().cluster.is_nil()) {
-      auto identity = data->identity();
-      identity.cluster = view->load()->id;
-      outcome = data->change_identity(identity);
-    }
+    cluster->calls()->route(call_kind::controller, make_controller_gate(controller));
+    auto answer = ready->get_future();
+    while (answer.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready)
+      if (opts.interrupted && opts.interrupted())
+        return unexpected(errc::shutting_down, "stopped before the node was registered");
+    auto outcome = answer.get();
+    if (outcome && data->identity().cluster.is_nil())
+      outcome = belong_to(view->load()->id);
     return outcome;
   }
 
@@ -234,11 +281,17 @@ struct node::impl {
     if (!bound)
       return bound.propagate();
     operators = std::move(*bound);
+    auto linked = node_cluster::open(settings());
+    if (!linked)
+      return linked.propagate();
+    cluster = std::move(*linked);
     if (auto stores = open_stores(); !stores)
       return stores;
     cache = std::make_shared<cache_budget>(settings().storage.tail_cache_bytes);
     caf_config = std::make_unique<caf_settings>(settings().actors);
     system = std::make_unique<caf::actor_system>(*caf_config);
+    if (auto entered = enter_cluster(); !entered)
+      return entered;
     spawn_storage();
     if (auto controlled = start_controller(); !controlled)
       return controlled;
@@ -260,8 +313,9 @@ struct node::impl {
     shared->live = live;
     front->serve(std::move(shared));
     serving = true;
-    log->info("node {} serves clients on {}, operators on {}", settings().node.id,
-              to_string(front->address()), to_string(operators->address()));
+    log->info("node {} serves clients on {}, operators on {}, other nodes on {}",
+              settings().node.id, to_string(front->address()), to_string(operators->address()),
+              to_string(cluster->address()));
     return {};
   }
 
@@ -324,6 +378,7 @@ struct node::impl {
     controller_core::limits limits;
     limits.partitions_per_node = settings().limits.partitions;
     limits.partitions_default = settings().topic.partitions_default;
+    limits.replication_default = settings().topic.replication_default;
     limits.topic_defaults = config::topic_defaults(settings());
     return limits;
   }
@@ -337,7 +392,7 @@ struct node::impl {
       drain();
       clean = stop_controller(deadline);
       front->stop();
-      if (clean)
+      if (clean && services)
         if (auto synced = sync_storage(); !synced)
           log->error("the last sync failed: {}", to_string(synced.error()));
       clean = stop_actors(deadline) && clean;
@@ -347,6 +402,9 @@ struct node::impl {
       if (serving)
         log->info("stopped");
       front.reset();
+      if (cluster)
+        cluster->close();
+      cluster.reset();
       system.reset();
       state.reset();
       data.reset();
@@ -370,8 +428,10 @@ struct node::impl {
     kill(admin);
     kill(scrubber);
     kill(controller);
-    auto workers = services->storage;
-    auto readers = services->readers;
+    if (cluster)
+      cluster->stop();
+    auto workers = services ? services->storage : std::vector<storage_actor>();
+    auto readers = services ? services->readers : std::vector<reader_actor>();
     services.reset();
     directory.reset();
     for (auto& worker : workers)
@@ -409,6 +469,9 @@ struct node::impl {
       std::make_shared<scrub_board>(std::make_shared<const scrub_report>());
   std::unique_ptr<network::front_end> front;
   std::unique_ptr<admin_port> operators;
+  std::unique_ptr<node_cluster> cluster;
+  /// The node is the first of a new cluster.
+  bool founds = false;
   std::atomic<bool> draining{false};
   bool serving = false;
 };
@@ -432,6 +495,10 @@ const config::endpoint& node::client_address() const {
 
 const config::endpoint& node::admin_address() const {
   return impl_->operators->address();
+}
+
+const config::endpoint& node::cluster_address() const {
+  return impl_->cluster->address();
 }
 
 void node::reload(const result<config::node_config>& settings) {

@@ -20,9 +20,13 @@ public:
     std::string software;
     /// Called from any thread when an operator asks the node to shut down.
     std::function<void()> shutdown_requested;
+    /// Asked again and again while `start` waits for other nodes: true ends it with shutting_down.
+    /// May be empty.
+    std::function<bool()> interrupted;
   };
 
-  /// Everything up to serving; both ports are taken before the data directory is touched. Errors:
+  /// Everything up to serving; the ports are taken before the data directory is touched. A node
+  /// that belongs to a cluster of several waits until it is registered there. Errors:
   /// conflict (port or data directory in use, data of another node), unsupported_version,
   /// invalid_config, storage_*, internal (the machine has no thread or descriptor left); each with
   /// a sentence.
@@ -32,6 +36,7 @@ public:
   /// The addresses that were bound.
   [[nodiscard]] const config::endpoint& client_address() const;
   [[nodiscard]] const config::endpoint& admin_address() const;
+  [[nodiscard]] const config::endpoint& cluster_address() const;
 
   /// Takes over those of the settings, read again, that may change while the node runs, and logs
   /// which others would need a restart. If they are an error, or do not go together with those that

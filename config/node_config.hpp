@@ -59,6 +59,12 @@ struct service_settings {
 /// How the node talks to other nodes.
 struct cluster_settings {
   endpoint listen{"127.0.0.1", 9093};
+  /// What other nodes are told to connect to; see `advertised_cluster`.
+  std::optional<endpoint> advertise;
+  /// Between two signs of life of a broker to the controller.
+  std::chrono::milliseconds heartbeat{500};
+  /// Silence after which the controller takes a broker for gone.
+  std::chrono::milliseconds session_timeout{5000};
   /// Per other node.
   std::uint64_t send_window_bytes = 32ULL << 20;
 
@@ -113,6 +119,8 @@ struct partition_settings {
 
 struct topic_settings {
   std::int32_t partitions_default = 1;
+  /// As far as there are brokers.
+  std::int32_t replication_default = 3;
   bool auto_create = true;
   /// Of one record batch as sent: 1 MiB and the 12 bytes of Kafka's log overhead.
   std::uint64_t message_bytes_max = (1ULL << 20) + 12;
@@ -209,6 +217,10 @@ struct node_config {
 
   /// `advertise`, or `listen` when it is not set.
   [[nodiscard]] const endpoint& advertised() const { return advertise ? *advertise : listen; }
+  /// `cluster.advertise`, or `cluster.listen` when it is not set.
+  [[nodiscard]] const endpoint& advertised_cluster() const {
+    return cluster.advertise ? *cluster.advertise : cluster.listen;
+  }
 
   friend bool operator==(const node_config&, const node_config&) = default;
 };

@@ -77,6 +77,11 @@ void check_addresses(const node_config& config, conflict_check& check) {
                "address that they reach");
   check.refuse(config.advertise && is_wildcard(*config.advertise), "advertise",
                "is not an address that a client can connect to");
+  check.refuse(!config.cluster.advertise && is_wildcard(config.cluster.listen), "cluster.listen",
+               "is every address of the machine, which tells other nodes nothing; set "
+               "cluster.advertise to the address that they reach");
+  check.refuse(config.cluster.advertise && is_wildcard(*config.cluster.advertise),
+               "cluster.advertise", "is not an address that a node can connect to");
 }
 
 void check_sizes(const node_config& config, conflict_check& check) {
@@ -99,19 +104,13 @@ void check_sizes(const node_config& config, conflict_check& check) {
                 "limits.subscriptions-per-connection", "at most", "limits.subscriptions");
 }
 
-/// One node is a cluster of one; forming larger ones is refused rather than pretended.
 void check_discovery(const node_config& config, conflict_check& check) {
   const auto& [kind, seeds] = config.discovery;
-  const bool names_others = std::ranges::any_of(
-      seeds, [&](const endpoint& seed) { return seed != config.cluster.listen; });
   check.refuse(kind == discovery_kind::etcd, "discovery.kind",
-               "is for clusters of several nodes, and this version runs clusters of one; use "
-               "'static' without discovery.seeds");
+               "is not supported by this version; use 'static' and name the nodes in "
+               "discovery.seeds");
   check.refuse(kind == discovery_kind::memory && !seeds.empty(), "discovery.kind",
                "takes no discovery.seeds: it finds the nodes of its own process");
-  check.refuse(kind == discovery_kind::static_list && names_others, "discovery.seeds",
-               "names other nodes, and this version runs clusters of one; leave it empty, or name "
-               "the node's own cluster.listen alone");
 }
 
 } // namespace
@@ -121,6 +120,9 @@ problems conflicts(const node_config& config, const origins& given) {
   check_addresses(config, check);
   check_sizes(config, check);
   check_discovery(config, check);
+  const auto& cluster = config.cluster;
+  check.require(cluster.heartbeat * 3 <= cluster.session_timeout, "cluster.heartbeat",
+                "at most a third of", "cluster.session-timeout");
   const auto& raft = config.raft;
   check.require(raft.tick <= raft.heartbeat, "raft.heartbeat", "at least", "raft.tick");
   check.require(raft.heartbeat * 3 <= raft.election_timeout, "raft.heartbeat", "at most a third of",

@@ -39,8 +39,23 @@ void add_addresses(builder& model) {
            "The folder of everything that this node keeps; created when missing. A relative path "
            "starts at the working directory. One node per folder.")
       .add("cluster.listen", listening, AQUEDUCT_FIELD(cluster.listen),
-           "Where the other nodes of the cluster connect. This version runs clusters of one node "
-           "and does not open it yet.")
+           "Where the other nodes of the cluster connect. Loopback by default, as connections are "
+           "not authenticated. Port 0 takes a free one.")
+      .add("cluster.advertise", endpoint_kind{.may_be_empty = true},
+           AQUEDUCT_FIELD(cluster.advertise),
+           "The address that other nodes are told to connect to. Empty is the address of "
+           "`cluster.listen`, which is right unless that is 0.0.0.0, or the nodes reach each other "
+           "by another name.")
+      .add("cluster.heartbeat", duration_kind{.min = 10ms, .max = 1min},
+           AQUEDUCT_FIELD(cluster.heartbeat),
+           "The time between two signs of life of a broker to the controller.")
+      .add(
+          "cluster.session-timeout", duration_kind{.min = 100ms, .max = 10min},
+          AQUEDUCT_FIELD(cluster.session_timeout),
+          "Silence after which the controller takes a broker for gone: it gets no new replicas and "
+          "clients are no longer told of it, until it is heard again. At least three heartbeats. "
+          "Who leads a partition does not depend on it: that is decided by the replicas of the "
+          "partition (`raft.election-timeout`).")
       .add("cluster.send-window-bytes", size_kind{.min = 1 * mib, .max = 1 * gib},
            AQUEDUCT_FIELD(cluster.send_window_bytes),
            "Messages that wait for one other node, on the connection for large ones; an eighth of "
@@ -53,13 +68,15 @@ void add_addresses(builder& model) {
            "reaches this address rules the node, so keep it on loopback.")
       .add("discovery.kind", choice_of<discovery_kind>(), AQUEDUCT_FIELD(discovery.kind),
            "How nodes find each other: `static` takes the list of `discovery.seeds`, `memory` "
-           "finds nodes in the same process, `etcd` registers in etcd. This version runs clusters "
-           "of one node: it refuses `etcd`, and seeds other than its own `cluster.listen`.")
-      .add(
-          "discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
-          "With `static`, the `cluster.listen` addresses of the nodes, this one among them; empty "
-          "is a cluster of one, which is all that this version runs. With `etcd`, the addresses of "
-          "the etcd members.");
+           "finds nodes in the same process, `etcd` registers in etcd, which this version does not "
+           "do yet.")
+      .add("discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
+           "With `static`, the cluster addresses of some nodes. A node without data asks them: if "
+           "one of them belongs to a cluster, it joins that. If all are without data, this one "
+           "among them, the one with the lowest `node.id` founds the cluster when all are there, "
+           "and the others join it; so give nodes that start a cluster together the same list. A "
+           "list without this node means: join. An empty list means: this node is a cluster by "
+           "itself, which others may join. With `etcd`, the addresses of the etcd members.");
 }
 
 void add_storage(builder& model) {
@@ -138,6 +155,11 @@ void add_topics_and_limits(builder& model) {
       .add("topic.partitions-default", integer_kind{1, 10'000},
            AQUEDUCT_FIELD(topic.partitions_default),
            "Partitions of a topic that is created without saying how many.", reload::yes)
+      .add("topic.replication-default", integer_kind{1, 7},
+           AQUEDUCT_FIELD(topic.replication_default),
+           "Replicas of each partition of a topic that is created without saying how many; as many "
+           "as there are brokers when those are fewer.",
+           reload::yes)
       .add("topic.auto-create", bool_kind{}, AQUEDUCT_FIELD(topic.auto_create),
            "Whether producing to a topic that does not exist creates it. Turn it off where a "
            "mistyped name must not become a topic.",

@@ -10,8 +10,11 @@ namespace aqueduct::actors {
 namespace {
 
 /// Goes up when a command changes in a way that older nodes cannot read. Version 2 made the changes
-/// of a topic differences and put the limits of the leader into the commands.
-constexpr std::uint8_t format_version = 2;
+/// of a topic differences and put the limits of the leader into the commands, version 3 knows lives
+/// of nodes.
+constexpr std::uint8_t format_version = state_version;
+/// Of rows of the state that say nothing of lives.
+constexpr std::uint16_t lifeless_version = 1;
 constexpr std::size_t prefix_bytes = 2;
 
 template <std::size_t Tag>
@@ -34,6 +37,24 @@ constexpr auto decoders =
     make_decoders(std::make_index_sequence<std::variant_size_v<controller_command>>());
 
 } // namespace
+
+buffer encode_row(const topic_record& topic) {
+  return protocol::encode(topic, state_version);
+}
+
+buffer encode_row(const broker_record& broker) {
+  return protocol::encode(broker, state_version);
+}
+
+result<topic_record> decode_topic(const buffer& row) {
+  auto topic = protocol::decode<topic_record>(row, state_version);
+  return topic ? topic : protocol::decode<topic_record>(row, lifeless_version);
+}
+
+result<broker_record> decode_broker(const buffer& row) {
+  auto broker = protocol::decode<broker_record>(row, state_version);
+  return broker ? broker : protocol::decode<broker_record>(row, lifeless_version);
+}
 
 config::topic_overrides overrides_of(const topic_record& topic) {
   config::topic_overrides overrides;

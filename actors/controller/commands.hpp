@@ -18,14 +18,32 @@ namespace aqueduct::actors {
 using protocol::field;
 using protocol::message_info;
 
+/// A life of a node's disk.
+struct node_life {
+  std::int32_t node = 0;
+  std::uint64_t incarnation = 0;
+
+  static constexpr message_info info{"NodeLife", "A node, in one life of its disk."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"node", "Node id."}, m.node);
+    v(field{"incarnation", "Which life of its disk."}, m.incarnation);
+  }
+  friend bool operator==(const node_life&, const node_life&) = default;
+};
+
 /// Where a partition's replicas are; the first is the preferred leader.
 struct replica_set {
   std::vector<std::int32_t> nodes;
+  /// The members with which the partition's Raft group begins: for ever the same, wherever the
+  /// replicas are moved. Empty in records of before there were several nodes: the one of `nodes`.
+  std::vector<node_life> founders{};
 
   static constexpr message_info info{"ReplicaSet", "The nodes that hold a partition."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"nodes", "Node ids; the first is the preferred leader."}, m.nodes);
+    v(field{"founders", "The first members of the partition's group.", 3}, m.founders);
   }
   friend bool operator==(const replica_set&, const replica_set&) = default;
 };
@@ -75,14 +93,23 @@ struct broker_record {
   std::string host;
   std::uint16_t port = 0;
   std::string rack;
+  std::uint64_t incarnation = 1;
+  std::string cluster_host{};
+  std::uint16_t cluster_port = 0;
+  /// The controller has not heard of it for a session timeout.
+  bool fenced = false;
 
-  static constexpr message_info info{"BrokerRecord", "A broker and where clients reach it."};
+  static constexpr message_info info{"BrokerRecord", "A broker and where it is reached."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"node", "Node id."}, m.node);
     v(field{"host", "Advertised host."}, m.host);
     v(field{"port", "Advertised port."}, m.port);
     v(field{"rack", "Rack."}, m.rack);
+    v(field{"incarnation", "Which life of its disk.", 3}, m.incarnation);
+    v(field{"cluster_host", "Host for other nodes.", 3}, m.cluster_host);
+    v(field{"cluster_port", "Port for other nodes.", 3}, m.cluster_port);
+    v(field{"fenced", "Whether it counts as gone.", 3}, m.fenced);
   }
   friend bool operator==(const broker_record&, const broker_record&) = default;
 };
@@ -185,10 +212,35 @@ struct allocate_producer_ids_command {
   }
 };
 
+/// A broker counts as gone, or as back.
+struct fence_broker_command {
+  std::int32_t node = 0;
+  std::uint64_t incarnation = 0;
+  bool fenced = false;
+
+  static constexpr message_info info{"FenceBroker", "A broker counts as gone, or as back."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"node", "The broker."}, m.node);
+    v(field{"incarnation", "The life of its disk that is meant."}, m.incarnation);
+    v(field{"fenced", "Whether it counts as gone."}, m.fenced);
+  }
+};
+
+/// The order is the number in the log: new ones come last.
 using controller_command =
     std::variant<create_cluster_command, register_broker_command, create_topic_command,
                  alter_topic_command, delete_topic_command, topic_purged_command,
-                 allocate_producer_ids_command>;
+                 allocate_producer_ids_command, fence_broker_command>;
+
+/// Version of the structs of this file that this build writes.
+inline constexpr std::uint16_t state_version = 3;
+
+/// Rows of the cluster's state. Those of before there were several nodes are read too.
+[[nodiscard]] buffer encode_row(const topic_record& topic);
+[[nodiscard]] buffer encode_row(const broker_record& broker);
+[[nodiscard]] result<topic_record> decode_topic(const buffer& row);
+[[nodiscard]] result<broker_record> decode_broker(const buffer& row);
 
 /// A format version, a tag and the command.
 [[nodiscard]] buffer encode(const controller_command& command);

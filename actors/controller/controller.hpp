@@ -1,15 +1,18 @@
-// THE CONTROLLER actor: the shell of `controller_core`. Proposes what the core decides, replays
-// what the controller group commits, writes the cluster's state, and has `topic_host` keep this
-// node's partitions in step with it.
+// THE CONTROLLER actor: the shell of `controller_core`. Every node has one. Each replays what the
+// controller group commits, writes the cluster's state, and has `topic_host` keep its node's
+// partitions in step with it. The one that leads proposes what the core decides, watches which
+// brokers are there, and makes brokers members of the group; the others ask it.
 #pragma once
 
 #include "actors/controller/topic_host.hpp"
+#include "actors/peer/node_calls.hpp"
 
 #include <caf/fwd.hpp>
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace aqueduct::actors {
 
@@ -19,12 +22,28 @@ struct controller_config {
   /// Kept up to date for the front ends.
   std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
   controller_core::limits limits;
+  /// How this broker is to be registered.
   broker_record self;
+  /// The first members of the controller's group: this node when it founds a cluster, nobody when
+  /// it joins one.
+  raft::membership founders;
+  std::int64_t heartbeat_ms = 500;
+  std::int64_t session_timeout_ms = 5000;
   std::shared_ptr<spdlog::logger> log;
   /// Called once, from the actor: the node is registered in a cluster and its topics are known; or
   /// it cannot be.
   std::function<void(result<void>)> ready;
+
+  /// To the other nodes; empty: there are none.
+  std::shared_ptr<node_caller> caller;
+  /// Nodes that can be asked now. From the actor.
+  std::function<std::vector<raft::node_id>()> contacts;
+  /// A broker is registered: it gets a link. From the actor.
+  std::function<void(const broker_record&)> meet;
 };
+
+/// Gives the questions of other nodes to a controller.
+[[nodiscard]] std::shared_ptr<call_handler> make_controller_gate(controller_actor to);
 
 [[nodiscard]] controller_actor spawn_controller(caf::actor_system& system,
                                                 controller_config config);

@@ -1,5 +1,6 @@
 #include "actors/controller/controller_core.hpp"
 
+#include "actors/controller/placement_plan.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/native/codec.hpp"
 
@@ -93,21 +94,32 @@ std::int32_t controller_core::replicas_on(std::int32_t node) const {
   return it == replicas_.end() ? 0 : it->second;
 }
 
+std::vector<node_life> controller_core::lives_of(const replica_set& placed) const {
+  std::vector<node_life> lives;
+  for (const auto node : placed.nodes)
+    if (const auto broker = brokers_.find(node); broker != brokers_.end())
+      lives.push_back({node, broker->second.incarnation});
+  return lives;
+}
+
 // -- decide ---------------------------------------------------------------------------------------
 
 result<std::vector<replica_set>> controller_core::place(std::int32_t partitions,
                                                         std::int16_t replication) const {
-  if (static_cast<std::size_t>(replication) > brokers_.size())
+  placement_plan plan;
+  std::int64_t room = 0;
+  for (const auto& [node, broker] : brokers_) {
+    if (broker.fenced)
+      continue;
+    const auto led = preferred_.find(node);
+    plan.add({node, broker.rack, replicas_on(node), led == preferred_.end() ? 0 : led->second});
+    room += std::max(0, limits_.partitions_per_node - replicas_on(node));
+  }
+  if (static_cast<std::size_t>(replication) > plan.size())
     return unexpected(errc::invalid_replication,
                       std::to_string(replication) +
                           " replicas need as many brokers, and there are " +
-                          std::to_string(brokers_.size()));
-  std::vector<std::pair<std::int32_t, std::int32_t>> load;
-  std::int64_t room = 0;
-  for (const auto& [node, broker] : brokers_) {
-    load.emplace_back(replicas_on(node), node);
-    room += std::max(0, limits_.partitions_per_node - replicas_on(node));
-  }
+                          std::to_string(plan.size()));
   const auto no_room = [&] {
     return unexpected(errc::invalid_partitions, std::to_string(partitions) + " partitions with " +
                                                     std::to_string(replication) +
@@ -119,13 +131,8 @@ result<std::vector<replica_set>> controller_core::place(std::int32_t partitions,
     return no_room();
   std::vector<replica_set> placed(static_cast<std::size_t>(partitions));
   for (auto& partition : placed) {
-    // The least loaded first; the node id decides between equals, so that every leader places
-    // alike.
-    std::ranges::sort(load);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(replication); ++i) {
-      partition.nodes.push_back(load[i].second);
-      ++load[i].first;
-    }
+    partition.nodes = plan.place(static_cast<std::size_t>(replication));
+    partition.founders = lives_of(partition);
   }
   // Replicas of one partition are on distinct brokers: there may be room in sum and not there.
   if (lacks_room(placed, limits_.partitions_per_node))
@@ -151,9 +158,12 @@ std::optional<error> controller_core::lacks_room(std::span<const replica_set> ad
 }
 
 void controller_core::count_replicas(std::span<const replica_set> partitions, std::int32_t change) {
-  for (const auto& partition : partitions)
+  for (const auto& partition : partitions) {
     for (const auto node : partition.nodes)
       replicas_[node] += change;
+    if (!partition.nodes.empty())
+      preferred_[partition.nodes.front()] += change;
+  }
 }
 
 result<create_topic_command>
@@ -172,10 +182,15 @@ controller_core::decide_create(const protocol::create_topic_request& request, co
     return unexpected(errc::invalid_partitions, "the number of partitions is 1 to " +
                                                     std::to_string(limits_.partitions_per_node) +
                                                     ", not " + std::to_string(partitions));
-  const auto replication = request.replication == -1 ? std::int16_t{1} : request.replication;
-  if (replication < 1 || static_cast<std::size_t>(replication) > brokers_.size())
+  const auto there =
+      std::ranges::count_if(brokers_, [](const auto& broker) { return !broker.second.fenced; });
+  const auto replication = request.replication == -1
+                               ? static_cast<std::int16_t>(std::clamp<std::int64_t>(
+                                     limits_.replication_default, 1, std::max<long>(there, 1)))
+                               : request.replication;
+  if (replication < 1 || replication > there)
     return unexpected(errc::invalid_replication,
-                      "the replication factor is 1 to " + std::to_string(brokers_.size()) +
+                      "the replication factor is 1 to " + std::to_string(there) +
                           " (the number of brokers), not " + std::to_string(replication));
   for (const auto& setting : request.settings)
     if (!setting.value)
@@ -246,7 +261,7 @@ replay_outcome controller_core::replay(const controller_command& command) {
 }
 
 state_write controller_core::write_of(const topic_record& topic) const {
-  return {std::string(topic_prefix) + to_string(topic.id), protocol::encode(topic)};
+  return {std::string(topic_prefix) + to_string(topic.id), encode_row(topic)};
 }
 
 replay_outcome controller_core::apply(const create_cluster_command& command) {
@@ -264,7 +279,20 @@ replay_outcome controller_core::apply(const register_broker_command& command) {
   replay_outcome outcome;
   outcome.change = broker_registered{command.broker};
   outcome.writes.push_back({std::string(broker_prefix) + std::to_string(command.broker.node),
-                            protocol::encode(command.broker)});
+                            encode_row(command.broker)});
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const fence_broker_command& command) {
+  const auto it = brokers_.find(command.node);
+  if (it == brokers_.end() || it->second.incarnation != command.incarnation)
+    return refused(errc::not_found, "no broker " + std::to_string(command.node) + "." +
+                                        std::to_string(command.incarnation) + " is registered");
+  it->second.fenced = command.fenced;
+  replay_outcome outcome;
+  outcome.change = broker_fenced{it->second};
+  outcome.writes.push_back(
+      {std::string(broker_prefix) + std::to_string(command.node), encode_row(it->second)});
   return outcome;
 }
 
@@ -368,12 +396,12 @@ result<void> controller_core::restore(std::string_view key, const buffer& value)
       return unexpected(errc::storage_damaged, "the stored producer id counter is malformed");
     next_producer_id_ = load_be<std::int64_t>(value.data());
   } else if (key.starts_with(broker_prefix)) {
-    auto broker = protocol::decode<broker_record>(value);
+    auto broker = decode_broker(value);
     if (!broker)
       return unexpected(errc::storage_damaged, "stored broker: " + broker.error().message);
     brokers_[broker->node] = std::move(*broker);
   } else if (key.starts_with(topic_prefix)) {
-    auto topic = protocol::decode<topic_record>(value);
+    auto topic = decode_topic(value);
     if (!topic)
       return unexpected(errc::storage_damaged, "stored topic: " + topic.error().message);
     count_replicas(topic->partitions, 1);

@@ -26,6 +26,9 @@ struct cluster_created {
 struct broker_registered {
   broker_record broker;
 };
+struct broker_fenced {
+  broker_record broker;
+};
 struct topic_created {
   topic_record topic;
 };
@@ -44,8 +47,8 @@ struct producer_ids_allocated {
   std::int64_t count = 0;
 };
 using cluster_change =
-    std::variant<cluster_created, broker_registered, topic_created, topic_altered, topic_deleted,
-                 topic_forgotten, producer_ids_allocated>;
+    std::variant<cluster_created, broker_registered, broker_fenced, topic_created, topic_altered,
+                 topic_deleted, topic_forgotten, producer_ids_allocated>;
 
 /// A key of the cluster's state and its new value; nullopt removes it.
 struct state_write {
@@ -66,6 +69,8 @@ public:
     /// Partition replicas on one node.
     std::int32_t partitions_per_node = 10'000;
     std::int32_t partitions_default = 1;
+    /// As far as there are brokers.
+    std::int32_t replication_default = 1;
     config::topic_config topic_defaults;
   };
 
@@ -99,11 +104,16 @@ public:
   [[nodiscard]] const std::map<uuid, topic_record>& topics() const { return topics_; }
   /// The active topic of that name.
   [[nodiscard]] const topic_record* find(std::string_view name) const;
+  /// Who the replicas of a partition are to be: the present lives of its nodes. Nodes that never
+  /// registered are left out.
+  [[nodiscard]] std::vector<node_life> lives_of(const replica_set& placed) const;
   /// Replicas on `node`, of topics that are being deleted too.
   [[nodiscard]] std::int32_t replicas_on(std::int32_t node) const;
   [[nodiscard]] const limits& bounds() const { return limits_; }
 
 private:
+  /// Spreads replicas evenly over the brokers that are there and, as far as possible, the replicas
+  /// of a partition over racks and the preferred leaders over brokers.
   [[nodiscard]] result<std::vector<replica_set>> place(std::int32_t partitions,
                                                        std::int16_t replication) const;
   /// Why these replicas do not fit in nodes that may hold `node_partitions_max` each.
@@ -112,6 +122,7 @@ private:
   void count_replicas(std::span<const replica_set> partitions, std::int32_t change);
   replay_outcome apply(const create_cluster_command& command);
   replay_outcome apply(const register_broker_command& command);
+  replay_outcome apply(const fence_broker_command& command);
   replay_outcome apply(const create_topic_command& command);
   replay_outcome apply(const alter_topic_command& command);
   replay_outcome apply(const delete_topic_command& command);
@@ -125,7 +136,9 @@ private:
   std::map<uuid, topic_record> topics_;
   /// Active topics by name. Invariant: each id is in topics_ with that name.
   std::map<std::string, uuid, std::less<>> names_;
+  /// By node: how many replicas, and of how many partitions it is the preferred leader.
   std::map<std::int32_t, std::int32_t> replicas_;
+  std::map<std::int32_t, std::int32_t> preferred_;
   std::int64_t next_producer_id_ = 0;
 };
 

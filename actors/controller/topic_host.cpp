@@ -9,11 +9,48 @@
 
 namespace aqueduct::actors {
 
+namespace {
+
+raft::replica_id to_replica(const node_life& life) {
+  return {raft::node_id(life.node), raft::incarnation(life.incarnation)};
+}
+
+/// The first members of a group. Those of a group of before there were several nodes are this one.
+raft::membership founders_of(const replica_set& placed, raft::replica_id self) {
+  raft::membership members;
+  for (const auto& life : placed.founders)
+    members.voters.push_back(to_replica(life));
+  std::ranges::sort(members.voters);
+  if (members.voters.empty())
+    members.voters = {self};
+  return members;
+}
+
+} // namespace
+
 config::topic_config topic_host::config_of(const topic_record& topic) const {
   auto settings = config::in_effect(options_.topic_defaults, overrides_of(topic));
   for (const auto& note : settings.notes)
     options_.services->log->warn("topic {}: {}", topic.name, note);
   return settings.values;
+}
+
+std::vector<raft::replica_id> topic_host::wanted_of(const replica_set& placed) const {
+  std::vector<raft::replica_id> wanted;
+  for (const auto& life : options_.lives(placed))
+    wanted.push_back(to_replica(life));
+  return wanted;
+}
+
+void topic_host::change_lives(std::int32_t node) {
+  for (const auto& [id, topic] : topics_)
+    for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+      const auto& placed = topic->record.partitions[i];
+      if (topic->partitions[i]->handle &&
+          std::ranges::find(placed.nodes, node) != placed.nodes.end())
+        caf::anon_send(topic->partitions[i]->handle,
+                       partition_control{partition_members{wanted_of(placed)}});
+    }
 }
 
 void topic_host::add_partitions(topic_route& route) {
@@ -22,16 +59,19 @@ void topic_host::add_partitions(topic_route& route) {
   for (auto i = route.partitions.size(); i < placed.size(); ++i) {
     const auto& nodes = placed[i].nodes;
     auto partition = std::make_shared<partition_route>();
-    // A group of one has its leader before it wakes.
-    if (nodes.size() == 1)
+    // A group of one has its leader before it wakes, and who has no replica of a group can only
+    // guess: whoever it names tells who leads.
+    const bool is_here = std::ranges::find(nodes, self) != nodes.end();
+    if (nodes.size() == 1 || !is_here)
       partition->leader = nodes.front();
-    if (std::ranges::find(nodes, self) != nodes.end()) {
+    if (is_here) {
       partition_config config;
       config.group = {route.record.id, static_cast<std::int32_t>(i)};
       config.topic = route.config;
       config.route = partition;
       config.services = options_.services;
-      config.founders.voters = {options_.services->replica};
+      config.founders = founders_of(placed[i], options_.services->replica);
+      config.wanted = wanted_of(placed[i]);
       partition->handle = spawn_partition(system_, std::move(config));
       ++partition_count_;
     }

@@ -22,6 +22,8 @@ public:
     std::shared_ptr<const partition_services> services;
     std::shared_ptr<topic_directory> directory;
     config::topic_config topic_defaults;
+    /// Who the replicas of a partition are to be.
+    std::function<std::vector<node_life>(const replica_set&)> lives;
   };
 
   topic_host(caf::actor_system& system, options opts)
@@ -33,6 +35,9 @@ public:
   std::size_t alter(const topic_record& topic);
   /// Settings that topics do not override are these from now on.
   void change_defaults(const config::topic_config& defaults);
+  /// A broker came with another disk: the partitions that it shares with this node are told who
+  /// their replicas are to be.
+  void change_lives(std::int32_t node);
   /// Removes everything of a deleted topic from this node; `purged` is called once, from any
   /// thread, with whether nothing is left.
   void remove(const topic_record& topic, std::function<void(bool)> purged);
@@ -53,6 +58,7 @@ public:
 
 private:
   [[nodiscard]] config::topic_config config_of(const topic_record& topic) const;
+  [[nodiscard]] std::vector<raft::replica_id> wanted_of(const replica_set& placed) const;
   /// Gives the route the partitions of its record that it lacks.
   void add_partitions(topic_route& route);
 

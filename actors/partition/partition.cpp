@@ -1,6 +1,7 @@
 #include "actors/partition/partition.hpp"
 
 #include "actors/partition/partition_rest.hpp"
+#include "actors/replica/member_plan.hpp"
 #include "actors/reply_scope.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/invariant.hpp"
@@ -71,6 +72,12 @@ struct partition_state {
   void begin(partition_actor::pointer actor, partition_config given) {
     self = actor;
     config = std::move(given);
+    if (services().registry)
+      services().registry->add(config.group, [to = partition_actor(self)] {
+        caf::anon_send(to, partition_control{partition_wake{}});
+      });
+    if (config.wanted.size() > 1 || config.founders.voters.size() > 1)
+      wake();
   }
 
   [[nodiscard]] const partition_services& services() const { return *config.services; }
@@ -97,6 +104,8 @@ struct partition_state {
     group.segment_age_ms = config.topic.segment_age.count();
     group.tick_ms = services().raft_tick_ms;
     group.founders = config.founders;
+    group.transport = services().transport;
+    group.prefers_to_lead = !config.wanted.empty() && config.wanted.front() == group.core.self;
     replica = spawn_replica(self->system(), std::move(group));
   }
 
@@ -147,7 +156,7 @@ struct partition_state {
   void schedule_tick() {
     if (!core || closing)
       return;
-    const bool quiet = core->is_quiet();
+    const bool quiet = core->is_quiet() && !next_change();
     if (tick == tick_pace::fast || (tick == tick_pace::slow && quiet))
       return;
     tick = quiet ? tick_pace::slow : tick_pace::fast;
@@ -164,7 +173,7 @@ struct partition_state {
 
   /// Only a group of one may close: others would miss its voice.
   [[nodiscard]] bool may_sleep() const {
-    return services().idle_timeout_ms > 0 && is_alone && core && !failed && !closing &&
+    return services().idle_timeout_ms > 0 && is_alone() && core && !failed && !closing &&
            core->is_idle() && services().env->steady_ms() - used_ms >= idle_for_ms;
   }
 
@@ -285,6 +294,8 @@ struct partition_state {
       return;
     }
     log = opened.log;
+    if (services().registry)
+      services().registry->opened(config.group, replica);
     note_use();
     idle_for_ms =
         services().idle_timeout_ms +
@@ -319,18 +330,25 @@ struct partition_state {
     config.route->leader = news.leader;
     config.route->leader_epoch = static_cast<std::int32_t>(news.term);
     term = news.term;
+    leads = news.here;
     if (!core)
       return;
+    partition_effects effects;
     if (news.here)
       core->lead(news.term);
     else
-      core->follow(news.term, news.leader);
+      core->follow(news.term, news.leader, effects);
+    tend_members();
+    perform(std::move(effects));
   }
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
   void handle(group_read_ready&) {}
+
   void handle(group_members& news) {
-    is_alone = news.members == raft::membership{{services().replica}, {}};
+    members = std::move(news.members);
+    tend_members();
+    schedule_tick();
   }
 
   void handle(group_space& news) {
@@ -341,12 +359,48 @@ struct partition_state {
 
   void handle(group_closed& news) {
     replica = nullptr;
+    leads = false;
+    if (services().registry)
+      services().registry->closed(config.group);
     if (!news.status && !failed)
       fail(news.status.error());
     if (closing)
       finish_closing();
     else if (!failed)
       after_closing();
+  }
+
+  // -- members -----------------------------------------------------------------------------------
+
+  /// Nobody else has a replica, or is to have one: others would miss the voice of one that sleeps.
+  [[nodiscard]] bool is_alone() const {
+    return config.wanted.size() <= 1 && members == raft::membership{{services().replica}, {}};
+  }
+
+  [[nodiscard]] std::optional<raft::membership_change> next_change() const {
+    if (!leads || config.wanted.empty())
+      return std::nullopt;
+    return next_member_change(members, config.wanted, config.wanted.size(), services().replica);
+  }
+
+  /// Begins the next change; while another one is under way the group refuses it, and the next tick
+  /// tries again.
+  void tend_members() {
+    const auto change = next_change();
+    if (!change || !replica)
+      return;
+    const auto log_change = [log = services().log, group = config.group,
+                             text = raft::to_string(*change)](const result<std::uint64_t>& index) {
+      if (index)
+        log->info("partition {}: {}", to_string(group), text);
+    };
+    self->send(replica, replica_request{replica_change{*change, log_change}});
+  }
+
+  void handle(partition_members& change) {
+    config.wanted = std::move(change.wanted);
+    tend_members();
+    schedule_tick();
   }
 
   // -- storage -----------------------------------------------------------------------------------
@@ -398,6 +452,7 @@ struct partition_state {
     partition_effects effects;
     core->tick(services().env->steady_ms(), now_ms(), effects);
     perform(std::move(effects));
+    tend_members();
     think_of_sleep();
   }
 
@@ -436,6 +491,8 @@ struct partition_state {
   void finish_closing() {
     if (!closing)
       return;
+    if (services().registry)
+      services().registry->remove(config.group);
     if (closing->remove)
       self->send(services().storage_of(config.group),
                  storage_request{storage_remove{config.group, closing->done}});
@@ -518,8 +575,8 @@ struct partition_state {
   /// Steady time at which somebody last used it; looking at it is no use.
   std::int64_t used_ms = 0;
   std::int64_t idle_for_ms = 0;
-  /// The group has no other member.
-  bool is_alone = false;
+  raft::membership members;
+  bool leads = false;
   /// Questions that came before the group was open.
   std::vector<std::function<void(partition_core&, partition_effects&)>> waiting;
 };

@@ -1,6 +1,8 @@
-// THE PARTITION actor: the shell of one `partition_core`. It sleeps without a replica or an open
-// file until somebody asks for the partition; then it opens the group, and closes it again when
-// nobody used it for a while. Asleep it has a timer only if retention may have something to do.
+// THE PARTITION actor: the shell of one `partition_core`. A partition with one replica sleeps
+// without an open file until somebody asks for it; then it opens the group, and closes it again
+// when nobody used it for a while. Asleep it has a timer only if retention may have something to
+// do. A partition with several replicas is open as long as the node runs: the others count on its
+// voice. The one that leads sees to it that the members of the group are those that are wanted.
 //
 //            <------------- group_closed -------------- falling asleep
 //   asleep --question, wake--> opening --group_opened--> running --idle--^
@@ -10,6 +12,7 @@
 #include "actors/directory.hpp"
 #include "actors/environment.hpp"
 #include "actors/messages.hpp"
+#include "actors/replica/group_registry.hpp"
 #include "actors/replica/replica.hpp"
 
 #include <caf/fwd.hpp>
@@ -28,6 +31,9 @@ struct partition_services {
   std::shared_ptr<cache_budget> cache;
   std::vector<storage_actor> storage;
   std::vector<reader_actor> readers;
+  /// To replicas on other nodes, and from there; nothing when there are none.
+  std::shared_ptr<raft_transport> transport;
+  std::shared_ptr<group_registry> registry;
   std::int64_t raft_tick_ms = 50;
   std::uint32_t election_timeout_ticks = 20;
   std::uint32_t heartbeat_ticks = 3;
@@ -49,7 +55,10 @@ struct partition_config {
   config::topic_config topic;
   std::shared_ptr<partition_route> route;
   std::shared_ptr<const partition_services> services;
+  /// The first members of the group.
   raft::membership founders;
+  /// Who the replicas are to be now, the preferred leader first.
+  std::vector<raft::replica_id> wanted;
 };
 
 [[nodiscard]] partition_actor spawn_partition(caf::actor_system& system, partition_config config);

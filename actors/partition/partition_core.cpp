@@ -31,7 +31,7 @@ void partition_core::lead(std::uint64_t term) {
   ready_ = false;
 }
 
-void partition_core::follow(std::uint64_t term, std::int32_t leader) {
+void partition_core::follow(std::uint64_t term, std::int32_t leader, partition_effects& out) {
   const bool led = leads_;
   term_ = term;
   leader_ = leader;
@@ -44,9 +44,8 @@ void partition_core::follow(std::uint64_t term, std::int32_t leader) {
   }
   if (leader < 0)
     return;
-  // Whoever asked while nobody led is told where to go.
-  partition_effects none;
-  unpark(0, none);
+  // Whoever asked while nobody led is told where to go; what any replica can answer it does.
+  unpark(0, out);
   for (auto& waiter : take_waiters()) {
     auto outcome = fetch_state();
     outcome.error = errc::not_leader;

@@ -159,7 +159,7 @@ public:
   /// This replica leads in `term`; it accepts batches when an entry of its term is committed.
   void lead(std::uint64_t term);
   /// Another replica leads, or none (-1).
-  void follow(std::uint64_t term, std::int32_t leader);
+  void follow(std::uint64_t term, std::int32_t leader, partition_effects& out);
   /// The group is out of service for good on this node; every question is answered with `why`.
   void fail(error why);
 

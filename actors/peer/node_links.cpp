@@ -46,6 +46,7 @@ std::shared_ptr<peer_transport> node_links::serve(caf::actor_system& system, own
   options.us.self = node.self;
   options.us.software = std::move(node.software);
   options.us.frame_bytes_max = frame_bytes_max_;
+  options.us.address = std::move(node.address);
   options.election_timeout_ms = election_timeout_ms_;
   options.send_window_bytes = send_window_bytes_;
   options.env = std::move(node.env);

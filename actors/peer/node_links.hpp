@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/network/cluster_end.hpp"
+#include "actors/peer/node_calls.hpp"
 #include "actors/peer/peer_transport.hpp"
 #include "config/node_config.hpp"
 
@@ -28,6 +29,8 @@ public:
     uuid cluster;
     raft::replica_id self;
     std::string software;
+    /// What other nodes are told to connect to.
+    config::endpoint address;
     std::shared_ptr<environment> env;
     std::shared_ptr<raft_receiver> receiver;
     /// Answers the calls of other nodes. May be empty: they are refused.
@@ -38,6 +41,9 @@ public:
   };
   /// Accepts from here on; peers are added to the transport.
   std::shared_ptr<peer_transport> serve(caf::actor_system& system, owner node);
+
+  /// Opens connections of the cluster port's kind.
+  [[nodiscard]] std::shared_ptr<link_dialler> dialler() const { return end_; }
 
   /// Ends all links: their actors close their connections and end.
   void stop_links();

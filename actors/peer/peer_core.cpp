@@ -155,7 +155,7 @@ peer_effects peer_core::opened(std::int64_t now_ms, connection_id id) {
 }
 
 void peer_core::answered(connection& c, const link_frame& frame) {
-  const auto answer = read_answer(options_.us, options_.peer, frame.header, frame.payload);
+  const auto answer = read_hello_answer(options_.us, options_.peer, frame.header, frame.payload);
   if (!answer)
     drop(c, answer.error());
   else if (answer->incarnation < incarnation_)

@@ -38,6 +38,8 @@ wire::hello make_hello(const node_identity& us, raft::node_id target, wire::purp
   hello.connection = what;
   hello.frame_bytes_max = us.frame_bytes_max;
   hello.software = us.software;
+  hello.host = us.address.host;
+  hello.port = us.address.port;
   return hello;
 }
 
@@ -70,7 +72,7 @@ result<wire::hello> read_hello(const protocol::frame_header& header, const buffe
   auto hello = protocol::decode<wire::hello>(payload, header.version);
   if (!hello)
     return hello;
-  if (hello->node < 0 || hello->connection > wire::purpose::bulk)
+  if (hello->node < 0 || hello->connection > wire::purpose::probe)
     return unexpected(errc::invalid_request,
                       "PeerHello names a negative node or an unknown kind of connection");
   return hello;
@@ -97,13 +99,18 @@ std::optional<hello_refusal> judge(const node_identity& us, const wire::hello& t
   return std::nullopt;
 }
 
-result<wire::hello_answer> read_answer(const node_identity& us, raft::node_id expected,
-                                       const protocol::frame_header& header,
-                                       const buffer& payload) {
+result<wire::hello_answer> decode_answer(const protocol::frame_header& header,
+                                         const buffer& payload) {
   if (header.kind != protocol::frame_kind::response || header.key != wire::hello_key ||
       header.version != wire::hello_version)
     return unexpected(errc::invalid_request, "what answered is not the cluster port of a node");
-  auto answer = protocol::decode<wire::hello_answer>(payload, header.version);
+  return protocol::decode<wire::hello_answer>(payload, header.version);
+}
+
+result<wire::hello_answer> read_hello_answer(const node_identity& us, raft::node_id expected,
+                                             const protocol::frame_header& header,
+                                             const buffer& payload) {
+  auto answer = decode_answer(header, payload);
   if (!answer)
     return answer;
   if (answer->refused != wire::refusal::none)

@@ -1,6 +1,7 @@
 // Who nodes are to each other: making and judging the first messages of a connection.
 #pragma once
 
+#include "config/node_config.hpp"
 #include "protocol/cluster/messages.hpp"
 #include "protocol/native/frame.hpp"
 #include "protocol/result.hpp"
@@ -23,6 +24,8 @@ struct node_identity {
   std::string software;
   /// Largest frame length that this node takes.
   std::uint32_t frame_bytes_max = 0;
+  /// Where other nodes reach its cluster port.
+  config::endpoint address;
 };
 
 /// Why a connection is not taken, for the other node and for the log.
@@ -45,9 +48,12 @@ struct hello_refusal {
 /// Nothing when `them` may connect to `us`, as far as this node alone can tell.
 [[nodiscard]] std::optional<hello_refusal> judge(const node_identity& us,
                                                  const protocol::cluster::hello& them);
+/// Reads the answer to a hello whatever it says: also a refusal tells who answered.
+[[nodiscard]] result<protocol::cluster::hello_answer>
+decode_answer(const protocol::frame_header& header, const buffer& payload);
 /// Reads the answer to a hello and judges it; `expected` is the node that was dialled.
 [[nodiscard]] result<protocol::cluster::hello_answer>
-read_answer(const node_identity& us, raft::node_id expected, const protocol::frame_header& header,
-            const buffer& payload);
+read_hello_answer(const node_identity& us, raft::node_id expected,
+                  const protocol::frame_header& header, const buffer& payload);
 
 } // namespace aqueduct::actors

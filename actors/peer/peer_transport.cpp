@@ -133,6 +133,11 @@ void peer_transport::stop() {
   peers_.clear();
 }
 
+node_identity peer_transport::identity() const {
+  const std::shared_lock lock(mutex_);
+  return options_.us;
+}
+
 std::vector<peer_status> peer_transport::status() const {
   std::vector<peer_status> all;
   {
@@ -219,9 +224,13 @@ void peer_transport::refuse(link& from, const hello_refusal& why) {
   // A node that tries again and again does not fill the log.
   options_.log->log(is_news ? spdlog::level::warn : spdlog::level::debug, "{}: refused ({}): {}",
                     from.name(), wire::to_string(why.why), why.message);
+  answer(from, make_refusal(us, why));
+}
+
+void peer_transport::answer(link& from, const wire::hello_answer& answer) {
   (void)from.write(protocol::encode_frame(
       {0, protocol::frame_kind::response, wire::hello_key, wire::hello_version, errc::none, 0},
-      make_refusal(us, why)));
+      answer));
   from.close(true);
 }
 
@@ -234,10 +243,12 @@ std::shared_ptr<link_sink> peer_transport::greet(const std::shared_ptr<link>& fr
                    hello.error().message});
     return nullptr;
   }
-  node_identity us;
-  {
-    const std::shared_lock lock(mutex_);
-    us = options_.us;
+  const auto us = identity();
+  if (hello->connection == wire::purpose::probe) {
+    if (options_.stranger && hello->node != us.self.node.value && !find(raft::node_id(hello->node)))
+      options_.stranger(*hello);
+    answer(*from, make_answer(us, *hello));
+    return nullptr;
   }
   if (const auto refused = judge(us, *hello)) {
     refuse(*from, *refused);

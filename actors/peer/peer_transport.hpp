@@ -31,7 +31,8 @@ struct peer_transport_options {
   std::shared_ptr<spdlog::logger> log;
   /// A peer came up or went down; from any thread, must not block. May be empty.
   std::function<void(raft::node_id, bool is_up)> changed;
-  /// A node of this cluster, or one that has none, connected and is not a peer; it was refused.
+  /// A node of this cluster, or one that has none, introduced itself and is not a peer; it was
+  /// refused, unless it only asked who this is.
   /// From any thread, must not block. May be empty.
   std::function<void(const protocol::cluster::hello&)> stranger;
 };
@@ -62,6 +63,8 @@ public:
             std::function<void(result<buffer>)> answered) override;
   [[nodiscard]] std::shared_ptr<link_sink> accepted(std::shared_ptr<link> from) override;
 
+  /// What this node says of itself now.
+  [[nodiscard]] node_identity identity() const;
   /// Of all peers, by node.
   [[nodiscard]] std::vector<peer_status> status() const;
 
@@ -77,6 +80,7 @@ private:
   [[nodiscard]] std::shared_ptr<link_sink> greet(const std::shared_ptr<link>& from,
                                                  const link_frame& first);
   [[nodiscard]] std::optional<route> find(raft::node_id node) const;
+  void answer(link& from, const protocol::cluster::hello_answer& answer);
   void refuse(link& from, const hello_refusal& why);
 
   caf::actor_system& system_;

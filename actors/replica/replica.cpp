@@ -147,7 +147,13 @@ struct replica_state {
     // Whoever decides alone need not wait for others to be silent.
     const auto& voters = core->members().voters;
     const bool alone = voters.size() == 1 && voters.front() == config.core.self;
-    perform(alone ? core->campaign() : core->wake());
+    perform(alone || is_to_begin() ? core->campaign() : core->wake());
+  }
+
+  /// A group that has no log yet is begun by the replica that prefers to lead it.
+  [[nodiscard]] bool is_to_begin() const {
+    return config.prefers_to_lead && core->last_index().value == 0 && !core->leader() &&
+           core->members().is_voter(config.core.self);
   }
 
   void handle(replica_appended& done) {
@@ -223,6 +229,10 @@ struct replica_state {
     tick_scheduled = false;
     if (core)
       perform(core->tick());
+    // The other nodes hear of a new group a moment later than the first: what was sent to them
+    // before that is lost.
+    if (core && is_to_begin())
+      perform(core->campaign());
   }
 
   void handle(replica_receive& arrived) {

@@ -39,6 +39,8 @@ struct replica_config {
   std::int64_t tick_ms = 50;
   /// The members of a group that has no log yet.
   raft::membership founders;
+  /// Whether this replica stands for election at once when the group begins.
+  bool prefers_to_lead = false;
 };
 
 [[nodiscard]] replica_actor spawn_replica(caf::actor_system& system, replica_config config);

@@ -72,15 +72,26 @@ int run(const config::node_config& settings, const sigset_t& awaited, int argc, 
   options.config = settings;
   options.software = std::string("aqueduct ") + version;
   options.shutdown_requested = [] { ::kill(::getpid(), SIGTERM); };
+  options.interrupted = [&awaited] {
+    const timespec at_once{};
+    int signal = 0;
+    do
+      signal = sigtimedwait(&awaited, nullptr, &at_once);
+    while (signal == SIGHUP);
+    return signal > 0;
+  };
   auto started = actors::node::start(std::move(options));
+  if (!started && started.error().code == errc::shutting_down)
+    return 0;
   if (!started) {
     std::fprintf(stderr, "aqueductd: %s\n", started.error().message.c_str());
     return exit_code_of(started.error().code);
   }
   auto& node = **started;
-  std::printf("ready node=%d listen=%s admin=%s\n", settings.node.id,
+  std::printf("ready node=%d listen=%s admin=%s cluster=%s\n", settings.node.id,
               config::to_string(node.client_address()).c_str(),
-              config::to_string(node.admin_address()).c_str());
+              config::to_string(node.admin_address()).c_str(),
+              config::to_string(node.cluster_address()).c_str());
   std::fflush(stdout);
   int signal = 0;
   while (sigwait(&awaited, &signal) == 0 && signal == SIGHUP)

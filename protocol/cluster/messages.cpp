@@ -92,7 +92,15 @@ std::string_view to_string(refusal why) {
 }
 
 std::string_view to_string(purpose what) {
-  return what == purpose::control ? "control" : "bulk";
+  switch (what) {
+  case purpose::control:
+    return "control";
+  case purpose::bulk:
+    return "bulk";
+  case purpose::probe:
+    return "probe";
+  }
+  return "unknown";
 }
 
 result<void> check(const raft_messages& frame) {

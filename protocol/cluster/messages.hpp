@@ -48,7 +48,12 @@ inline constexpr std::uint16_t protocol_with_calls = 2;
 inline constexpr std::uint64_t number_max = (std::uint64_t{1} << 62) - 1;
 
 /// What a connection is for.
-enum class purpose : std::uint8_t { control = 0, bulk = 1 };
+enum class purpose : std::uint8_t {
+  control = 0,
+  bulk = 1,
+  /// Only to learn who answers: the connection ends with the answer, which refuses nobody.
+  probe = 2,
+};
 
 /// Why a node does not want a connection. Numbers are for ever.
 enum class refusal : std::uint8_t {
@@ -90,6 +95,8 @@ struct hello {
   purpose connection = purpose::control;
   std::uint32_t frame_bytes_max = 0;
   std::string software;
+  std::string host;
+  std::uint16_t port = 0;
 
   static constexpr message_info info{"PeerHello",
                                      "Who the node is that dialled, and what it speaks."};
@@ -103,9 +110,11 @@ struct hello {
     v(field{"target", "The node that it looks for, or -1: whoever is there."}, m.target);
     v(field{"protocol_min", "Lowest protocol version that it speaks."}, m.protocol_min);
     v(field{"protocol_max", "Highest protocol version that it speaks."}, m.protocol_max);
-    v(field{"connection", "0 control, 1 bulk."}, m.connection);
+    v(field{"connection", "0 control, 1 bulk, 2 none: it ends with the answer."}, m.connection);
     v(field{"frame_bytes_max", "Largest frame length that it accepts."}, m.frame_bytes_max);
     v(field{"software", "Its name and version."}, m.software);
+    v(field{"host", "Where other nodes reach it; empty when it does not say."}, m.host);
+    v(field{"port", "The port of that address."}, m.port);
   }
 };
 

@@ -357,6 +357,7 @@ TEST_SUITE("actors.controller_core") {
     for (const auto& [key, value] : stored)
       REQUIRE(again.restore(key, value));
     CHECK(again.topics() == core.topics());
+    CHECK(again.brokers() == core.brokers());
     CHECK(again.find("b") != nullptr);
     CHECK(again.find("a") == nullptr);
     CHECK(again.brokers().at(1).rack == "rack");

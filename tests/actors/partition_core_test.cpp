@@ -201,11 +201,19 @@ TEST_SUITE("actors.partition_core") {
   TEST_CASE("questions are sent to the leader when another node leads") {
     lab it;
     it.produce(build_batch(1));
-    it.core.follow(3, 2);
+    it.core.follow(3, 2, it.effects);
     REQUIRE(it.producer->outcomes.size() == 1);
     CHECK(it.outcome(0).error == errc::not_leader);
     CHECK(it.outcome(0).leader == 2);
     CHECK(it.fetch(0)->outcomes.at(0).error == errc::not_leader);
+  }
+
+  TEST_CASE("a description that was asked for before anybody led is given by a follower too") {
+    lab it;
+    it.core.describe({nullptr, 0}, it.effects);
+    CHECK(it.effects.describes.empty());
+    it.core.follow(3, 2, it.effects);
+    CHECK(it.effects.describes.size() == 1);
   }
 
   TEST_CASE("a batch is lost, not acknowledged, when leadership goes before it is committed") {
@@ -213,7 +221,7 @@ TEST_SUITE("actors.partition_core") {
     it.lead();
     it.produce(build_batch(1));
     it.accept();
-    it.core.follow(2, 2);
+    it.core.follow(2, 2, it.effects);
     REQUIRE(it.producer->outcomes.size() == 1);
     CHECK(it.outcome(0).error == errc::not_leader);
   }
@@ -223,7 +231,7 @@ TEST_SUITE("actors.partition_core") {
     it.lead();
     it.produce(build_batch(1));
     it.effects.propose.clear();
-    it.core.follow(2, -1);
+    it.core.follow(2, -1, it.effects);
     it.core.proposal_refused(1, errc::not_leader, -1);
     it.lead(3);
     it.produce(build_batch(1));
@@ -336,7 +344,7 @@ TEST_SUITE("actors.partition_core") {
     it.lead(1);
     it.produce(build_batch(1, idempotent(0)));
     it.effects.propose.clear();
-    it.core.follow(2, -1);
+    it.core.follow(2, -1, it.effects);
     it.core.proposal_refused(1, errc::not_leader, -1);
     it.lead(3);
     it.produce(build_batch(1, idempotent(0)));

@@ -317,7 +317,7 @@ TEST_SUITE("actors.peer.hello") {
     CHECK(later.error().code == errc::unsupported_version);
     CHECK_FALSE(read_hello(header_of(frame_kind::request, wire::hello_key),
                            good.slice(0, good.size() - 1)));
-    auto odd = make_hello(identity(2), raft::node_id(1), static_cast<purpose>(2));
+    auto odd = make_hello(identity(2), raft::node_id(1), static_cast<purpose>(3));
     CHECK_FALSE(read_hello(header_of(frame_kind::request, wire::hello_key), protocol::encode(odd)));
     odd = make_hello(identity(-2), raft::node_id(1), purpose::control);
     CHECK_FALSE(read_hello(header_of(frame_kind::request, wire::hello_key), protocol::encode(odd)));
@@ -329,12 +329,13 @@ TEST_SUITE("actors.peer.hello") {
     us.cluster = cluster(1);
     const auto header = header_of(frame_kind::response, wire::hello_key);
     const auto read = [&](const wire::hello_answer& answer) {
-      return read_answer(us, raft::node_id(2), header, protocol::encode(answer));
+      return read_hello_answer(us, raft::node_id(2), header, protocol::encode(answer));
     };
     const auto good = make_answer(identity(2), {});
     CHECK(read(good));
-    CHECK_FALSE(read_answer(us, raft::node_id(2), header_of(frame_kind::response, wire::ping_key),
-                            protocol::encode(good)));
+    CHECK_FALSE(read_hello_answer(us, raft::node_id(2),
+                                  header_of(frame_kind::response, wire::ping_key),
+                                  protocol::encode(good)));
     const auto refused = read(make_refusal(identity(2), {wire::refusal::other_cluster, "no"}));
     REQUIRE_FALSE(refused);
     CHECK(refused.error().message == "refused (other-cluster): no");

@@ -52,7 +52,7 @@ void greet(raw_socket& socket, const wire::hello& hello) {
   socket.write(frame_of(protocol::frame_kind::request, wire::hello_key, hello));
 }
 
-wire::hello_answer read_answer(raw_socket& socket) {
+wire::hello_answer read_hello_answer(raw_socket& socket) {
   const auto frame = socket.read_frame();
   REQUIRE(frame);
   CHECK(frame->header.key == wire::hello_key);
@@ -66,7 +66,7 @@ wire::hello_answer read_answer(raw_socket& socket) {
 wire::hello_answer refusal_of(std::uint16_t port, const wire::hello& hello) {
   auto socket = raw_socket::connected_to(port);
   greet(socket, hello);
-  auto answer = read_answer(socket);
+  auto answer = read_hello_answer(socket);
   socket.read_to_end();
   CHECK_FALSE(answer.message.empty());
   return answer;
@@ -213,7 +213,7 @@ TEST_SUITE("actors.peer.sockets") {
     link_node one(1);
     auto socket = raw_socket::connected_to(one.port());
     socket.write(std::string_view("AQCL\0\0\0\x02", 8));
-    CHECK(read_answer(socket).refused == wire::refusal::unknown_version);
+    CHECK(read_hello_answer(socket).refused == wire::refusal::unknown_version);
     socket.read_to_end();
   }
 
@@ -226,7 +226,7 @@ TEST_SUITE("actors.peer.sockets") {
       protocol::write_frame_header(header.data(), {length, protocol::frame_kind::request,
                                                    wire::hello_key, 1, errc::none, 0});
       socket.write(buffer::from(header));
-      const auto answer = read_answer(socket);
+      const auto answer = read_hello_answer(socket);
       CHECK(answer.refused == wire::refusal::malformed);
       CHECK(answer.message.find("frame length") != std::string::npos);
       socket.read_to_end();
@@ -291,12 +291,12 @@ TEST_SUITE("actors.peer.sockets") {
     auto socket = raw_socket::connected_to(one.port());
     socket.write(preface());
     socket.write(frame_of(protocol::frame_kind::push, wire::raft_key, wire::raft_messages{}));
-    CHECK(read_answer(socket).refused == wire::refusal::malformed);
+    CHECK(read_hello_answer(socket).refused == wire::refusal::malformed);
     socket.read_to_end();
     auto later = raw_socket::connected_to(one.port());
     later.write(preface());
     later.write(frame_of(protocol::frame_kind::request, wire::hello_key, good_hello(), 2));
-    CHECK(read_answer(later).refused == wire::refusal::unknown_version);
+    CHECK(read_hello_answer(later).refused == wire::refusal::unknown_version);
     later.read_to_end();
   }
 
@@ -338,7 +338,7 @@ TEST_SUITE("actors.peer.sockets") {
       one.meet(2, 1);
       auto socket = raw_socket::connected_to(one.port());
       greet(socket, good_hello());
-      CHECK(read_answer(socket).refused == wire::refusal::none);
+      CHECK(read_hello_answer(socket).refused == wire::refusal::none);
       one.log->wait_for_up(2);
       socket.write(vote_frame);
       socket.write(bytes);

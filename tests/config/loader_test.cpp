@@ -168,8 +168,9 @@ TEST_SUITE("config.loader") {
           "command line --set: raft.heartbeat: 400ms must be at most a third of "
           "raft.election-timeout (1s, default)");
     CHECK(refusal("raft.tick", "200ms").starts_with("raft.heartbeat: 150ms must be at least"));
-    CHECK(refusal("cluster.listen", "0.0.0.0:9092").find("another address than listen") !=
-          std::string::npos);
+    CHECK(refusal(load_settings({{"--set", "cluster.listen", "0.0.0.0:9092"},
+                                 {"--set", "cluster.advertise", "10.0.0.7:9092"}}))
+              .find("another address than listen") != std::string::npos);
     CHECK(refusal("listen", "0.0.0.0:9092").find("set advertise") != std::string::npos);
     CHECK(refusal("storage.preallocate-bytes", "1GiB").find("storage.segment-bytes (256MiB") !=
           std::string::npos);
@@ -184,18 +185,27 @@ TEST_SUITE("config.loader") {
               .find("takes no discovery.seeds") != std::string::npos);
   }
 
-  TEST_CASE("what names other nodes is refused: this version runs clusters of one") {
+  TEST_CASE("a cluster is found by a list of seeds, or by chance in one process; not yet by etcd") {
     CHECK(refusal("discovery.kind", "etcd") ==
-          "command line --set: discovery.kind: 'etcd' is for clusters of several nodes, and this "
-          "version runs clusters of one; use 'static' without discovery.seeds");
-    for (const auto* seeds : {"127.0.0.1:9093,10.0.0.7:9093", "127.0.0.1:9094"})
-      CHECK(refusal("discovery.seeds", seeds).find("names other nodes") != std::string::npos);
-    CHECK(
-        refusal("discovery.seeds", "10.0.0.7:9093") ==
-        "command line --set: discovery.seeds: '10.0.0.7:9093' names other nodes, and this version "
-        "runs clusters of one; leave it empty, or name the node's own cluster.listen alone");
-    CHECK(load_settings({{"--set", "discovery.seeds", "127.0.0.1:9093"}}));
+          "command line --set: discovery.kind: 'etcd' is not supported by this version; use "
+          "'static' and name the nodes in discovery.seeds");
+    for (const auto* seeds : {"127.0.0.1:9093,10.0.0.7:9093", "127.0.0.1:9094", "127.0.0.1:9093"})
+      CHECK(load_settings({{"--set", "discovery.seeds", seeds}}));
     CHECK(load_settings({{"--set", "discovery.kind", "memory"}}));
+  }
+
+  TEST_CASE("other nodes are told an address that they can connect to") {
+    CHECK(refusal("cluster.listen", "0.0.0.0:9093").find("set cluster.advertise") !=
+          std::string::npos);
+    CHECK(load_settings({{"--set", "cluster.listen", "0.0.0.0:9093"},
+                         {"--set", "cluster.advertise", "10.0.0.7:9093"}}));
+    CHECK(refusal("cluster.advertise", "0.0.0.0:9093")
+              .ends_with("is not an address that a node can connect to"));
+  }
+
+  TEST_CASE("a session is at least three heartbeats") {
+    CHECK(refusal("cluster.heartbeat", "2s").find("at most a third of cluster.session-timeout") !=
+          std::string::npos);
   }
 
   TEST_CASE("addresses with port 0 never collide, and a wildcard is fine once advertised") {

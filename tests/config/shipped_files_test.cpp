@@ -97,19 +97,6 @@ TEST_SUITE("config.shipped_files") {
             cluster);
   }
 
-  TEST_CASE("a file of cluster-3 is refused for what it says itself that it is refused for") {
-    for (const auto* name : {"node-1.toml", "node-2.toml", "node-3.toml"}) {
-      const auto file = top / "config/cluster-3" / name;
-      const auto loaded = load({file, {}, {}});
-      REQUIRE_FALSE(loaded);
-      const auto& lines = loaded.error().message;
-      CHECK(std::count(lines.begin(), lines.end(), '\n') == 0);
-      CHECK(lines.find("discovery.seeds: ") != std::string::npos);
-      CHECK(text_of(file).find("exit code 78 and a line about discovery.seeds") !=
-            std::string::npos);
-    }
-  }
-
   TEST_CASE("docs/settings.md is what the model generates") {
     check_generated("docs/settings.md", settings_reference());
   }

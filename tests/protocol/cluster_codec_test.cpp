@@ -76,6 +76,8 @@ TEST_SUITE("protocol.cluster.codec") {
     message.connection = cluster::purpose::bulk;
     message.frame_bytes_max = 0x100000;
     message.software = "aq 1";
+    message.host = "h";
+    message.port = 9093;
     CHECK(to_hex(encode(message).bytes()) == "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
                                              "00000007"
                                              "0000000000000002"
@@ -84,7 +86,9 @@ TEST_SUITE("protocol.cluster.codec") {
                                              "00010003"
                                              "01"
                                              "00100000"
-                                             "0461712031");
+                                             "0461712031"
+                                             "0168"
+                                             "2385");
   }
 
   TEST_CASE("an answer to a hello has these bytes") {

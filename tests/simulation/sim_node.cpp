@@ -119,6 +119,7 @@ sim_node::sim_node(sim_machine& machine, options opts)
   limits_.topic_defaults.message_bytes_max = opts.segment_bytes / 2;
   control.limits = limits_;
   control.self = {1, "localhost", 9092, ""};
+  control.founders.voters = {services_->replica};
   control.log = component_logger("controller");
   control.ready = [ready = ready_](result<void> outcome) { ready->emplace(std::move(outcome)); };
   controller_ = spawn_controller(*system_, std::move(control));

@@ -8,7 +8,8 @@ start_node() {
   local folder=$1 line
   mkfifo "$folder/ready"
   build/bin/aqueductd --data-dir "$folder/data" --listen 127.0.0.1:0 \
-    --set admin.listen=127.0.0.1:0 >"$folder/ready" 2>"$folder/log" &
+    --set admin.listen=127.0.0.1:0 --set cluster.listen=127.0.0.1:0 \
+    >"$folder/ready" 2>"$folder/log" &
   node=$!
   if ! read -r -t 30 line <"$folder/ready" || [[ $line != ready* ]]; then
     cat "$folder/log"

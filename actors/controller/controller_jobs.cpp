@@ -1,0 +1,381 @@
+// What is asked of the controller that leads: by this node's clients, by this node itself, by other
+// nodes. A node that does not lead passes it on, and answers when it has applied the change itself,
+// so that whoever asked finds here what was done.
+#include "actors/controller/controller_state.hpp"
+#include "actors/replica/member_plan.hpp"
+#include "protocol/native/codec.hpp"
+
+#include <caf/send.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace aqueduct::actors {
+
+namespace {
+
+/// Producer ids that a node sets aside at once.
+constexpr std::int64_t producer_id_block = 1000;
+constexpr std::int64_t errand_timeout_ms = 5000;
+constexpr std::int64_t registration_retry_ms = 200;
+
+topic_outcome to_topic(const controller_answer& answer) {
+  return {answer.id, answer.partitions, answer.replication};
+}
+
+template <class Call>
+controller_job job_of(Call& call, std::int64_t now_ms) {
+  controller_job job;
+  job.deadline_ms = now_ms + std::max<std::int64_t>(call.request.timeout_ms, 1);
+  job.question.body = std::move(call.request);
+  job.done = [sink = std::move(call.sink)](const result<controller_answer>& answer) {
+    sink->finished(answer ? result<topic_outcome>(to_topic(*answer)) : answer.propagate());
+  };
+  return job;
+}
+
+/// The question was not carried out, and another try may help.
+bool may_try_again(errc code) {
+  return code == errc::not_leader || code == errc::broker_unavailable || code == errc::overloaded;
+}
+
+} // namespace
+
+void controller_state::handle(create_topic_call& call) {
+  take(job_of(call, now()));
+}
+
+void controller_state::handle(alter_topic_call& call) {
+  take(job_of(call, now()));
+}
+
+void controller_state::handle(delete_topic_call& call) {
+  take(job_of(call, now()));
+}
+
+void controller_state::handle(controller_asked& call) {
+  auto question = decode_controller_question(call.question);
+  if (!question) {
+    call.answer(question.propagate());
+    return;
+  }
+  // Another node may know more: it is not kept waiting for an office that is not known here.
+  if (leader < 0) {
+    call.answer(unexpected(errc::not_leader, "no node is known to lead the cluster's metadata"));
+    return;
+  }
+  controller_job job;
+  job.question = std::move(*question);
+  job.deadline_ms = now() + errand_timeout_ms;
+  job.done = [answer = std::move(call.answer)](const result<controller_answer>& outcome) {
+    answer(outcome ? result<buffer>(protocol::encode(*outcome)) : outcome.propagate());
+  };
+  take(std::move(job));
+}
+
+// -- who does it ----------------------------------------------------------------------------------
+
+void controller_state::take(controller_job job) {
+  if (failed || stopping)
+    finish(job,
+           unexpected(failed ? *failed : error{errc::shutting_down, "the node is shutting down"}));
+  else if (established)
+    decide(job);
+  else if (leader < 0 && announces_us(job))
+    ask_leader(std::move(job)); // others may know it
+  else if (leads || (leader < 0 && !job.question.relayed))
+    kept.push_back(std::move(job));
+  else if (job.question.relayed)
+    finish(job, unexpected(errc::not_leader, leader < 0 ? "no node leads the cluster's metadata"
+                                                        : "node " + std::to_string(leader) +
+                                                              " leads the cluster's metadata"));
+  else
+    ask_leader(std::move(job));
+}
+
+bool controller_state::announces_us(const controller_job& job) const {
+  const auto* question = std::get_if<register_broker_command>(&job.question.body);
+  return question != nullptr && question->broker.node == node();
+}
+
+/// Somebody may know by now what to do with what was kept.
+void controller_state::take_kept() {
+  for (auto& job : std::exchange(kept, {})) {
+    if (job.deadline_ms <= now())
+      finish(job, unexpected(errc::timed_out, "no node leads the cluster's metadata, or the one "
+                                              "that does cannot be reached; nothing was done"));
+    else
+      take(std::move(job));
+  }
+}
+
+void controller_state::finish(controller_job& job, const result<controller_answer>& answer) {
+  if (job.done)
+    std::exchange(job.done, nullptr)(answer);
+}
+
+void controller_state::ask_leader(controller_job job) {
+  auto question = job.question;
+  question.relayed = leader >= 0;
+  auto to = raft::node_id(leader);
+  if (leader < 0) {
+    // A node that joins knows nobody's office: whoever is asked passes it on.
+    const auto contacts = config.contacts ? config.contacts() : std::vector<raft::node_id>();
+    if (contacts.empty() || !config.caller) {
+      kept.push_back(std::move(job));
+      return;
+    }
+    to = contacts[next_contact++ % contacts.size()];
+  }
+  if (!config.caller) {
+    finish(job, unexpected(errc::broker_unavailable, "this node has no links to others"));
+    return;
+  }
+  const auto wait = std::max<std::int64_t>(job.deadline_ms - now(), 1);
+  auto bytes = encode(question);
+  config.caller->call(
+      to, call_kind::controller, std::move(bytes), wait,
+      [me = controller_actor(self), job = std::move(job)](const result<buffer>& reply) mutable {
+        leader_answered news;
+        news.job = std::move(job);
+        news.answer = reply ? protocol::decode<controller_answer>(*reply)
+                            : result<controller_answer>(reply.propagate());
+        caf::anon_send(me, controller_call{std::move(news)});
+      });
+}
+
+void controller_state::handle(leader_answered& news) {
+  if (!news.answer && may_try_again(news.answer.error().code) && !stopping && !failed)
+    kept.push_back(std::move(news.job));
+  else if (news.answer && news.answer->index > applied_index && !stopping && !failed)
+    unapplied.emplace(news.answer->index, std::move(news));
+  else
+    finish(news.job, news.answer);
+}
+
+void controller_state::release_applied() {
+  while (!unapplied.empty() && unapplied.begin()->first <= applied_index) {
+    auto news = std::move(unapplied.begin()->second);
+    unapplied.erase(unapplied.begin());
+    finish(news.job, news.answer);
+  }
+}
+
+// -- the leader's judgement -----------------------------------------------------------------------
+
+void controller_state::decide(controller_job& job) {
+  // The question lives as long as the job.
+  const auto question = std::move(job.question.body);
+  std::visit([&](const auto& what) { decide(job, what); }, question);
+}
+
+void controller_state::propose(const controller_command& command, pending_commands::waiter done,
+                               std::int64_t deadline_ms) {
+  pending.add(std::move(done), deadline_ms);
+  replica_propose proposal;
+  proposal.term = term;
+  proposal.entries.push_back({raft::entry_kind::command, encode(command)});
+  self->send(replica, replica_request{std::move(proposal)});
+}
+
+template <class Command>
+void controller_state::propose_or_refuse(controller_job& job, result<Command> command) {
+  if (command)
+    propose(*command, std::move(job.done), job.deadline_ms);
+  else
+    finish(job, command.propagate());
+}
+
+void controller_state::decide(controller_job& job, const register_broker_command& question) {
+  const auto& broker = question.broker;
+  const auto known = core->brokers().find(broker.node);
+  const bool is_other_life =
+      known != core->brokers().end() && known->second.incarnation != broker.incarnation;
+  if (is_other_life && sessions->is_alive(broker.node, now())) {
+    finish(job, unexpected(errc::conflict,
+                           "a broker with the id " + std::to_string(broker.node) + " is alive at " +
+                               known->second.host + ":" + std::to_string(known->second.port) +
+                               "; node.id must be unique in the cluster, and a broker that lost "
+                               "its disk can return when its former self is gone"));
+    return;
+  }
+  sessions->heard(broker.node, now());
+  if (known != core->brokers().end() && known->second == broker) {
+    controller_answer answer;
+    answer.index = applied_index;
+    finish(job, answer);
+    return;
+  }
+  propose(question, std::move(job.done), job.deadline_ms);
+}
+
+void controller_state::decide(controller_job& job, const heartbeat_question& question) {
+  const auto known = core->brokers().find(question.node);
+  if (known == core->brokers().end() || known->second.incarnation != question.incarnation) {
+    finish(job, unexpected(errc::not_found, "broker " + std::to_string(question.node) +
+                                                " is not registered with this disk"));
+    return;
+  }
+  sessions->heard(question.node, now());
+  finish(job, controller_answer());
+}
+
+void controller_state::decide(controller_job& job, const protocol::create_topic_request& question) {
+  auto command = core->decide_create(question, random_uuid(*config.services->env),
+                                     config.services->env->now_ms());
+  if (command && question.validate_only) {
+    auto answer = answer_of(command->topic);
+    answer.id = {};
+    finish(job, answer);
+    return;
+  }
+  propose_or_refuse(job, std::move(command));
+}
+
+void controller_state::decide(controller_job& job, const protocol::alter_topic_request& question) {
+  auto command = core->decide_alter(question);
+  if (command && question.validate_only) {
+    auto answer = answer_of(core->topics().at(command->id));
+    answer.partitions = std::max(answer.partitions, command->partitions);
+    finish(job, answer);
+    return;
+  }
+  propose_or_refuse(job, std::move(command));
+}
+
+void controller_state::decide(controller_job& job, const protocol::delete_topic_request& question) {
+  propose_or_refuse(job, core->decide_delete(question));
+}
+
+void controller_state::decide(controller_job& job, const topic_purged_command& question) {
+  propose(question, std::move(job.done), job.deadline_ms);
+}
+
+void controller_state::decide(controller_job& job, const allocate_producer_ids_command& question) {
+  propose(question, std::move(job.done), job.deadline_ms);
+}
+
+// -- the leader's duties --------------------------------------------------------------------------
+
+void controller_state::establish() {
+  established = true;
+  sessions->begin(now());
+  fencing.clear();
+  if (core->cluster_id().is_nil())
+    propose(create_cluster_command{random_uuid(*config.services->env)}, nullptr,
+            now() + errand_timeout_ms);
+  take_kept();
+  run_errands();
+}
+
+void controller_state::watch_brokers() {
+  for (const auto& change : sessions->changes(core->brokers(), now())) {
+    if (!fencing.insert(change.node).second)
+      continue;
+    propose(change, nullptr, now() + errand_timeout_ms);
+  }
+}
+
+/// Every broker holds the controller's log. Voters stay voters as long as they can: a new broker
+/// does not push out an old one.
+void controller_state::tend_members() {
+  if (member_change_under_way)
+    return;
+  std::vector<raft::replica_id> wanted;
+  for (const auto& [id, broker] : core->brokers())
+    wanted.push_back({raft::node_id(id), raft::incarnation(broker.incarnation)});
+  std::ranges::stable_partition(wanted,
+                                [&](raft::replica_id who) { return members.is_voter(who); });
+  const auto change =
+      next_member_change(members, wanted, controller_voters_max, config.services->replica);
+  if (!change)
+    return;
+  member_change_under_way = true;
+  member_change_text = raft::to_string(*change);
+  self->send(replica, replica_request{replica_change{
+                          *change, [me = controller_actor(self)](result<std::uint64_t> index) {
+                            caf::anon_send(me,
+                                           controller_call{member_change_begun{std::move(index)}});
+                          }}});
+}
+
+void controller_state::handle(member_change_begun& news) {
+  member_change_under_way = false;
+  if (news.index)
+    config.log->info("the controller's group: {}", member_change_text);
+  else
+    config.log->debug("the controller's group: not yet {}: {}", member_change_text,
+                      to_string(news.index.error()));
+}
+
+// -- what this node wants -------------------------------------------------------------------------
+
+bool controller_state::is_registered() const {
+  const auto known = core->brokers().find(node());
+  return known != core->brokers().end() && known->second == config.self;
+}
+
+void controller_state::run_errands() {
+  if (failed || stopping)
+    return;
+  if ((!is_announced || !is_registered()) && now() >= next_registration_ms) {
+    next_registration_ms = now() + registration_retry_ms;
+    run_errand(controller_errand::registration, register_broker_command{config.self});
+  } else if (is_announced && now() >= next_heartbeat_ms) {
+    next_heartbeat_ms = now() + config.heartbeat_ms;
+    run_errand(controller_errand::heartbeat, heartbeat_question{node(), config.self.incarnation});
+  }
+  if (producer_ids.needs_more() && is_announced)
+    run_errand(controller_errand::producer_ids,
+               allocate_producer_ids_command{node(), producer_id_block});
+  std::erase_if(purged, [this](const uuid& id) {
+    const auto topic = core->topics().find(id);
+    return topic == core->topics().end() ||
+           std::ranges::find(topic->second.unpurged, node()) == topic->second.unpurged.end();
+  });
+  if (!purged.empty() && is_announced)
+    run_errand(controller_errand::purge, topic_purged_command{*purged.begin(), node()});
+}
+
+/// One of a kind at a time.
+void controller_state::run_errand(controller_errand what, controller_question_body question) {
+  if (!errands.insert(what).second)
+    return;
+  controller_job job;
+  job.question.body = std::move(question);
+  job.deadline_ms = now() + errand_timeout_ms;
+  job.done = [me = controller_actor(self), what](result<controller_answer> answer) {
+    caf::anon_send(me, controller_call{errand_done{what, std::move(answer)}});
+  };
+  take(std::move(job));
+}
+
+void controller_state::handle(errand_done& news) {
+  errands.erase(news.what);
+  if (!news.answer) {
+    const auto& why = news.answer.error();
+    if (news.what == controller_errand::heartbeat && why.code == errc::not_found)
+      is_announced = false;
+    if (news.what == controller_errand::registration &&
+        std::exchange(last_refusal, why.message) != why.message)
+      config.log->warn("not registered in the cluster yet: {}", why.message);
+    return;
+  }
+  switch (news.what) {
+  case controller_errand::registration:
+    is_announced = true;
+    next_heartbeat_ms = now() + config.heartbeat_ms;
+    report_ready();
+    break;
+  case controller_errand::producer_ids:
+    producer_ids.add(news.answer->first_producer_id, news.answer->producer_ids);
+    break;
+  case controller_errand::purge:
+  case controller_errand::heartbeat:
+    break;
+  }
+  run_errands();
+}
+
+} // namespace aqueduct::actors

@@ -1,0 +1,145 @@
+// The state of a `controller` actor. Private to actors/controller: controller.cpp has what the
+// group and the node tell it, controller_jobs.cpp what is asked of the controller that leads.
+#pragma once
+
+#include "actors/controller/broker_sessions.hpp"
+#include "actors/controller/controller.hpp"
+#include "actors/controller/pending_commands.hpp"
+#include "actors/controller/producer_id_pool.hpp"
+
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace aqueduct::actors {
+
+struct controller_state {
+  controller_state() = default;
+  void begin(controller_actor::pointer actor, controller_config given);
+
+  // -- controller.cpp: the group ------------------------------------------------------------------
+  void handle(group_opened& opened);
+  void handle(group_proposed& news);
+  void handle(group_refused& news);
+  void handle(group_committed& news);
+  void handle(group_leadership& news);
+  void handle(group_failed& news);
+  void handle(group_space&) {}
+  void handle(group_read_ready&) {}
+  void handle(group_members& news);
+  void handle(group_closed&);
+
+  void apply(const raft::entry& entry, storage::write_batch& batch);
+  controller_answer act(const cluster_change& change);
+  void follow_topic(const topic_record& topic);
+  void publish_view();
+  void report_ready();
+
+  // -- controller.cpp: the node -------------------------------------------------------------------
+  void handle(producer_id_call& call);
+  void handle(topic_purged& call);
+  void handle(groups_listed& call);
+  void handle(controller_configure& call);
+  void handle(controller_tick&);
+  void handle(controller_stop& call);
+  void handle(partition_stopped&);
+  [[nodiscard]] std::function<void(group_id)> tell_stopped();
+  void stop_replica_when_alone();
+  void finish_stop();
+  void fail(error why);
+  void schedule_tick();
+
+  // -- controller_jobs.cpp ------------------------------------------------------------------------
+  void handle(create_topic_call& call);
+  void handle(alter_topic_call& call);
+  void handle(delete_topic_call& call);
+  void handle(controller_asked& call);
+  void handle(leader_answered& news);
+  void handle(errand_done& news);
+  void handle(member_change_begun& news);
+
+  /// Does it, has the leader do it, or keeps it until one is known.
+  void take(controller_job job);
+  void take_kept();
+  /// The registration of this node itself: a node that joins a cluster does not know who leads.
+  [[nodiscard]] bool announces_us(const controller_job& job) const;
+  void ask_leader(controller_job job);
+  void finish(controller_job& job, const result<controller_answer>& answer);
+  void release_applied();
+  void decide(controller_job& job);
+  void propose(const controller_command& command, pending_commands::waiter done,
+               std::int64_t deadline_ms);
+  template <class Command>
+  void propose_or_refuse(controller_job& job, result<Command> command);
+  void decide(controller_job& job, const register_broker_command& question);
+  void decide(controller_job& job, const heartbeat_question& question);
+  void decide(controller_job& job, const protocol::create_topic_request& question);
+  void decide(controller_job& job, const protocol::alter_topic_request& question);
+  void decide(controller_job& job, const protocol::delete_topic_request& question);
+  void decide(controller_job& job, const topic_purged_command& question);
+  void decide(controller_job& job, const allocate_producer_ids_command& question);
+
+  /// This node leads and knows everything that was committed before.
+  void establish();
+  void watch_brokers();
+  void tend_members();
+  void run_errands();
+  void run_errand(controller_errand what, controller_question_body question);
+
+  [[nodiscard]] std::int64_t now() const { return config.services->env->steady_ms(); }
+  [[nodiscard]] std::int32_t node() const { return config.self.node; }
+  [[nodiscard]] bool is_registered() const;
+
+  controller_actor::pointer self = nullptr;
+  controller_config config;
+  std::optional<controller_core> core;
+  std::optional<topic_host> host;
+  replica_actor replica;
+  raft::membership members;
+  std::uint64_t term = 0;
+  /// -1: not known.
+  std::int32_t leader = -1;
+  bool leads = false;
+  /// Leads, and has replayed an entry of its own term. Invariant: implies leads.
+  bool established = false;
+  std::uint64_t applied_index = 0;
+  std::optional<error> failed;
+
+  pending_commands pending;
+  /// Jobs that came before it was known who leads, or that the leader could not do just now.
+  std::vector<controller_job> kept;
+  /// Done by the leader, in an entry that is not yet applied here; by that entry.
+  std::multimap<std::uint64_t, leader_answered> unapplied;
+  std::size_t next_contact = 0;
+
+  // While it leads.
+  std::optional<broker_sessions> sessions;
+  bool member_change_under_way = false;
+  std::string member_change_text;
+  std::set<std::int32_t> fencing;
+
+  // What this node wants of the leader.
+  std::set<controller_errand> errands;
+  /// The leader took the registration in this life of the process.
+  bool is_announced = false;
+  std::int64_t next_heartbeat_ms = 0;
+  std::int64_t next_registration_ms = 0;
+  std::string last_refusal;
+  producer_id_pool producer_ids;
+  /// Deleted topics of which this node has nothing left, and that the cluster still waits for.
+  std::set<uuid> purged;
+
+  std::optional<controller_stop> stopping;
+  /// Partitions that were told to stop and have not.
+  std::size_t unstopped = 0;
+  /// Deleted topics whose removal from this node is under way.
+  std::size_t purging = 0;
+  bool replica_stopping = false;
+};
+
+} // namespace aqueduct::actors

@@ -1,0 +1,68 @@
+// What the controllers of the nodes ask the one that leads, over the links between nodes
+// (`call_kind::controller`). Defined like the commands of the controller's log.
+#pragma once
+
+#include "actors/controller/commands.hpp"
+#include "protocol/native/topic_messages.hpp"
+#include "protocol/result.hpp"
+
+#include <cstdint>
+#include <variant>
+
+namespace aqueduct::actors {
+
+/// A sign of life.
+struct heartbeat_question {
+  std::int32_t node = 0;
+  std::uint64_t incarnation = 0;
+
+  static constexpr message_info info{"BrokerHeartbeat", "A broker is there."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"node", "The broker."}, m.node);
+    v(field{"incarnation", "Which life of its disk."}, m.incarnation);
+  }
+};
+
+/// The order is the number on the wire: new ones come last.
+using controller_question_body =
+    std::variant<register_broker_command, heartbeat_question, protocol::create_topic_request,
+                 protocol::alter_topic_request, protocol::delete_topic_request,
+                 topic_purged_command, allocate_producer_ids_command>;
+
+struct controller_question {
+  /// Passed on by a node that does not lead: it is not passed on again.
+  bool relayed = false;
+  controller_question_body body;
+};
+
+struct controller_answer {
+  /// The asker has to have applied this entry of the controller's log to see the change.
+  std::uint64_t index = 0;
+  uuid id;
+  std::int32_t partitions = 0;
+  std::int16_t replication = 0;
+  std::int64_t first_producer_id = 0;
+  std::int64_t producer_ids = 0;
+
+  static constexpr message_info info{"ControllerAnswer", "What came of a question."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"index", "Entry of the controller's log that made the change; 0: none."}, m.index);
+    v(field{"id", "Id of the topic."}, m.id);
+    v(field{"partitions", "Number of its partitions."}, m.partitions);
+    v(field{"replication", "Replicas of each."}, m.replication);
+    v(field{"first_producer_id", "The first producer id that the node may give out."},
+      m.first_producer_id);
+    v(field{"producer_ids", "How many there are."}, m.producer_ids);
+  }
+};
+
+/// The topic as it is, without `index`.
+[[nodiscard]] controller_answer answer_of(const topic_record& topic);
+
+[[nodiscard]] buffer encode(const controller_question& question);
+/// invalid_request or unsupported_version, with a sentence.
+[[nodiscard]] result<controller_question> decode_controller_question(const buffer& bytes);
+
+} // namespace aqueduct::actors

@@ -1,0 +1,105 @@
+#include "actors/node_cluster.hpp"
+
+#include "actors/logging.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+
+#include <chrono>
+#include <future>
+#include <utility>
+
+namespace aqueduct::actors {
+
+namespace {
+
+/// How soon a node that waits for others notices that it is to stop.
+constexpr std::chrono::milliseconds look_interval{20};
+
+} // namespace
+
+result<std::unique_ptr<node_cluster>> node_cluster::open(const config::node_config& settings) {
+  auto links = node_links::open(settings);
+  if (!links)
+    return links.propagate();
+  return std::unique_ptr<node_cluster>(new node_cluster(settings, std::move(*links)));
+}
+
+config::endpoint node_cluster::advertised() const {
+  auto address = settings_.advertised_cluster();
+  if (address.port == 0)
+    address.port = links_->address().port;
+  return address;
+}
+
+void node_cluster::serve(caf::actor_system& system, const storage::data_directory& data,
+                         const std::string& software, std::shared_ptr<environment> env) {
+  system_ = &system;
+  env_ = env;
+  node_links::owner owner;
+  owner.cluster = data.identity().cluster;
+  owner.self = {raft::node_id(settings_.node.id), raft::incarnation(data.identity().incarnation)};
+  owner.software = software;
+  owner.address = advertised();
+  owner.env = std::move(env);
+  registry_ = std::make_shared<group_registry>(owner.self);
+  owner.receiver = registry_;
+  owner.calls = calls_;
+  owner.changed = [groups = registry_](raft::node_id, bool is_up) {
+    // Groups that sleep because their leader told them to may have lost it.
+    if (!is_up)
+      groups->wake_open();
+  };
+  owner.stranger = [to = discovery_](const protocol::cluster::hello& hello) {
+    const std::lock_guard lock(to->mutex);
+    if (to->actor)
+      caf::anon_send(to->actor, discovery_event{stranger_seen{hello}});
+  };
+  transport_ = links_->serve(system, std::move(owner));
+}
+
+result<survey_outcome> node_cluster::find(bool knows, const std::function<bool()>& interrupted) {
+  discovery_config finding;
+  finding.seeds = settings_.discovery.seeds;
+  finding.dialler = links_->dialler();
+  finding.transport = transport_;
+  finding.env = env_;
+  finding.log = component_logger("discovery");
+  const auto decided = std::make_shared<std::promise<survey_outcome>>();
+  auto outcome = decided->get_future();
+  if (!knows)
+    finding.decided = [decided](const survey_outcome& found) { decided->set_value(found); };
+  {
+    const std::lock_guard lock(discovery_->mutex);
+    discovery_->actor = spawn_discovery(*system_, std::move(finding));
+  }
+  if (knows)
+    return survey_outcome{};
+  while (outcome.wait_for(look_interval) != std::future_status::ready)
+    if (interrupted && interrupted())
+      return unexpected(errc::shutting_down, "stopped before the node belonged to a cluster");
+  return outcome.get();
+}
+
+std::function<std::vector<raft::node_id>()> node_cluster::contacts() const {
+  return [to = transport_] {
+    std::vector<raft::node_id> nodes;
+    for (const auto& peer : to->status())
+      if (peer.is_connected())
+        nodes.push_back(peer.peer);
+    return nodes;
+  };
+}
+
+void node_cluster::stop() {
+  {
+    const std::lock_guard lock(discovery_->mutex);
+    if (discovery_->actor)
+      caf::anon_send(discovery_->actor, discovery_event{discovery_stop{}});
+    discovery_->actor = nullptr;
+  }
+  calls_->route(call_kind::controller, nullptr);
+  links_->stop_links();
+}
+
+} // namespace aqueduct::actors

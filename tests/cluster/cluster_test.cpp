@@ -1,0 +1,242 @@
+// Real nodes that form a cluster: what clients see of it while nodes come, go and die.
+#include "protocol/client/admin.hpp"
+#include "protocol/client/consumer.hpp"
+#include "protocol/client/producer.hpp"
+#include "tests/support/test_cluster.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+using namespace aqueduct;
+using namespace aqueduct::client;
+using namespace std::chrono_literals;
+using test::patience;
+using test::test_cluster;
+
+namespace {
+
+cluster open(const std::vector<std::string>& brokers) {
+  auto opened = cluster::open({.brokers = brokers});
+  REQUIRE_MESSAGE(opened, to_string(opened.error()));
+  return *opened;
+}
+
+created_topic create_topic(const cluster& on, const std::string& name, int partitions,
+                           std::optional<std::int16_t> replication = {}) {
+  const auto created =
+      admin(on).create_topic({.name = name, .partitions = partitions, .replication = replication});
+  REQUIRE_MESSAGE(created, to_string(created.error()));
+  return *created;
+}
+
+/// Asks until `holds` the answer, or the test has no patience left.
+template <class Condition>
+bool becomes(const cluster& on, const Condition& holds) {
+  const auto deadline = test::test_clock::now() + patience;
+  while (test::test_clock::now() < deadline) {
+    const auto layout = admin(on).describe_cluster(2s);
+    if (layout && holds(*layout))
+      return true;
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+bool has_brokers(const cluster& on, std::size_t count) {
+  return becomes(on, [&](const cluster_layout& layout) { return layout.brokers.size() == count; });
+}
+
+int leader_of(const cluster& on, const std::string& topic, int partition) {
+  int leader = -1;
+  CHECK(becomes(on, [&](const cluster_layout& layout) {
+    const auto found = std::ranges::find(layout.topics, topic, &topic_layout::name);
+    if (found == layout.topics.end())
+      return false;
+    const auto& partitions = found->partitions;
+    const auto at =
+        std::ranges::find(partitions, partition_id(partition), &partition_layout::partition);
+    if (at == partitions.end() || !at->leader)
+      return false;
+    leader = at->leader->value;
+    return true;
+  }));
+  return leader;
+}
+
+void send_numbers(producer& sender, const std::string& topic, int first, int count) {
+  for (int i = first; i < first + count; ++i) {
+    const auto text = std::to_string(i);
+    const auto stored =
+        sender.send_and_wait({.topic = topic, .partition = partition_id(0), .value = text});
+    REQUIRE_MESSAGE(stored, i << ": " << to_string(stored.error()));
+    REQUIRE(stored->offset.value == i);
+  }
+}
+
+/// Reads 0, 1, 2 ... `count` - 1 from partition 0 of `topic`, each once and at its own offset.
+void expect_numbers(const cluster& on, const std::string& topic, int count) {
+  auto reader = consumer::create(on, {});
+  REQUIRE(reader);
+  REQUIRE(reader->assign({{{topic, partition_id(0)}, start_position::earliest()}}));
+  for (int next = 0; next < count;) {
+    const auto got = reader->poll(patience);
+    REQUIRE_MESSAGE(got, to_string(got.error()));
+    REQUIRE_FALSE(got->empty());
+    for (const auto& record : *got) {
+      REQUIRE(record.value->text() == std::to_string(next));
+      REQUIRE(record.offset.value == next++);
+    }
+  }
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("cluster");
+
+TEST_CASE("three empty nodes form one cluster, in whatever order they start") {
+  for (const auto& order : {std::vector<int>{1, 2, 3}, {3, 2, 1}, {2, 3, 1}}) {
+    test_cluster nodes({.start = false});
+    for (const int node : order)
+      nodes.start(node);
+    for (const int node : order)
+      nodes.wait_ready(node);
+    std::set<std::string> clusters;
+    for (int node = 1; node <= 3; ++node) {
+      const auto on = open({nodes.address(node)});
+      CHECK(has_brokers(on, 3));
+      clusters.insert(to_string(admin(on).versions()->cluster));
+    }
+    CHECK(clusters.size() == 1);
+    for (int node = 1; node <= 3; ++node)
+      CHECK(nodes.stop(node) == 0);
+  }
+}
+
+TEST_CASE("an empty node does not found a cluster without the others, and stops when it is told") {
+  test_cluster nodes({.start = false});
+  nodes.start(1);
+  CHECK_FALSE(nodes.is_ready_until(1, test::test_clock::now() + 1s));
+  CHECK(nodes.process(1).is_running());
+  CHECK(nodes.stop(1) == 0);
+}
+
+TEST_CASE("whatever node is asked, a topic is created, changed and deleted, and its records kept") {
+  test_cluster nodes({});
+  for (int node = 1; node <= 3; ++node) {
+    auto on = open({nodes.address(node)});
+    const auto name = "t" + std::to_string(node);
+    const auto created = create_topic(on, name, 4);
+    CHECK(created.replication == 3);
+    // Whoever made it sees it where it was made.
+    const auto layout = on.topic(name);
+    REQUIRE(layout);
+    CHECK(layout->partitions.size() == 4);
+    auto sender = producer::create(on, {});
+    REQUIRE(sender);
+    send_numbers(*sender, name, 0, 20);
+    expect_numbers(on, name, 20);
+    const auto altered = admin(on).alter_topic(name, topic_change{.partitions = 6});
+    REQUIRE_MESSAGE(altered, to_string(altered.error()));
+    // The client asks whichever node it likes, and another one may hear of the change later.
+    CHECK(becomes(on, [&](const cluster_layout& all) {
+      const auto found = std::ranges::find(all.topics, name, &topic_layout::name);
+      return found != all.topics.end() && found->partitions.size() == 6;
+    }));
+    const auto described = admin(on).describe_topic(name);
+    REQUIRE_MESSAGE(described, to_string(described.error()));
+  }
+  const auto last = open({nodes.address(3)});
+  CHECK(admin(last).delete_topic("t1"));
+  CHECK(admin(last).delete_topic("t1").error().code == errc::unknown_topic);
+  CHECK(admin(last).list_topics()->size() == 2);
+}
+
+TEST_CASE("nothing that was acknowledged is lost, doubled or reordered while leaders are killed") {
+  constexpr int count = 60'000;
+  test_cluster nodes({});
+  const auto on = open(nodes.addresses());
+  create_topic(on, "numbers", 1);
+  producer_config config;
+  config.batch_records = 50;
+  auto sender = producer::create(on, config);
+  REQUIRE(sender);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int stored = 0;
+  std::atomic<int> failed = 0;
+  std::thread user([&] {
+    for (int i = 0; i < count; ++i) {
+      const auto text = std::to_string(i);
+      const auto sent = sender->send({.topic = "numbers", .value = text}, [&](const auto& outcome) {
+        if (!outcome)
+          ++failed;
+        const std::lock_guard lock(mutex);
+        ++stored;
+        changed.notify_all();
+      });
+      if (!sent)
+        ++failed;
+    }
+  });
+  for (const int reached : {5'000, 20'000, 40'000}) {
+    {
+      std::unique_lock lock(mutex);
+      CHECK(changed.wait_for(lock, patience, [&] { return stored >= reached; }));
+    }
+    const int leader = leader_of(on, "numbers", 0);
+    REQUIRE(leader > 0);
+    nodes.kill(leader);
+    nodes.start_and_wait(leader);
+  }
+  user.join();
+  CHECK(sender->flush(patience));
+  CHECK(failed == 0);
+  expect_numbers(on, "numbers", count);
+}
+
+TEST_CASE("a node grows to three without a restart, and what it held stays") {
+  test_cluster nodes({.found_together = false, .start = false});
+  nodes.start_and_wait(1);
+  const auto on = open({nodes.address(1)});
+  create_topic(on, "alone", 1);
+  auto sender = producer::create(on, {});
+  REQUIRE(sender);
+  send_numbers(*sender, "alone", 0, 100);
+  nodes.start_and_wait(2);
+  nodes.start_and_wait(3);
+  CHECK(has_brokers(on, 3));
+  CHECK(create_topic(on, "together", 3).replication == 3);
+  send_numbers(*sender, "together", 0, 100);
+  expect_numbers(open({nodes.address(2)}), "alone", 100);
+  nodes.stop(3);
+  send_numbers(*sender, "together", 100, 100);
+  expect_numbers(open({nodes.address(2)}), "together", 200);
+}
+
+TEST_CASE("a node that lost its disk comes back as somebody else and is filled again") {
+  test_cluster nodes({});
+  const auto on = open(nodes.addresses());
+  create_topic(on, "numbers", 1);
+  auto sender = producer::create(on, {});
+  REQUIRE(sender);
+  send_numbers(*sender, "numbers", 0, 200);
+  nodes.kill(3);
+  nodes.wipe(3);
+  send_numbers(*sender, "numbers", 200, 100);
+  nodes.start_and_wait(3);
+  CHECK(nodes.says({1, 2}, "/0: promote 3."));
+  // What is acknowledged behind it proves that the new replica votes: without node 1 it is needed.
+  send_numbers(*sender, "numbers", 300, 100);
+  nodes.kill(1);
+  send_numbers(*sender, "numbers", 400, 100);
+  nodes.start_and_wait(1);
+  expect_numbers(open({nodes.address(3)}), "numbers", 500);
+}
+
+TEST_SUITE_END();

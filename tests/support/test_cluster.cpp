@@ -1,0 +1,151 @@
+#include "tests/support/test_cluster.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <stdexcept>
+#include <thread>
+
+namespace aqueduct::test {
+
+namespace {
+
+const std::filesystem::path program = std::filesystem::path(AQUEDUCT_BIN_DIR) / "aqueductd";
+
+std::string local(std::uint16_t port) {
+  return "127.0.0.1:" + std::to_string(port);
+}
+
+} // namespace
+
+std::uint16_t free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  const bool bound = socket >= 0 &&
+                     ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  if (socket >= 0)
+    ::close(socket);
+  if (!bound)
+    throw std::runtime_error("the system gives no port");
+  return ntohs(address.sin_port);
+}
+
+test_cluster::test_cluster(options opts) : options_(std::move(opts)) {
+  for (int i = 0; i < options_.nodes; ++i) {
+    auto& node = nodes_.emplace_back();
+    node.clients = free_port();
+    node.nodes = free_port();
+    node.operators = free_port();
+  }
+  if (!options_.start)
+    return;
+  for (int node = 1; node <= size(); ++node)
+    start(node);
+  for (int node = 1; node <= size(); ++node)
+    wait_ready(node);
+}
+
+std::string test_cluster::seeds_of(int node) const {
+  if (!options_.found_together)
+    return node == 1 ? std::string() : cluster_address(1);
+  std::string seeds;
+  for (int other = 1; other <= size(); ++other)
+    seeds += (seeds.empty() ? "" : ",") + cluster_address(other);
+  return seeds;
+}
+
+void test_cluster::start(int node) {
+  std::vector<std::string> settings{"node.id=" + std::to_string(node),
+                                    "cluster.listen=" + cluster_address(node),
+                                    "admin.listen=" + admin_address(node),
+                                    "http.listen=127.0.0.1:0", "discovery.seeds=" + seeds_of(node)};
+  settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
+  std::vector<std::string> arguments{"--data-dir", data_of(node).string(), "--listen",
+                                     address(node)};
+  for (const auto& setting : settings)
+    arguments.insert(arguments.end(), {"--set", setting});
+  at(node).process = std::make_unique<child_process>(program, arguments);
+}
+
+bool test_cluster::is_ready_until(int node, test_clock::time_point deadline) {
+  const auto line = process(node).read_line(deadline);
+  return line && line->starts_with("ready ");
+}
+
+void test_cluster::wait_ready(int node) {
+  if (!is_ready_until(node, test_clock::now() + patience))
+    throw std::runtime_error("node " + std::to_string(node) + " did not become ready; it said:\n" +
+                             process(node).errors());
+}
+
+void test_cluster::kill(int node) {
+  process(node).signal(SIGKILL);
+  if (!process(node).wait_until(test_clock::now() + patience))
+    throw std::runtime_error("a node survives SIGKILL");
+  at(node).process.reset();
+}
+
+int test_cluster::stop(int node) {
+  process(node).signal(SIGTERM);
+  const auto status = process(node).wait_until(test_clock::now() + patience);
+  if (!status)
+    throw std::runtime_error("node " + std::to_string(node) + " did not stop; it said:\n" +
+                             process(node).errors());
+  at(node).process.reset();
+  return *status;
+}
+
+void test_cluster::pause(int node) {
+  process(node).signal(SIGSTOP);
+}
+
+void test_cluster::resume(int node) {
+  process(node).signal(SIGCONT);
+}
+
+void test_cluster::wipe(int node) {
+  std::filesystem::remove_all(data_of(node));
+}
+
+bool test_cluster::says(const std::vector<int>& nodes, const std::string& words) const {
+  const auto deadline = test_clock::now() + patience;
+  do {
+    for (const int node : nodes)
+      if (is_running(node) && at(node).process->errors().find(words) != std::string::npos)
+        return true;
+    std::this_thread::yield();
+  } while (test_clock::now() < deadline);
+  return false;
+}
+
+std::string test_cluster::address(int node) const {
+  return local(at(node).clients);
+}
+
+std::string test_cluster::admin_address(int node) const {
+  return local(at(node).operators);
+}
+
+std::string test_cluster::cluster_address(int node) const {
+  return local(at(node).nodes);
+}
+
+std::vector<std::string> test_cluster::addresses() const {
+  std::vector<std::string> all;
+  for (int node = 1; node <= size(); ++node)
+    all.push_back(address(node));
+  return all;
+}
+
+std::filesystem::path test_cluster::data_of(int node) const {
+  return folder_.path() / ("node-" + std::to_string(node));
+}
+
+} // namespace aqueduct::test
