@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <random>
 #include <stdexcept>
 #include <thread>
 
@@ -15,6 +16,10 @@ namespace {
 
 const std::filesystem::path program = std::filesystem::path(AQUEDUCT_BIN_DIR) / "aqueductd";
 
+/// Below those that Linux gives to outgoing connections, which would be in the way of a restart.
+constexpr int port_min = 10'000;
+constexpr int port_max = 32'000;
+
 std::string local(std::uint16_t port) {
   return "127.0.0.1:" + std::to_string(port);
 }
@@ -22,19 +27,22 @@ std::string local(std::uint16_t port) {
 } // namespace
 
 std::uint16_t free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool bound = socket >= 0 &&
-                     ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  if (socket >= 0)
-    ::close(socket);
-  if (!bound)
-    throw std::runtime_error("the system gives no port");
-  return ntohs(address.sin_port);
+  std::random_device chance;
+  std::uniform_int_distribution<int> port(port_min, port_max);
+  for (int tries = 0; tries < 1000; ++tries) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(port(chance)));
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool bound = socket >= 0 && ::bind(socket, reinterpret_cast<const sockaddr*>(&address),
+                                             sizeof address) == 0;
+    if (socket >= 0)
+      ::close(socket);
+    if (bound)
+      return ntohs(address.sin_port);
+  }
+  throw std::runtime_error("no port is free");
 }
 
 test_cluster::test_cluster(options opts) : options_(std::move(opts)) {
