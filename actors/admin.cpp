@@ -1,5 +1,6 @@
 #include "actors/admin.hpp"
 
+#include "actors/admin_cluster.hpp"
 #include "actors/logging.hpp"
 #include "config/node_model.hpp"
 #include "storage/disk.hpp"
@@ -248,6 +249,27 @@ admin_actor::behavior_type admin(admin_actor::pointer, admin_services given) {
       [=](const admin_scrub_status_request& request) {
         return answer<admin_scrub_status>(request.version,
                                           [&] { return describe_scrub(*node->scrubs->load()); });
+      },
+      [=](const admin_brokers_request& request) {
+        return answer<admin_brokers>(request.version, [&] { return describe_brokers(*node); });
+      },
+      [=](const admin_groups_request& request) {
+        return answer<admin_groups>(request.version,
+                                    [&] { return describe_groups(*node, request); });
+      },
+      [=](const admin_transfer_request& request) {
+        return checked(request.version, "transfer",
+                       [&] { return transfer_leadership(*node, request); });
+      },
+      [=](const admin_broker_change_request& request) {
+        return checked(request.version, "change of a broker",
+                       [&] { return change_broker(*node, request); });
+      },
+      [=](const admin_move_request& request) {
+        return answer<admin_moves>(request.version, [&] { return move_replicas(*node, request); });
+      },
+      [=](const admin_plan_request& request) {
+        return answer<admin_moves>(request.version, [&] { return plan_moves(*node, request); });
       },
   };
 }

@@ -4,7 +4,10 @@
 
 #include "actors/admin_interface.hpp"
 #include "actors/directory.hpp"
+#include "actors/environment.hpp"
 #include "actors/partition/tail_cache.hpp"
+#include "actors/peer/peer_core.hpp"
+#include "actors/replica/group_registry.hpp"
 #include "actors/scrub/scrubber.hpp"
 #include "protocol/result.hpp"
 
@@ -41,6 +44,12 @@ struct admin_services {
   /// As `scrub_start`: an empty topic is everything, partition -1 all of the topic.
   std::function<result<void>(const std::string& topic, std::int32_t partition)> scrub;
   std::function<result<void>()> stop_scrub;
+  /// The Raft groups that are open here, the links to other nodes, and who does what is asked of
+  /// the cluster.
+  std::shared_ptr<group_registry> groups;
+  std::function<std::vector<peer_status>()> links;
+  controller_actor controller;
+  std::shared_ptr<environment> env;
   std::shared_ptr<spdlog::logger> log;
 };
 

@@ -19,7 +19,7 @@
 namespace aqueduct::actors {
 
 /// Goes up when a message changes; a node refuses other versions with a sentence.
-inline constexpr std::uint16_t admin_version = 2;
+inline constexpr std::uint16_t admin_version = 3;
 
 #define AQUEDUCT_ADMIN_FIELDS(type, ...)                                                           \
   template <class Inspector>                                                                       \
@@ -175,6 +175,166 @@ AQUEDUCT_ADMIN_FIELDS(admin_scrub_status, x.version, x.is_running, x.current, x.
                       x.finished_ms, x.groups_total, x.groups_done, x.bytes, x.entries, x.batches,
                       x.last_complete_ms, x.next_ms, x.damages)
 
+// -- the cluster ----------------------------------------------------------------------------------
+
+struct admin_brokers_request {
+  std::uint16_t version = admin_version;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_brokers_request, x.version)
+
+/// The link of the asked node to another one.
+struct admin_link {
+  bool is_up = false;
+  /// Of the last ping, in milliseconds; -1 unknown.
+  std::int64_t round_trip_ms = -1;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t dropped = 0;
+  /// Why the last connection ended; may be empty.
+  std::string last_error;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_link, x.is_up, x.round_trip_ms, x.bytes_sent, x.bytes_received,
+                      x.dropped, x.last_error)
+
+struct admin_broker {
+  std::int32_t node = 0;
+  /// For clients, and for other nodes.
+  std::string address;
+  std::string cluster_address;
+  std::string rack;
+  std::uint64_t incarnation = 0;
+  /// "there", "gone", "draining" or "evacuating".
+  std::string state;
+  bool is_controller = false;
+  /// Replicas placed there, partitions of which it is the preferred leader, replicas that it has
+  /// yet to give up.
+  std::int64_t replicas = 0;
+  std::int64_t preferred = 0;
+  std::int64_t leaving = 0;
+  /// Of the asked node; of itself it says nothing.
+  admin_link link;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_broker, x.node, x.address, x.cluster_address, x.rack, x.incarnation,
+                      x.state, x.is_controller, x.replicas, x.preferred, x.leaving, x.link)
+
+struct admin_brokers {
+  std::uint16_t version = admin_version;
+  /// The node that was asked.
+  std::int32_t node = 0;
+  std::string cluster;
+  std::vector<admin_broker> brokers;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_brokers, x.version, x.node, x.cluster, x.brokers)
+
+/// What the replicas of this node know of their Raft groups.
+struct admin_groups_request {
+  std::uint16_t version = admin_version;
+  /// Empty: all topics and the controller; "controller": that group alone.
+  std::string topic;
+  /// -1: all of the topic.
+  std::int32_t partition = -1;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_groups_request, x.version, x.topic, x.partition)
+
+struct admin_follower {
+  std::int32_t node = 0;
+  std::uint64_t incarnation = 0;
+  bool is_learner = false;
+  /// "probe", "replicate" or "snapshot".
+  std::string mode;
+  /// Up to where its log is known to be that of the leader, durably.
+  std::uint64_t match = 0;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_follower, x.node, x.incarnation, x.is_learner, x.mode, x.match)
+
+struct admin_group {
+  /// Empty with partition -1: the controller.
+  std::string topic;
+  std::int32_t partition = -1;
+  /// Why it is not open or out of service, or empty; then the rest says nothing.
+  std::string error;
+  /// "leader", "follower", "candidate", "pre-candidate".
+  std::string role;
+  std::uint64_t term = 0;
+  /// -1: not known.
+  std::int32_t leader = -1;
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::uint64_t commit = 0;
+  std::uint64_t applied = 0;
+  bool is_hibernating = false;
+  /// Node ids, those of this node's membership in force.
+  std::vector<std::int32_t> voters;
+  std::vector<std::int32_t> learners;
+  /// On the leader.
+  std::vector<admin_follower> followers;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_group, x.topic, x.partition, x.error, x.role, x.term, x.leader, x.first,
+                      x.last, x.commit, x.applied, x.is_hibernating, x.voters, x.learners,
+                      x.followers)
+
+struct admin_groups {
+  std::uint16_t version = admin_version;
+  std::vector<admin_group> groups;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_groups, x.version, x.groups)
+
+/// Has the leader of a group, which is to be this node, hand its office to a replica on another.
+struct admin_transfer_request {
+  std::uint16_t version = admin_version;
+  /// "controller": that group.
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int32_t to = -1;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_transfer_request, x.version, x.topic, x.partition, x.to)
+
+/// Whichever node is asked passes it on to the controller that leads.
+struct admin_broker_change_request {
+  std::uint16_t version = admin_version;
+  std::int32_t node = -1;
+  /// "drain": lead nothing, get nothing; "evacuate": and hold nothing; "undrain"; "remove": a
+  /// broker that holds nothing and is gone leaves the cluster.
+  std::string change;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_broker_change_request, x.version, x.node, x.change)
+
+/// Replicas of a partition are to be on these nodes, the preferred leader first.
+struct admin_move_request {
+  std::uint16_t version = admin_version;
+  std::string topic;
+  std::int32_t partition = 0;
+  std::vector<std::int32_t> to;
+  bool dry_run = false;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_move_request, x.version, x.topic, x.partition, x.to, x.dry_run)
+
+/// Spreads replicas and preferred leaders evenly, or plans to take everything off a broker.
+struct admin_plan_request {
+  std::uint16_t version = admin_version;
+  /// -1: spread evenly. Otherwise only with `dry_run`: "evacuate" begins it.
+  std::int32_t evacuate = -1;
+  bool dry_run = false;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_plan_request, x.version, x.evacuate, x.dry_run)
+
+struct admin_move {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::vector<std::int32_t> from;
+  std::vector<std::int32_t> to;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_move, x.topic, x.partition, x.from, x.to)
+
+struct admin_moves {
+  std::uint16_t version = admin_version;
+  /// Number of the error table; 0 is success.
+  std::uint16_t error = 0;
+  std::string message;
+  std::vector<admin_move> moves;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_moves, x.version, x.error, x.message, x.moves)
+
 struct admin_done {
   std::uint16_t version = admin_version;
   /// Number of the error table; 0 is success.
@@ -194,7 +354,13 @@ using admin_actor =
                      caf::replies_to<admin_shutdown_request>::with<admin_done>,
                      caf::replies_to<admin_scrub_request>::with<admin_done>,
                      caf::replies_to<admin_scrub_stop_request>::with<admin_done>,
-                     caf::replies_to<admin_scrub_status_request>::with<admin_scrub_status>>;
+                     caf::replies_to<admin_scrub_status_request>::with<admin_scrub_status>,
+                     caf::replies_to<admin_brokers_request>::with<admin_brokers>,
+                     caf::replies_to<admin_groups_request>::with<admin_groups>,
+                     caf::replies_to<admin_transfer_request>::with<admin_done>,
+                     caf::replies_to<admin_broker_change_request>::with<admin_done>,
+                     caf::replies_to<admin_move_request>::with<admin_moves>,
+                     caf::replies_to<admin_plan_request>::with<admin_moves>>;
 
 } // namespace aqueduct::actors
 
@@ -214,4 +380,18 @@ CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_scrub_stop_request))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_scrub_status_request))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_damage))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_scrub_status))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_brokers_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_link))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_broker))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_brokers))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_groups_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_follower))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_group))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_groups))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_transfer_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_broker_change_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_move_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_plan_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_move))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_moves))
 CAF_END_TYPE_ID_BLOCK(aqueduct_admin)

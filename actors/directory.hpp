@@ -60,7 +60,10 @@ private:
 struct cluster_view {
   uuid id;
   std::int32_t controller = -1;
+  /// Those that are there.
   std::vector<broker_record> brokers;
+  /// All.
+  std::vector<broker_record> registered;
 };
 
 } // namespace aqueduct::actors

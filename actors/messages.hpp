@@ -9,6 +9,7 @@
 #include "actors/partition/partition_core.hpp"
 #include "protocol/native/topic_messages.hpp"
 #include "raft/effects.hpp"
+#include "raft/progress.hpp"
 #include "storage/log_store.hpp"
 
 #include <caf/allowed_unsafe_message_type.hpp>
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -115,6 +117,34 @@ struct replica_wake {};
 /// Hands leadership to another voter; what becomes of it is seen in `group_leadership`.
 struct replica_transfer {
   raft::replica_id to;
+  /// Only if it has almost the whole log, as far as this leader knows.
+  bool if_caught_up = false;
+};
+/// What a replica knows of its group.
+struct replica_report {
+  group_id group;
+  raft::replica_id self;
+  raft::role_kind role = raft::role_kind::follower;
+  std::uint64_t term = 0;
+  std::optional<raft::replica_id> leader;
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::uint64_t commit = 0;
+  std::uint64_t applied = 0;
+  bool hibernating = false;
+  raft::membership members;
+  struct follower {
+    raft::replica_id who;
+    std::uint64_t match = 0;
+    raft::progress_mode mode = raft::progress_mode::probe;
+    bool active = false;
+  };
+  /// On a leader.
+  std::vector<follower> followers;
+};
+/// `done` is called once, from the actor; the group may be out of service.
+struct replica_describe {
+  std::function<void(result<replica_report>)> done;
 };
 /// Changes one member. `done` is called once, from the actor, with where the change stands in the
 /// log, or why it was not begun: not_leader, overloaded (another change is under way: try again),
@@ -127,7 +157,8 @@ struct replica_change {
 struct replica_stop {};
 struct replica_request {
   std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_receive,
-               replica_read, replica_wake, replica_transfer, replica_change, replica_stop>
+               replica_read, replica_wake, replica_transfer, replica_describe, replica_change,
+               replica_stop>
       what;
 };
 
@@ -211,6 +242,8 @@ struct partition_wake {};
 /// Who the replicas are to be; the leader sees to it.
 struct partition_members {
   std::vector<raft::replica_id> wanted;
+  /// The cluster waits to hear that they are.
+  bool is_moving = false;
 };
 /// Write what changed, answer everyone, close the group and stop. With `remove` the group's files
 /// and state go too.
@@ -372,10 +405,20 @@ struct leader_answered {
   result<controller_answer> answer = unexpected(errc::internal, "not answered");
 };
 /// A job of this node's own came to its end.
-enum class controller_errand : std::uint8_t { registration, heartbeat, producer_ids, purge };
+enum class controller_errand : std::uint8_t {
+  registration,
+  heartbeat,
+  producer_ids,
+  purge,
+  settle
+};
 struct errand_done {
   controller_errand what = controller_errand::heartbeat;
   result<controller_answer> answer = unexpected(errc::internal, "not answered");
+};
+/// The replicas of a partition that is led here are those that are wanted.
+struct partition_settled {
+  group_id group;
 };
 /// A change of the controller group's members was begun, or was not.
 struct member_change_begun {
@@ -396,8 +439,8 @@ struct partition_stopped {
 struct controller_call {
   std::variant<create_topic_call, alter_topic_call, delete_topic_call, producer_id_call,
                topic_purged, groups_listed, controller_tick, controller_asked, leader_answered,
-               errand_done, member_change_begun, controller_configure, controller_stop,
-               partition_stopped>
+               errand_done, member_change_begun, controller_job, partition_settled,
+               controller_configure, controller_stop, partition_stopped>
       what;
 };
 using controller_actor =

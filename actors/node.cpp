@@ -266,6 +266,10 @@ struct node::impl {
       return ask(
           [&](auto done) { caf::anon_send(to, scrub_request{scrub_stop{std::move(done)}}); });
     };
+    what.groups = cluster->registry();
+    what.links = [to = cluster->transport()] { return to->status(); };
+    what.controller = controller;
+    what.env = env;
     what.log = component_logger("admin");
     admin = spawn_admin(*system, std::move(what));
     return operators->publish(*system, admin);

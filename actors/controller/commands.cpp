@@ -2,6 +2,7 @@
 
 #include "protocol/native/codec_impl.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -54,6 +55,11 @@ result<topic_record> decode_topic(const buffer& row) {
 result<broker_record> decode_broker(const buffer& row) {
   auto broker = protocol::decode<broker_record>(row, state_version);
   return broker ? broker : protocol::decode<broker_record>(row, lifeless_version);
+}
+
+bool replica_set::is_on(std::int32_t node) const {
+  return std::ranges::find(nodes, node) != nodes.end() ||
+         std::ranges::find(leaving, node) != leaving.end();
 }
 
 config::topic_overrides overrides_of(const topic_record& topic) {

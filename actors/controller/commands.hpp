@@ -38,14 +38,20 @@ struct replica_set {
   /// The members with which the partition's Raft group begins: for ever the same, wherever the
   /// replicas are moved. Empty in records of before there were several nodes: the one of `nodes`.
   std::vector<node_life> founders{};
+  /// Nodes that held a replica and are to give it up when those of `nodes` have everything.
+  std::vector<std::int32_t> leaving{};
 
   static constexpr message_info info{"ReplicaSet", "The nodes that hold a partition."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"nodes", "Node ids; the first is the preferred leader."}, m.nodes);
     v(field{"founders", "The first members of the partition's group.", 3}, m.founders);
+    v(field{"leaving", "Nodes that are to give up their replica.", 3}, m.leaving);
   }
   friend bool operator==(const replica_set&, const replica_set&) = default;
+
+  /// Whether `node` has, or may have, files of the partition.
+  [[nodiscard]] bool is_on(std::int32_t node) const;
 };
 
 enum class topic_phase : std::uint8_t {
@@ -98,6 +104,13 @@ struct broker_record {
   std::uint16_t cluster_port = 0;
   /// The controller has not heard of it for a session timeout.
   bool fenced = false;
+  /// It is to lead nothing and gets no new replicas: somebody wants to stop or remove it.
+  bool draining = false;
+  /// Its replicas are to move elsewhere. Implies draining.
+  bool evacuating = false;
+
+  /// Whether it may get replicas and lead.
+  [[nodiscard]] bool takes() const { return !fenced && !draining; }
 
   static constexpr message_info info{"BrokerRecord", "A broker and where it is reached."};
   template <class M, class V>
@@ -110,6 +123,8 @@ struct broker_record {
     v(field{"cluster_host", "Host for other nodes.", 3}, m.cluster_host);
     v(field{"cluster_port", "Port for other nodes.", 3}, m.cluster_port);
     v(field{"fenced", "Whether it counts as gone.", 3}, m.fenced);
+    v(field{"draining", "Whether it is to lead nothing.", 3}, m.draining);
+    v(field{"evacuating", "Whether it is to hold nothing.", 3}, m.evacuating);
   }
   friend bool operator==(const broker_record&, const broker_record&) = default;
 };
@@ -227,11 +242,72 @@ struct fence_broker_command {
   }
 };
 
+/// A broker is to lead nothing and to get nothing, or may again.
+struct drain_broker_command {
+  std::int32_t node = 0;
+  bool draining = true;
+  /// And to hold nothing.
+  bool evacuating = false;
+
+  static constexpr message_info info{"DrainBroker", "A broker is to lead nothing, or may again."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"node", "The broker."}, m.node);
+    v(field{"draining", "Whether it is to lead nothing."}, m.draining);
+    v(field{"evacuating", "Whether it is to hold nothing."}, m.evacuating);
+  }
+};
+
+/// A broker that has no replica leaves the cluster.
+struct remove_broker_command {
+  std::int32_t node = 0;
+
+  static constexpr message_info info{"RemoveBroker", "A broker leaves the cluster."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"node", "The broker."}, m.node);
+  }
+};
+
+/// The replicas of a partition are to be on other nodes; those that leave keep theirs until then.
+struct move_replicas_command {
+  uuid id;
+  std::int32_t partition = 0;
+  /// Where they were when this was decided: it holds only then.
+  std::vector<std::int32_t> from;
+  std::vector<std::int32_t> to;
+
+  static constexpr message_info info{"MoveReplicas", "Replicas of a partition are to move."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"from", "Nodes that hold it."}, m.from);
+    v(field{"to", "Nodes that are to hold it, the preferred leader first."}, m.to);
+  }
+};
+
+/// The group's members are `nodes`: those that were leaving may delete their files.
+struct replicas_moved_command {
+  uuid id;
+  std::int32_t partition = 0;
+  std::vector<std::int32_t> nodes;
+
+  static constexpr message_info info{"ReplicasMoved", "Replicas of a partition have moved."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"nodes", "Nodes that hold it now."}, m.nodes);
+  }
+};
+
 /// The order is the number in the log: new ones come last.
 using controller_command =
     std::variant<create_cluster_command, register_broker_command, create_topic_command,
                  alter_topic_command, delete_topic_command, topic_purged_command,
-                 allocate_producer_ids_command, fence_broker_command>;
+                 allocate_producer_ids_command, fence_broker_command, drain_broker_command,
+                 remove_broker_command, move_replicas_command, replicas_moved_command>;
 
 /// Version of the structs of this file that this build writes.
 inline constexpr std::uint16_t state_version = 3;

@@ -32,6 +32,9 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   options.services = config.services;
   options.directory = config.directory;
   options.topic_defaults = config.limits.topic_defaults;
+  options.moved = [to = controller_actor(self)](const group_id& group) {
+    caf::anon_send(to, controller_call{partition_settled{group}});
+  };
   options.lives = [this](const replica_set& placed) { return core->lives_of(placed); };
   host.emplace(self->system(), std::move(options));
   replica_config group;
@@ -180,8 +183,15 @@ controller_answer controller_state::act(const cluster_change& change) {
       config.meet(registered->broker);
     host->change_lives(registered->broker.node);
   }
-  if (const auto* fenced = std::get_if<broker_fenced>(&change))
-    fencing.erase(fenced->broker.node);
+  if (const auto* changed = std::get_if<broker_changed>(&change)) {
+    fencing.erase(changed->broker.node);
+    host->change_lives(changed->broker.node);
+  }
+  if (const auto* moved = std::get_if<replicas_changed>(&change)) {
+    moves_proposed.erase({moved->topic.id, moved->partition});
+    if (!stopping)
+      host->change_replicas(moved->topic, moved->partition);
+  }
   publish_view();
   return {};
 }
@@ -207,9 +217,11 @@ void controller_state::publish_view() {
   auto view = std::make_shared<cluster_view>();
   view->id = core->cluster_id();
   view->controller = leader;
-  for (const auto& [id, broker] : core->brokers())
+  for (const auto& [id, broker] : core->brokers()) {
+    view->registered.push_back(broker);
     if (!broker.fenced)
       view->brokers.push_back(broker);
+  }
   config.view->store(std::move(view));
 }
 
@@ -266,6 +278,7 @@ void controller_state::handle(controller_tick&) {
   if (established) {
     watch_brokers();
     tend_members();
+    tend_moves();
   }
   take_kept();
   run_errands();

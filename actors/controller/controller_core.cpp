@@ -96,9 +96,12 @@ std::int32_t controller_core::replicas_on(std::int32_t node) const {
 
 std::vector<node_life> controller_core::lives_of(const replica_set& placed) const {
   std::vector<node_life> lives;
-  for (const auto node : placed.nodes)
-    if (const auto broker = brokers_.find(node); broker != brokers_.end())
-      lives.push_back({node, broker->second.incarnation});
+  for (const bool may_lead : {true, false})
+    for (const auto node : placed.nodes) {
+      const auto broker = brokers_.find(node);
+      if (broker != brokers_.end() && may_lead == broker->second.takes())
+        lives.push_back({node, broker->second.incarnation});
+    }
   return lives;
 }
 
@@ -109,7 +112,7 @@ result<std::vector<replica_set>> controller_core::place(std::int32_t partitions,
   placement_plan plan;
   std::int64_t room = 0;
   for (const auto& [node, broker] : brokers_) {
-    if (broker.fenced)
+    if (!broker.takes())
       continue;
     const auto led = preferred_.find(node);
     plan.add({node, broker.rack, replicas_on(node), led == preferred_.end() ? 0 : led->second});
@@ -183,7 +186,7 @@ controller_core::decide_create(const protocol::create_topic_request& request, co
                                                     std::to_string(limits_.partitions_per_node) +
                                                     ", not " + std::to_string(partitions));
   const auto there =
-      std::ranges::count_if(brokers_, [](const auto& broker) { return !broker.second.fenced; });
+      std::ranges::count_if(brokers_, [](const auto& broker) { return broker.second.takes(); });
   const auto replication = request.replication == -1
                                ? static_cast<std::int16_t>(std::clamp<std::int64_t>(
                                      limits_.replication_default, 1, std::max<long>(there, 1)))
@@ -264,6 +267,10 @@ state_write controller_core::write_of(const topic_record& topic) const {
   return {std::string(topic_prefix) + to_string(topic.id), encode_row(topic)};
 }
 
+state_write controller_core::broker_write(const broker_record& broker) {
+  return {std::string(broker_prefix) + std::to_string(broker.node), encode_row(broker)};
+}
+
 replay_outcome controller_core::apply(const create_cluster_command& command) {
   if (!cluster_id_.is_nil())
     return refused(errc::conflict, "the cluster has an id already");
@@ -275,11 +282,15 @@ replay_outcome controller_core::apply(const create_cluster_command& command) {
 }
 
 replay_outcome controller_core::apply(const register_broker_command& command) {
-  brokers_[command.broker.node] = command.broker;
+  auto& broker = brokers_[command.broker.node];
+  // What was decided about the broker holds until it is decided otherwise.
+  const auto before = broker;
+  broker = command.broker;
+  broker.draining = before.draining;
+  broker.evacuating = before.evacuating;
   replay_outcome outcome;
-  outcome.change = broker_registered{command.broker};
-  outcome.writes.push_back({std::string(broker_prefix) + std::to_string(command.broker.node),
-                            encode_row(command.broker)});
+  outcome.change = broker_registered{broker};
+  outcome.writes.push_back(broker_write(broker));
   return outcome;
 }
 
@@ -290,9 +301,8 @@ replay_outcome controller_core::apply(const fence_broker_command& command) {
                                         std::to_string(command.incarnation) + " is registered");
   it->second.fenced = command.fenced;
   replay_outcome outcome;
-  outcome.change = broker_fenced{it->second};
-  outcome.writes.push_back(
-      {std::string(broker_prefix) + std::to_string(command.node), encode_row(it->second)});
+  outcome.change = broker_changed{it->second};
+  outcome.writes.push_back(broker_write(it->second));
   return outcome;
 }
 
@@ -349,7 +359,8 @@ replay_outcome controller_core::apply(const delete_topic_command& command) {
   topic.phase = topic_phase::deleting;
   names_.erase(topic.name);
   for (const auto& partition : topic.partitions)
-    topic.unpurged.insert(topic.unpurged.end(), partition.nodes.begin(), partition.nodes.end());
+    for (const auto* nodes : {&partition.nodes, &partition.leaving})
+      topic.unpurged.insert(topic.unpurged.end(), nodes->begin(), nodes->end());
   std::ranges::sort(topic.unpurged);
   const auto repeated = std::ranges::unique(topic.unpurged);
   topic.unpurged.erase(repeated.begin(), repeated.end());

@@ -26,8 +26,17 @@ struct cluster_created {
 struct broker_registered {
   broker_record broker;
 };
-struct broker_fenced {
+/// It counts as gone or as back, or is drained or not.
+struct broker_changed {
   broker_record broker;
+};
+struct broker_removed {
+  std::int32_t node = 0;
+};
+/// The replicas of one partition are, or are to be, elsewhere.
+struct replicas_changed {
+  topic_record topic;
+  std::int32_t partition = 0;
 };
 struct topic_created {
   topic_record topic;
@@ -46,9 +55,9 @@ struct producer_ids_allocated {
   std::int64_t first = 0;
   std::int64_t count = 0;
 };
-using cluster_change =
-    std::variant<cluster_created, broker_registered, broker_fenced, topic_created, topic_altered,
-                 topic_deleted, topic_forgotten, producer_ids_allocated>;
+using cluster_change = std::variant<cluster_created, broker_registered, broker_changed,
+                                    broker_removed, topic_created, topic_altered, replicas_changed,
+                                    topic_deleted, topic_forgotten, producer_ids_allocated>;
 
 /// A key of the cluster's state and its new value; nullopt removes it.
 struct state_write {
@@ -89,6 +98,25 @@ public:
   [[nodiscard]] result<delete_topic_command>
   decide_delete(const protocol::delete_topic_request& request) const;
 
+  /// Moves a partition's replicas to these nodes, the preferred leader first. Errors:
+  /// unknown_topic, unknown_partition, invalid_replication (no node, one twice, one that is not
+  /// there), conflict (the partition moves already).
+  [[nodiscard]] result<move_replicas_command>
+  decide_move(std::string_view topic, std::int32_t partition,
+              const std::vector<std::int32_t>& to) const;
+  /// Errors: not_found; conflict: it holds replicas (drain it with evacuation first), or it is
+  /// there.
+  [[nodiscard]] result<remove_broker_command> decide_remove(std::int32_t node) const;
+  /// Errors: not_found; invalid_replication: too few brokers to evacuate this one.
+  [[nodiscard]] result<drain_broker_command> decide_drain(const drain_broker_command& wish) const;
+  /// Moves that take every replica off `node`. Partitions that move already are left out. Error
+  /// invalid_replication: there are too few other brokers.
+  [[nodiscard]] result<std::vector<move_replicas_command>> plan_evacuation(std::int32_t node) const;
+  /// Moves that spread replicas and preferred leaders evenly.
+  [[nodiscard]] std::vector<move_replicas_command> plan_rebalance() const;
+  /// Partitions that some node has yet to give up.
+  [[nodiscard]] std::size_t moves_under_way() const;
+
   // -- replay ------------------------------------------------------------------------------------
 
   /// Applies a committed command.
@@ -104,8 +132,8 @@ public:
   [[nodiscard]] const std::map<uuid, topic_record>& topics() const { return topics_; }
   /// The active topic of that name.
   [[nodiscard]] const topic_record* find(std::string_view name) const;
-  /// Who the replicas of a partition are to be: the present lives of its nodes. Nodes that never
-  /// registered are left out.
+  /// Who the replicas of a partition are to be: the present lives of its nodes, those that may lead
+  /// first. Nodes that are not registered are left out.
   [[nodiscard]] std::vector<node_life> lives_of(const replica_set& placed) const;
   /// Replicas on `node`, of topics that are being deleted too.
   [[nodiscard]] std::int32_t replicas_on(std::int32_t node) const;
@@ -123,12 +151,18 @@ private:
   replay_outcome apply(const create_cluster_command& command);
   replay_outcome apply(const register_broker_command& command);
   replay_outcome apply(const fence_broker_command& command);
+  replay_outcome apply(const drain_broker_command& command);
+  replay_outcome apply(const remove_broker_command& command);
+  replay_outcome apply(const move_replicas_command& command);
+  replay_outcome apply(const replicas_moved_command& command);
+  [[nodiscard]] replica_set* find_placed(const uuid& topic, std::int32_t partition);
   replay_outcome apply(const create_topic_command& command);
   replay_outcome apply(const alter_topic_command& command);
   replay_outcome apply(const delete_topic_command& command);
   replay_outcome apply(const topic_purged_command& command);
   replay_outcome apply(const allocate_producer_ids_command& command);
   [[nodiscard]] state_write write_of(const topic_record& topic) const;
+  [[nodiscard]] static state_write broker_write(const broker_record& broker);
 
   limits limits_;
   uuid cluster_id_;

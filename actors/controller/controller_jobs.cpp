@@ -19,6 +19,8 @@ namespace {
 constexpr std::int64_t producer_id_block = 1000;
 constexpr std::int64_t errand_timeout_ms = 5000;
 constexpr std::int64_t registration_retry_ms = 200;
+/// Partitions that move at once: what they copy is shared with the clients' traffic.
+constexpr std::size_t moves_max = 8;
 
 topic_outcome to_topic(const controller_answer& answer) {
   return {answer.id, answer.partitions, answer.replication};
@@ -33,6 +35,13 @@ controller_job job_of(Call& call, std::int64_t now_ms) {
     sink->finished(answer ? result<topic_outcome>(to_topic(*answer)) : answer.propagate());
   };
   return job;
+}
+
+/// Whether a registration would change nothing: what was decided about a broker is not its own.
+bool says_the_same(const broker_record& known, broker_record self) {
+  self.draining = known.draining;
+  self.evacuating = known.evacuating;
+  return known == self;
 }
 
 /// The question was not carried out, and another try may help.
@@ -201,7 +210,7 @@ void controller_state::decide(controller_job& job, const register_broker_command
     return;
   }
   sessions->heard(broker.node, now());
-  if (known != core->brokers().end() && known->second == broker) {
+  if (known != core->brokers().end() && says_the_same(known->second, broker)) {
     controller_answer answer;
     answer.index = applied_index;
     finish(job, answer);
@@ -256,12 +265,58 @@ void controller_state::decide(controller_job& job, const allocate_producer_ids_c
   propose(question, std::move(job.done), job.deadline_ms);
 }
 
+void controller_state::decide(controller_job& job, const drain_broker_command& question) {
+  propose_or_refuse(job, core->decide_drain(question));
+}
+
+void controller_state::decide(controller_job& job, const remove_broker_command& question) {
+  propose_or_refuse(job, core->decide_remove(question.node));
+}
+
+replica_move controller_state::described(const move_replicas_command& move) const {
+  return {core->topics().at(move.id).name, move.partition, move.from, move.to};
+}
+
+void controller_state::decide(controller_job& job, const move_question& question) {
+  auto command = core->decide_move(question.topic, question.partition, question.to);
+  if (command && question.dry_run) {
+    controller_answer answer;
+    answer.moves.push_back(described(*command));
+    finish(job, answer);
+    return;
+  }
+  propose_or_refuse(job, std::move(command));
+}
+
+void controller_state::decide(controller_job& job, const replicas_moved_command& question) {
+  propose(question, std::move(job.done), job.deadline_ms);
+}
+
+void controller_state::decide(controller_job& job, const plan_question& question) {
+  const auto planned = question.evacuate >= 0
+                           ? core->plan_evacuation(question.evacuate)
+                           : result<std::vector<move_replicas_command>>(core->plan_rebalance());
+  if (!planned) {
+    finish(job, planned.propagate());
+    return;
+  }
+  controller_answer answer;
+  for (const auto& move : *planned)
+    answer.moves.push_back(described(move));
+  if (!question.dry_run && question.evacuate < 0)
+    rebalancing = true;
+  finish(job, answer);
+  tend_moves();
+}
+
 // -- the leader's duties --------------------------------------------------------------------------
 
 void controller_state::establish() {
   established = true;
   sessions->begin(now());
   fencing.clear();
+  moves_proposed.clear();
+  rebalancing = false;
   if (core->cluster_id().is_nil())
     propose(create_cluster_command{random_uuid(*config.services->env)}, nullptr,
             now() + errand_timeout_ms);
@@ -309,11 +364,36 @@ void controller_state::handle(member_change_begun& news) {
                       to_string(news.index.error()));
 }
 
+void controller_state::tend_moves() {
+  const auto make = [this](const std::vector<move_replicas_command>& planned) {
+    for (const auto& move : planned) {
+      if (core->moves_under_way() + moves_proposed.size() >= moves_max)
+        return;
+      if (moves_proposed.emplace(move.id, move.partition).second)
+        propose(move, nullptr, now() + errand_timeout_ms);
+    }
+  };
+  for (const auto& [id, broker] : core->brokers())
+    if (broker.evacuating)
+      if (const auto planned = core->plan_evacuation(id))
+        make(*planned);
+  if (!rebalancing)
+    return;
+  const auto planned = core->plan_rebalance();
+  rebalancing = !planned.empty() || core->moves_under_way() > 0;
+  make(planned);
+}
+
+void controller_state::handle(partition_settled& news) {
+  settled.insert(news.group);
+  run_errands();
+}
+
 // -- what this node wants -------------------------------------------------------------------------
 
 bool controller_state::is_registered() const {
   const auto known = core->brokers().find(node());
-  return known != core->brokers().end() && known->second == config.self;
+  return known != core->brokers().end() && says_the_same(known->second, config.self);
 }
 
 void controller_state::run_errands() {
@@ -336,6 +416,19 @@ void controller_state::run_errands() {
   });
   if (!purged.empty() && is_announced)
     run_errand(controller_errand::purge, topic_purged_command{*purged.begin(), node()});
+  std::erase_if(settled, [this](const group_id& group) {
+    const auto topic = core->topics().find(group.topic);
+    const auto number = static_cast<std::size_t>(group.partition);
+    return topic == core->topics().end() || number >= topic->second.partitions.size() ||
+           topic->second.partitions[number].leaving.empty();
+  });
+  if (!settled.empty() && is_announced) {
+    const auto group = *settled.begin();
+    const auto& placed =
+        core->topics().at(group.topic).partitions[static_cast<std::size_t>(group.partition)];
+    run_errand(controller_errand::settle,
+               replicas_moved_command{group.topic, group.partition, placed.nodes});
+  }
 }
 
 /// One of a kind at a time.
@@ -372,6 +465,7 @@ void controller_state::handle(errand_done& news) {
     producer_ids.add(news.answer->first_producer_id, news.answer->producer_ids);
     break;
   case controller_errand::purge:
+  case controller_errand::settle:
   case controller_errand::heartbeat:
     break;
   }

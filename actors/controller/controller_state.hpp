@@ -62,6 +62,8 @@ struct controller_state {
   void handle(leader_answered& news);
   void handle(errand_done& news);
   void handle(member_change_begun& news);
+  void handle(controller_job& job) { take(std::move(job)); }
+  void handle(partition_settled& news);
 
   /// Does it, has the leader do it, or keeps it until one is known.
   void take(controller_job job);
@@ -83,11 +85,19 @@ struct controller_state {
   void decide(controller_job& job, const protocol::delete_topic_request& question);
   void decide(controller_job& job, const topic_purged_command& question);
   void decide(controller_job& job, const allocate_producer_ids_command& question);
+  void decide(controller_job& job, const drain_broker_command& question);
+  void decide(controller_job& job, const remove_broker_command& question);
+  void decide(controller_job& job, const move_question& question);
+  void decide(controller_job& job, const replicas_moved_command& question);
+  void decide(controller_job& job, const plan_question& question);
+  [[nodiscard]] replica_move described(const move_replicas_command& move) const;
 
   /// This node leads and knows everything that was committed before.
   void establish();
   void watch_brokers();
   void tend_members();
+  /// Carries plans out, a few moves at a time.
+  void tend_moves();
   void run_errands();
   void run_errand(controller_errand what, controller_question_body question);
 
@@ -122,6 +132,10 @@ struct controller_state {
   bool member_change_under_way = false;
   std::string member_change_text;
   std::set<std::int32_t> fencing;
+  /// Proposed and not yet applied.
+  std::set<std::pair<uuid, std::int32_t>> moves_proposed;
+  /// Somebody asked for an even spread, and it is not reached.
+  bool rebalancing = false;
 
   // What this node wants of the leader.
   std::set<controller_errand> errands;
@@ -133,6 +147,8 @@ struct controller_state {
   producer_id_pool producer_ids;
   /// Deleted topics of which this node has nothing left, and that the cluster still waits for.
   std::set<uuid> purged;
+  /// Partitions led here whose replicas have moved, and that the cluster still waits for.
+  std::set<group_id> settled;
 
   std::optional<controller_stop> stopping;
   /// Partitions that were told to stop and have not.

@@ -7,7 +7,9 @@
 #include "protocol/result.hpp"
 
 #include <cstdint>
+#include <string>
 #include <variant>
+#include <vector>
 
 namespace aqueduct::actors {
 
@@ -24,16 +26,66 @@ struct heartbeat_question {
   }
 };
 
+/// Replicas of a partition are to be on these nodes.
+struct move_question {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::vector<std::int32_t> to;
+  bool dry_run = false;
+
+  static constexpr message_info info{"MoveQuestion", "Replicas of a partition are to move."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"topic", "Name of the topic."}, m.topic);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"to", "Nodes that are to hold it, the preferred leader first."}, m.to);
+    v(field{"dry_run", "Only say what would be done."}, m.dry_run);
+  }
+};
+
+/// Everything is to leave a broker, or to be spread evenly.
+struct plan_question {
+  /// -1: spread evenly.
+  std::int32_t evacuate = -1;
+  /// Only say what would be done. An evacuation is begun by draining the broker.
+  bool dry_run = false;
+
+  static constexpr message_info info{"PlanQuestion", "Replicas are to be spread anew."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"evacuate", "The broker that everything is to leave; -1: spread evenly."}, m.evacuate);
+    v(field{"dry_run", "Only say what would be done."}, m.dry_run);
+  }
+};
+
 /// The order is the number on the wire: new ones come last.
 using controller_question_body =
     std::variant<register_broker_command, heartbeat_question, protocol::create_topic_request,
                  protocol::alter_topic_request, protocol::delete_topic_request,
-                 topic_purged_command, allocate_producer_ids_command>;
+                 topic_purged_command, allocate_producer_ids_command, drain_broker_command,
+                 remove_broker_command, move_question, replicas_moved_command, plan_question>;
 
 struct controller_question {
   /// Passed on by a node that does not lead: it is not passed on again.
   bool relayed = false;
   controller_question_body body;
+};
+
+/// A move that is made, or would be.
+struct replica_move {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::vector<std::int32_t> from;
+  std::vector<std::int32_t> to;
+
+  static constexpr message_info info{"ReplicaMove", "Replicas of a partition that move."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"topic", "Name of the topic."}, m.topic);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"from", "Nodes that hold it."}, m.from);
+    v(field{"to", "Nodes that are to hold it."}, m.to);
+  }
 };
 
 struct controller_answer {
@@ -44,6 +96,7 @@ struct controller_answer {
   std::int16_t replication = 0;
   std::int64_t first_producer_id = 0;
   std::int64_t producer_ids = 0;
+  std::vector<replica_move> moves{};
 
   static constexpr message_info info{"ControllerAnswer", "What came of a question."};
   template <class M, class V>
@@ -55,6 +108,7 @@ struct controller_answer {
     v(field{"first_producer_id", "The first producer id that the node may give out."},
       m.first_producer_id);
     v(field{"producer_ids", "How many there are."}, m.producer_ids);
+    v(field{"moves", "Replicas that move."}, m.moves);
   }
 };
 

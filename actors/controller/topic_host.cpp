@@ -15,7 +15,9 @@ raft::replica_id to_replica(const node_life& life) {
   return {raft::node_id(life.node), raft::incarnation(life.incarnation)};
 }
 
-/// The first members of a group. Those of a group of before there were several nodes are this one.
+/// The first members of a group, as far as this replica knows them from the metadata: one that came
+/// later learns who belongs to the group from its leader. The founder of a group of before there
+/// were several nodes is this one.
 raft::membership founders_of(const replica_set& placed, raft::replica_id self) {
   raft::membership members;
   for (const auto& life : placed.founders)
@@ -23,6 +25,8 @@ raft::membership founders_of(const replica_set& placed, raft::replica_id self) {
   std::ranges::sort(members.voters);
   if (members.voters.empty())
     members.voters = {self};
+  if (!members.is_voter(self))
+    members.voters.clear();
   return members;
 }
 
@@ -46,37 +50,72 @@ void topic_host::change_lives(std::int32_t node) {
   for (const auto& [id, topic] : topics_)
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
       const auto& placed = topic->record.partitions[i];
-      if (topic->partitions[i]->handle &&
-          std::ranges::find(placed.nodes, node) != placed.nodes.end())
-        caf::anon_send(topic->partitions[i]->handle,
-                       partition_control{partition_members{wanted_of(placed)}});
+      if (topic->partitions[i]->handle && placed.is_on(node))
+        caf::anon_send(
+            topic->partitions[i]->handle,
+            partition_control{partition_members{wanted_of(placed), !placed.leaving.empty()}});
     }
 }
 
+std::shared_ptr<partition_route> topic_host::open_partition(const topic_route& route,
+                                                            std::size_t number) {
+  const auto& placed = route.record.partitions[number];
+  auto partition = std::make_shared<partition_route>();
+  const bool is_here = placed.is_on(options_.services->node);
+  // A group of one has its leader before it wakes, and who has no replica of a group can only
+  // guess: whoever it names tells who leads.
+  if (placed.nodes.size() == 1 || !is_here)
+    partition->leader = placed.nodes.front();
+  if (!is_here)
+    return partition;
+  partition_config config;
+  config.group = {route.record.id, static_cast<std::int32_t>(number)};
+  config.topic = route.config;
+  config.route = partition;
+  config.services = options_.services;
+  config.founders = founders_of(placed, options_.services->replica);
+  config.members = {wanted_of(placed), !placed.leaving.empty()};
+  config.moved = options_.moved;
+  partition->handle = spawn_partition(system_, std::move(config));
+  ++partition_count_;
+  return partition;
+}
+
 void topic_host::add_partitions(topic_route& route) {
-  const auto self = options_.services->node;
-  const auto& placed = route.record.partitions;
-  for (auto i = route.partitions.size(); i < placed.size(); ++i) {
-    const auto& nodes = placed[i].nodes;
-    auto partition = std::make_shared<partition_route>();
-    // A group of one has its leader before it wakes, and who has no replica of a group can only
-    // guess: whoever it names tells who leads.
-    const bool is_here = std::ranges::find(nodes, self) != nodes.end();
-    if (nodes.size() == 1 || !is_here)
-      partition->leader = nodes.front();
-    if (is_here) {
-      partition_config config;
-      config.group = {route.record.id, static_cast<std::int32_t>(i)};
-      config.topic = route.config;
-      config.route = partition;
-      config.services = options_.services;
-      config.founders = founders_of(placed[i], options_.services->replica);
-      config.wanted = wanted_of(placed[i]);
-      partition->handle = spawn_partition(system_, std::move(config));
-      ++partition_count_;
+  for (auto i = route.partitions.size(); i < route.record.partitions.size(); ++i)
+    route.partitions.push_back(open_partition(route, i));
+}
+
+void topic_host::change_replicas(const topic_record& topic, std::int32_t partition) {
+  const auto it = topics_.find(topic.id);
+  if (it == topics_.end())
+    return;
+  const auto number = static_cast<std::size_t>(partition);
+  auto route = std::make_shared<topic_route>(*it->second);
+  route->record = topic;
+  auto& slot = route->partitions[number];
+  const auto& placed = topic.partitions[number];
+  const bool is_here = placed.is_on(options_.services->node);
+  if (is_here && slot->handle) {
+    caf::anon_send(slot->handle, partition_control{partition_members{wanted_of(placed),
+                                                                     !placed.leaving.empty()}});
+  } else {
+    if (slot->handle) {
+      --partition_count_;
+      const auto log = options_.services->log;
+      caf::anon_send(slot->handle,
+                     partition_control{partition_stop{
+                         true, [log, name = topic.name, partition](const result<void>& removed) {
+                           if (!removed)
+                             log->error("topic {}, partition {}: the files of a replica that moved "
+                                        "could not be removed: {}",
+                                        name, partition, to_string(removed.error()));
+                         }}});
     }
-    route.partitions.push_back(std::move(partition));
+    slot = open_partition(*route, number);
   }
+  it->second = route;
+  options_.directory->put(std::move(route));
 }
 
 void topic_host::add(const topic_record& topic) {
@@ -120,7 +159,7 @@ void topic_host::remove(const topic_record& topic, std::function<void(bool)> pur
   const auto self = options_.services->node;
   std::vector<std::size_t> here;
   for (std::size_t i = 0; i < topic.partitions.size(); ++i)
-    if (std::ranges::find(topic.partitions[i].nodes, self) != topic.partitions[i].nodes.end())
+    if (topic.partitions[i].is_on(self))
       here.push_back(i);
   const auto left = std::make_shared<std::atomic<std::size_t>>(here.size());
   const auto complete = std::make_shared<std::atomic<bool>>(true);

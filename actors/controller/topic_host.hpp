@@ -24,6 +24,8 @@ public:
     config::topic_config topic_defaults;
     /// Who the replicas of a partition are to be.
     std::function<std::vector<node_life>(const replica_set&)> lives;
+    /// The replicas of a partition that is led here are those that are wanted. From any thread.
+    std::function<void(const group_id&)> moved;
   };
 
   topic_host(caf::actor_system& system, options opts)
@@ -38,6 +40,9 @@ public:
   /// A broker came with another disk: the partitions that it shares with this node are told who
   /// their replicas are to be.
   void change_lives(std::int32_t node);
+  /// The replicas of one partition are, or are to be, elsewhere: opens the one of this node, tells
+  /// it who the others are, or removes it with its files.
+  void change_replicas(const topic_record& topic, std::int32_t partition);
   /// Removes everything of a deleted topic from this node; `purged` is called once, from any
   /// thread, with whether nothing is left.
   void remove(const topic_record& topic, std::function<void(bool)> purged);
@@ -59,6 +64,8 @@ public:
 private:
   [[nodiscard]] config::topic_config config_of(const topic_record& topic) const;
   [[nodiscard]] std::vector<raft::replica_id> wanted_of(const replica_set& placed) const;
+  [[nodiscard]] std::shared_ptr<partition_route> open_partition(const topic_route& route,
+                                                                std::size_t number);
   /// Gives the route the partitions of its record that it lacks.
   void add_partitions(topic_route& route);
 

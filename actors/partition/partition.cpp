@@ -28,6 +28,8 @@ constexpr std::string_view producer_key_prefix = "producer/";
 /// are set.
 constexpr std::int64_t nap_ms_max = std::int64_t{6} * 3600 * 1000;
 
+constexpr std::int64_t transfer_interval_ms = 5000;
+
 std::string producer_key(std::int64_t producer) {
   std::string key(producer_key_prefix);
   std::byte number[8];
@@ -76,7 +78,7 @@ struct partition_state {
       services().registry->add(config.group, [to = partition_actor(self)] {
         caf::anon_send(to, partition_control{partition_wake{}});
       });
-    if (config.wanted.size() > 1 || config.founders.voters.size() > 1)
+    if (has_company() || config.founders.voters.size() > 1)
       wake();
   }
 
@@ -105,7 +107,8 @@ struct partition_state {
     group.tick_ms = services().raft_tick_ms;
     group.founders = config.founders;
     group.transport = services().transport;
-    group.prefers_to_lead = !config.wanted.empty() && config.wanted.front() == group.core.self;
+    group.prefers_to_lead =
+        !config.members.wanted.empty() && config.members.wanted.front() == group.core.self;
     replica = spawn_replica(self->system(), std::move(group));
   }
 
@@ -156,7 +159,7 @@ struct partition_state {
   void schedule_tick() {
     if (!core || closing)
       return;
-    const bool quiet = core->is_quiet() && !next_change();
+    const bool quiet = core->is_quiet() && !is_restless();
     if (tick == tick_pace::fast || (tick == tick_pace::slow && quiet))
       return;
     tick = quiet ? tick_pace::slow : tick_pace::fast;
@@ -372,23 +375,33 @@ struct partition_state {
 
   // -- members -----------------------------------------------------------------------------------
 
-  /// Nobody else has a replica, or is to have one: others would miss the voice of one that sleeps.
+  /// Others have a replica, or are to have one, or had one.
+  [[nodiscard]] bool has_company() const {
+    return config.members.wanted.size() > 1 || config.members.is_moving;
+  }
+
+  /// Nobody would miss the voice of this replica if it slept.
   [[nodiscard]] bool is_alone() const {
-    return config.wanted.size() <= 1 && members == raft::membership{{services().replica}, {}};
+    return !has_company() && members == raft::membership{{services().replica}, {}};
   }
 
   [[nodiscard]] std::optional<raft::membership_change> next_change() const {
-    if (!leads || config.wanted.empty())
+    if (!leads || config.members.wanted.empty())
       return std::nullopt;
-    return next_member_change(members, config.wanted, config.wanted.size(), services().replica);
+    return next_member_change(members, config.members.wanted, config.members.wanted.size(),
+                              services().replica);
   }
 
   /// Begins the next change; while another one is under way the group refuses it, and the next tick
   /// tries again.
   void tend_members() {
-    const auto change = next_change();
-    if (!change || !replica)
+    if (!leads || !replica)
       return;
+    const auto change = next_change();
+    if (!change) {
+      prefer_leader();
+      return;
+    }
     const auto log_change = [log = services().log, group = config.group,
                              text = raft::to_string(*change)](const result<std::uint64_t>& index) {
       if (index)
@@ -397,8 +410,42 @@ struct partition_state {
     self->send(replica, replica_request{replica_change{*change, log_change}});
   }
 
+  [[nodiscard]] bool prefers_another() const {
+    return leads && !config.members.wanted.empty() &&
+           config.members.wanted.front() != services().replica &&
+           members.is_voter(config.members.wanted.front());
+  }
+
+  /// The members are those that are wanted, but perhaps for this replica itself, which leaves when
+  /// another one leads.
+  void prefer_leader() {
+    if (!prefers_another()) {
+      if (config.members.is_moving && config.moved && is_settled())
+        config.moved(config.group);
+      return;
+    }
+    const auto now = services().env->steady_ms();
+    if (now < next_transfer_ms)
+      return;
+    next_transfer_ms = now + transfer_interval_ms;
+    self->send(replica, replica_request{replica_transfer{config.members.wanted.front(), true}});
+  }
+
+  [[nodiscard]] bool is_settled() const {
+    return members.learners.empty() && members.voters.size() == config.members.wanted.size() &&
+           std::ranges::all_of(config.members.wanted,
+                               [this](raft::replica_id who) { return members.is_voter(who); });
+  }
+
+  /// The leader has something to do about who belongs to the group or leads it.
+  [[nodiscard]] bool is_restless() const {
+    return leads && (next_change() || prefers_another() || config.members.is_moving);
+  }
+
   void handle(partition_members& change) {
-    config.wanted = std::move(change.wanted);
+    config.members = std::move(change);
+    if (has_company())
+      wake();
     tend_members();
     schedule_tick();
   }
@@ -577,6 +624,8 @@ struct partition_state {
   std::int64_t idle_for_ms = 0;
   raft::membership members;
   bool leads = false;
+  /// When leadership may be given away next: a try that fails costs an election timeout.
+  std::int64_t next_transfer_ms = 0;
   /// Questions that came before the group was open.
   std::vector<std::function<void(partition_core&, partition_effects&)>> waiting;
 };

@@ -58,7 +58,9 @@ struct partition_config {
   /// The first members of the group.
   raft::membership founders;
   /// Who the replicas are to be now, the preferred leader first.
-  std::vector<raft::replica_id> wanted;
+  partition_members members;
+  /// They are, as the cluster waits to hear. From the actor; may be empty.
+  std::function<void(const group_id&)> moved;
 };
 
 [[nodiscard]] partition_actor spawn_partition(caf::actor_system& system, partition_config config);

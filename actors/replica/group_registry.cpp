@@ -70,6 +70,13 @@ void group_registry::wake_open() {
   }
 }
 
+replica_actor group_registry::find(const group_id& group) const {
+  const auto& in = shard_of(group);
+  const std::lock_guard lock(in.mutex);
+  const auto found = in.groups.find(group);
+  return found == in.groups.end() ? replica_actor() : found->second.replica;
+}
+
 std::size_t group_registry::open_count() const {
   std::size_t count = 0;
   for (const auto& each : shards_) {

@@ -33,6 +33,8 @@ public:
   /// A node fell silent: groups that sleep because its leader told them to resume their ticks.
   void wake_open();
 
+  /// The replica of a group that is open; else nothing.
+  [[nodiscard]] replica_actor find(const group_id& group) const;
   [[nodiscard]] std::size_t open_count() const;
   /// Messages that found no group here.
   [[nodiscard]] std::uint64_t unknown_count() const { return unknown_.load(); }
@@ -49,6 +51,9 @@ private:
   };
 
   [[nodiscard]] shard& shard_of(const group_id& group) {
+    return shards_[std::hash<group_id>{}(group) % shards_.size()];
+  }
+  [[nodiscard]] const shard& shard_of(const group_id& group) const {
     return shards_[std::hash<group_id>{}(group) % shards_.size()];
   }
   void deliver_one(raft_delivery& message);

@@ -9,6 +9,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -106,6 +107,10 @@ result<std::uint64_t> to_result(const raft::change_outcome& outcome) {
   }
   return unexpected(errc::invalid_request, "the change does not apply to the members of the group");
 }
+
+/// Entries that a replica may lack and still be handed leadership: it gets them first, and
+/// proposals wait for that.
+constexpr std::uint64_t transfer_lag_max = 1024;
 
 struct replica_state {
   replica_state() = default;
@@ -253,8 +258,39 @@ struct replica_state {
   }
 
   void handle(replica_transfer& request) {
-    if (core)
+    if (core && (!request.if_caught_up || has_almost_everything(request.to)))
       perform(core->transfer_leadership(request.to));
+  }
+
+  [[nodiscard]] bool has_almost_everything(raft::replica_id who) const {
+    const auto followers = core->followers();
+    const auto found = std::ranges::find(followers, who, &raft::progress::who);
+    return found != followers.end() && found->mode() == raft::progress_mode::replicate &&
+           found->match() + transfer_lag_max >= core->last_index();
+  }
+
+  void handle(replica_describe& request) {
+    if (!core) {
+      request.done(unexpected(failed ? errc::storage_failed : errc::shutting_down,
+                              to_string(config.group) + " is not open on this node"));
+      return;
+    }
+    replica_report report;
+    report.group = config.group;
+    report.self = core->self();
+    report.role = core->role();
+    report.term = core->term().value;
+    report.leader = core->leader();
+    report.first = core->first_index().value;
+    report.last = core->last_index().value;
+    report.commit = core->commit_index().value;
+    report.applied = core->applied_index().value;
+    report.hibernating = core->is_hibernating();
+    report.members = core->members();
+    for (const auto& each : core->followers())
+      report.followers.push_back(
+          {each.who(), each.match().value, each.mode(), each.recently_active});
+    request.done(std::move(report));
   }
 
   void handle(replica_change& request) {

@@ -17,7 +17,8 @@ buffer make_batch(std::int64_t base, int records, protocol::codec codec = protoc
   if (!header_name.empty())
     headers = {{header_name, bytes_view("one")}, {header_name, std::nullopt}};
   for (int i = 0; i < records; ++i) {
-    const auto text = "value-" + std::to_string(base + i);
+    const auto text =
+        "value-" + std::to_string(static_cast<std::uint64_t>(base) + static_cast<std::uint64_t>(i));
     const auto key = i % 2 == 0 ? std::optional<byte_span>(bytes_view("key")) : std::nullopt;
     REQUIRE(builder.append({timestamp_ms(1000 + i), key, bytes_view(text), headers}));
   }

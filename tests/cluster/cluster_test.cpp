@@ -219,6 +219,28 @@ TEST_CASE("a node grows to three without a restart, and what it held stays") {
   expect_numbers(open({nodes.address(2)}), "together", 200);
 }
 
+TEST_CASE("leadership returns to the preferred replica when its node is back") {
+  test_cluster nodes({});
+  const auto on = open(nodes.addresses());
+  create_topic(on, "numbers", 1);
+  auto sender = producer::create(on, {});
+  REQUIRE(sender);
+  send_numbers(*sender, "numbers", 0, 10);
+  const int preferred = leader_of(on, "numbers", 0);
+  nodes.kill(preferred);
+  send_numbers(*sender, "numbers", 10, 10);
+  CHECK(leader_of(on, "numbers", 0) != preferred);
+  nodes.start_and_wait(preferred);
+  CHECK(becomes(on, [&](const cluster_layout& layout) {
+    for (const auto& topic : layout.topics)
+      if (topic.name == "numbers" && topic.partitions.front().leader == node_id(preferred))
+        return true;
+    return false;
+  }));
+  send_numbers(*sender, "numbers", 20, 10);
+  expect_numbers(on, "numbers", 30);
+}
+
 TEST_CASE("a node that lost its disk comes back as somebody else and is filled again") {
   test_cluster nodes({});
   const auto on = open(nodes.addresses());

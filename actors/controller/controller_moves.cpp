@@ -1,0 +1,215 @@
+// Brokers that are drained and leave, and replicas that move.
+#include "actors/controller/controller_core.hpp"
+#include "actors/controller/move_plan.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace aqueduct::actors {
+
+namespace {
+
+replay_outcome refused(errc code, std::string message) {
+  replay_outcome outcome;
+  outcome.refused = error{code, std::move(message)};
+  return outcome;
+}
+
+error no_such_broker(std::int32_t node) {
+  return {errc::not_found, "no broker " + std::to_string(node) + " is registered"};
+}
+
+/// The partitions of a plan by its numbers.
+struct planned_partitions {
+  struct name {
+    uuid topic;
+    std::int32_t partition = 0;
+    std::vector<std::int32_t> from;
+  };
+  move_plan plan;
+  std::vector<name> names;
+
+  [[nodiscard]] std::vector<move_replicas_command>
+  commands(std::vector<move_plan::move> moves) const {
+    std::vector<move_replicas_command> all;
+    for (auto& move : moves) {
+      const auto& what = names[move.partition];
+      all.push_back({what.topic, what.partition, what.from, std::move(move.to)});
+    }
+    return all;
+  }
+};
+
+planned_partitions plan_of(const std::map<std::int32_t, broker_record>& brokers,
+                           const std::map<uuid, topic_record>& topics) {
+  planned_partitions all;
+  for (const auto& [node, broker] : brokers)
+    all.plan.add({node, broker.rack, broker.takes()});
+  for (const auto& [id, topic] : topics) {
+    if (topic.phase != topic_phase::active)
+      continue;
+    for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
+      const auto& placed = topic.partitions[i];
+      all.plan.add(placed.nodes, !placed.leaving.empty());
+      all.names.push_back({id, static_cast<std::int32_t>(i), placed.nodes});
+    }
+  }
+  return all;
+}
+
+} // namespace
+
+// -- decide ---------------------------------------------------------------------------------------
+
+result<move_replicas_command>
+controller_core::decide_move(std::string_view name, std::int32_t partition,
+                             const std::vector<std::int32_t>& to) const {
+  const auto* topic = find(name);
+  if (topic == nullptr)
+    return unexpected(errc::unknown_topic, "there is no topic '" + std::string(name) + "'");
+  if (partition < 0 || static_cast<std::size_t>(partition) >= topic->partitions.size())
+    return unexpected(errc::unknown_partition,
+                      "the topic has " + std::to_string(topic->partitions.size()) +
+                          " partitions, from 0; there is no " + std::to_string(partition));
+  const auto& placed = topic->partitions[static_cast<std::size_t>(partition)];
+  if (!placed.leaving.empty())
+    return unexpected(errc::conflict, "the replicas of this partition are moving already");
+  if (to.empty())
+    return unexpected(errc::invalid_replication, "a partition has at least one replica");
+  if (std::set<std::int32_t>(to.begin(), to.end()).size() != to.size())
+    return unexpected(errc::invalid_replication, "a broker is named twice");
+  for (const auto node : to) {
+    const auto broker = brokers_.find(node);
+    if (broker == brokers_.end())
+      return unexpected(no_such_broker(node));
+    if (broker->second.fenced && !placed.is_on(node))
+      return unexpected(errc::invalid_replication,
+                        "broker " + std::to_string(node) + " is not there now");
+  }
+  return move_replicas_command{topic->id, partition, placed.nodes, to};
+}
+
+result<remove_broker_command> controller_core::decide_remove(std::int32_t node) const {
+  const auto broker = brokers_.find(node);
+  if (broker == brokers_.end())
+    return unexpected(no_such_broker(node));
+  for (const auto& [id, topic] : topics_)
+    for (const auto& placed : topic.partitions)
+      if (placed.is_on(node))
+        return unexpected(errc::conflict, "broker " + std::to_string(node) +
+                                              " holds replicas, of topic '" + topic.name +
+                                              "' for one; evacuate it first");
+  if (!broker->second.fenced)
+    return unexpected(errc::conflict,
+                      "broker " + std::to_string(node) +
+                          " is there; stop it first, or it would come back at once");
+  return remove_broker_command{node};
+}
+
+result<drain_broker_command> controller_core::decide_drain(const drain_broker_command& wish) const {
+  if (!brokers_.contains(wish.node))
+    return unexpected(no_such_broker(wish.node));
+  if (wish.evacuating)
+    if (auto possible = plan_evacuation(wish.node); !possible)
+      return possible.propagate();
+  return drain_broker_command{wish.node, wish.draining || wish.evacuating, wish.evacuating};
+}
+
+std::size_t controller_core::moves_under_way() const {
+  std::size_t count = 0;
+  for (const auto& [id, topic] : topics_)
+    if (topic.phase == topic_phase::active)
+      count += static_cast<std::size_t>(std::ranges::count_if(
+          topic.partitions, [](const replica_set& placed) { return !placed.leaving.empty(); }));
+  return count;
+}
+
+result<std::vector<move_replicas_command>>
+controller_core::plan_evacuation(std::int32_t node) const {
+  if (!brokers_.contains(node))
+    return unexpected(no_such_broker(node));
+  auto all = plan_of(brokers_, topics_);
+  auto moves = all.plan.evacuate(node);
+  if (!moves)
+    return unexpected(errc::invalid_replication,
+                      "some partition has no other broker to go to: replicas of a partition are on "
+                      "distinct brokers, and there are too few that are there and not draining");
+  return all.commands(std::move(*moves));
+}
+
+std::vector<move_replicas_command> controller_core::plan_rebalance() const {
+  auto all = plan_of(brokers_, topics_);
+  return all.commands(all.plan.rebalance());
+}
+
+// -- replay ---------------------------------------------------------------------------------------
+
+replica_set* controller_core::find_placed(const uuid& id, std::int32_t partition) {
+  const auto topic = topics_.find(id);
+  if (topic == topics_.end() || topic->second.phase != topic_phase::active || partition < 0 ||
+      static_cast<std::size_t>(partition) >= topic->second.partitions.size())
+    return nullptr;
+  return &topic->second.partitions[static_cast<std::size_t>(partition)];
+}
+
+replay_outcome controller_core::apply(const drain_broker_command& command) {
+  const auto it = brokers_.find(command.node);
+  if (it == brokers_.end())
+    return refused(errc::not_found, no_such_broker(command.node).message);
+  it->second.draining = command.draining;
+  it->second.evacuating = command.evacuating;
+  replay_outcome outcome;
+  outcome.change = broker_changed{it->second};
+  outcome.writes.push_back(broker_write(it->second));
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const remove_broker_command& command) {
+  // A replica may have been placed there since it was decided.
+  if (const auto valid = decide_remove(command.node); !valid)
+    return refused(valid.error().code, valid.error().message);
+  replay_outcome outcome;
+  outcome.change = broker_removed{command.node};
+  outcome.writes.push_back({broker_write(brokers_.at(command.node)).key, std::nullopt});
+  brokers_.erase(command.node);
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const move_replicas_command& command) {
+  auto* placed = find_placed(command.id, command.partition);
+  if (placed == nullptr)
+    return refused(errc::unknown_topic, "the topic was deleted");
+  if (placed->nodes != command.from || !placed->leaving.empty())
+    return refused(errc::conflict, "the replicas have moved since this was decided");
+  for (const auto node : command.to)
+    if (!brokers_.contains(node))
+      return refused(errc::not_found, no_such_broker(node).message);
+  // A group of before there were several nodes began with its only replica.
+  if (placed->founders.empty())
+    placed->founders = lives_of(*placed);
+  auto& topic = topics_.at(command.id);
+  count_replicas({placed, 1}, -1);
+  for (const auto node : placed->nodes)
+    if (std::ranges::find(command.to, node) == command.to.end())
+      placed->leaving.push_back(node);
+  placed->nodes = command.to;
+  count_replicas({placed, 1}, 1);
+  replay_outcome outcome;
+  outcome.change = replicas_changed{topic, command.partition};
+  outcome.writes.push_back(write_of(topic));
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const replicas_moved_command& command) {
+  auto* placed = find_placed(command.id, command.partition);
+  if (placed == nullptr || placed->nodes != command.nodes || placed->leaving.empty())
+    return refused(errc::conflict, "the replicas are not moving there");
+  placed->leaving.clear();
+  auto& topic = topics_.at(command.id);
+  replay_outcome outcome;
+  outcome.change = replicas_changed{topic, command.partition};
+  outcome.writes.push_back(write_of(topic));
+  return outcome;
+}
+
+} // namespace aqueduct::actors

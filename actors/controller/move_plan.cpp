@@ -1,0 +1,140 @@
+#include "actors/controller/move_plan.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace aqueduct::actors {
+
+void move_plan::add(broker b) {
+  brokers_.push_back({std::move(b), 0, 0});
+}
+
+void move_plan::add(std::vector<std::int32_t> nodes, bool fixed) {
+  for (const auto node : nodes)
+    if (auto* at = find(node))
+      ++at->replicas;
+  if (!nodes.empty())
+    if (auto* at = find(nodes.front()))
+      ++at->preferred;
+  partitions_.push_back({std::move(nodes), fixed});
+}
+
+move_plan::place* move_plan::find(std::int32_t node) {
+  const auto at = std::ranges::find(brokers_, node, [](const place& p) { return p.what.node; });
+  return at == brokers_.end() ? nullptr : &*at;
+}
+
+bool move_plan::has_rack(const partition& p, const std::string& rack, std::int32_t except) {
+  return !rack.empty() && std::ranges::any_of(p.nodes, [&](std::int32_t node) {
+    const auto* at = find(node);
+    return node != except && at != nullptr && at->what.rack == rack;
+  });
+}
+
+/// The best broker for a replica that leaves `leaving`.
+move_plan::place* move_plan::replacement(const partition& p, std::int32_t leaving) {
+  place* best = nullptr;
+  bool best_shares = false;
+  for (auto& candidate : brokers_) {
+    if (!candidate.what.takes || candidate.what.node == leaving ||
+        std::ranges::find(p.nodes, candidate.what.node) != p.nodes.end())
+      continue;
+    const bool shares = has_rack(p, candidate.what.rack, leaving);
+    if (best == nullptr || std::tuple(shares, candidate.replicas, candidate.what.node) <
+                               std::tuple(best_shares, best->replicas, best->what.node)) {
+      best = &candidate;
+      best_shares = shares;
+    }
+  }
+  return best;
+}
+
+void move_plan::replace(partition& p, std::int32_t from, std::int32_t to) {
+  const bool led = p.nodes.front() == from;
+  std::ranges::replace(p.nodes, from, to);
+  for (const auto& [node, change] : {std::pair(from, -1), std::pair(to, 1)})
+    if (auto* at = find(node)) {
+      at->replicas += change;
+      at->preferred += led ? change : 0;
+    }
+}
+
+std::vector<move_plan::move> move_plan::changes(const std::vector<partition>& before) const {
+  std::vector<move> moves;
+  for (std::size_t i = 0; i < partitions_.size(); ++i)
+    if (partitions_[i].nodes != before[i].nodes)
+      moves.push_back({i, partitions_[i].nodes});
+  return moves;
+}
+
+std::optional<std::vector<move_plan::move>> move_plan::evacuate(std::int32_t node) {
+  const auto before = partitions_;
+  for (auto& p : partitions_) {
+    if (p.fixed || std::ranges::find(p.nodes, node) == p.nodes.end())
+      continue;
+    const auto* to = replacement(p, node);
+    if (to == nullptr)
+      return std::nullopt;
+    replace(p, node, to->what.node);
+  }
+  return changes(before);
+}
+
+/// One move from the fullest broker that can give to the emptiest that can take. False: none helps.
+bool move_plan::even_out_replicas() {
+  std::vector<place*> order;
+  for (auto& b : brokers_)
+    if (b.what.takes)
+      order.push_back(&b);
+  std::ranges::sort(order, {},
+                    [](const place* p) { return std::tuple(p->replicas, p->what.node); });
+  for (auto from = order.rbegin(); from != order.rend(); ++from)
+    for (auto* to : order) {
+      if ((*from)->replicas - to->replicas < 2)
+        break;
+      for (auto& p : partitions_) {
+        const auto on = [&](std::int32_t node) {
+          return std::ranges::find(p.nodes, node) != p.nodes.end();
+        };
+        const auto giver = (*from)->what.node;
+        if (p.fixed || !on(giver) || on(to->what.node) || has_rack(p, to->what.rack, giver))
+          continue;
+        replace(p, giver, to->what.node);
+        return true;
+      }
+    }
+  return false;
+}
+
+/// Gives one partition another preferred leader among its own nodes. False: none helps.
+bool move_plan::even_out_leaders() {
+  for (auto& p : partitions_) {
+    if (p.fixed || p.nodes.empty())
+      continue;
+    auto* now = find(p.nodes.front());
+    for (auto node = p.nodes.begin() + 1; node != p.nodes.end(); ++node) {
+      auto* other = find(*node);
+      if (now == nullptr || other == nullptr || !other->what.takes ||
+          now->preferred - other->preferred < 2)
+        continue;
+      --now->preferred;
+      ++other->preferred;
+      std::iter_swap(p.nodes.begin(), node);
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<move_plan::move> move_plan::rebalance() {
+  const auto before = partitions_;
+  // Each step lowers the sum of squares of what brokers have, so both loops end.
+  while (even_out_replicas()) {
+  }
+  while (even_out_leaders()) {
+  }
+  return changes(before);
+}
+
+} // namespace aqueduct::actors

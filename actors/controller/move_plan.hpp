@@ -1,0 +1,63 @@
+// Which replicas should move where: pure and deterministic. It plans only; the moves are made one
+// by one by whoever has the plan carried out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace aqueduct::actors {
+
+class move_plan {
+public:
+  struct broker {
+    std::int32_t node = 0;
+    std::string rack;
+    /// Alive and not draining: it may get replicas and lead.
+    bool takes = true;
+  };
+  struct move {
+    /// Number of the partition in the order of `add`.
+    std::size_t partition = 0;
+    std::vector<std::int32_t> to;
+
+    friend bool operator==(const move&, const move&) = default;
+  };
+
+  void add(broker b);
+  /// The nodes of a partition, the preferred leader first. With `fixed` they only count.
+  void add(std::vector<std::int32_t> nodes, bool fixed);
+
+  /// Takes every replica off `node`: each goes to the broker with the fewest that has none of the
+  /// partition, in a rack that has none if there is one. Nothing: some partition has no place to
+  /// go.
+  [[nodiscard]] std::optional<std::vector<move>> evacuate(std::int32_t node);
+  /// Moves replicas from the fullest to the emptiest broker until they differ by at most one, then
+  /// reorders nodes until the same holds for preferred leaders.
+  [[nodiscard]] std::vector<move> rebalance();
+
+private:
+  struct place {
+    broker what;
+    std::int64_t replicas = 0;
+    std::int64_t preferred = 0;
+  };
+  struct partition {
+    std::vector<std::int32_t> nodes;
+    bool fixed = false;
+  };
+
+  [[nodiscard]] place* find(std::int32_t node);
+  [[nodiscard]] bool has_rack(const partition& p, const std::string& rack, std::int32_t except);
+  [[nodiscard]] place* replacement(const partition& p, std::int32_t leaving);
+  void replace(partition& p, std::int32_t from, std::int32_t to);
+  bool even_out_replicas();
+  bool even_out_leaders();
+  [[nodiscard]] std::vector<move> changes(const std::vector<partition>& before) const;
+
+  std::vector<place> brokers_;
+  std::vector<partition> partitions_;
+};
+
+} // namespace aqueduct::actors

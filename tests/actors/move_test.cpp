@@ -1,0 +1,238 @@
+// Brokers that are drained and leave, replicas that move: plans and the metadata.
+#include "actors/controller/controller_core.hpp"
+#include "actors/controller/move_plan.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+using namespace aqueduct;
+using namespace aqueduct::actors;
+
+namespace {
+
+uuid id_of(std::uint8_t number) {
+  uuid id;
+  id.bytes[15] = number;
+  return id;
+}
+
+controller_core cluster_of(std::int32_t count) {
+  controller_core::limits limits;
+  limits.partitions_per_node = 1000;
+  controller_core core(limits);
+  core.replay(create_cluster_command{id_of(99)});
+  for (std::int32_t node = 1; node <= count; ++node) {
+    broker_record broker{node, "host", 9092, ""};
+    broker.incarnation = static_cast<std::uint64_t>(node) * 10;
+    core.replay(register_broker_command{broker});
+  }
+  return core;
+}
+
+void create(controller_core& core, const std::string& name, std::uint8_t id,
+            std::int32_t partitions, std::int16_t replication) {
+  protocol::create_topic_request request;
+  request.name = name;
+  request.partitions = partitions;
+  request.replication = replication;
+  const auto command = core.decide_create(request, id_of(id), 5);
+  REQUIRE(command);
+  REQUIRE_FALSE(core.replay(*command).refused);
+}
+
+const replica_set& placed(const controller_core& core, std::uint8_t topic, std::size_t partition) {
+  return core.topics().at(id_of(topic)).partitions.at(partition);
+}
+
+} // namespace
+
+TEST_SUITE("actors.move_plan") {
+  TEST_CASE("an evacuated broker holds nothing, and nobody gets two replicas of a partition") {
+    move_plan plan;
+    for (const std::int32_t node : {1, 2, 3, 4})
+      plan.add({node, "", node != 1});
+    for (int i = 0; i < 12; ++i)
+      plan.add({1 + i % 4, 1 + (i + 1) % 4, 1 + (i + 2) % 4}, false);
+    const auto moves = plan.evacuate(1);
+    REQUIRE(moves);
+    CHECK(moves->size() == 9);
+    for (const auto& move : *moves) {
+      CHECK(std::ranges::find(move.to, 1) == move.to.end());
+      CHECK(std::set<std::int32_t>(move.to.begin(), move.to.end()).size() == 3);
+    }
+  }
+
+  TEST_CASE("there is no evacuation without another broker to go to") {
+    move_plan plan;
+    for (const std::int32_t node : {1, 2, 3})
+      plan.add({node, "", node != 1});
+    plan.add({1, 2, 3}, false);
+    CHECK_FALSE(plan.evacuate(1));
+  }
+
+  TEST_CASE("partitions that move already stay as they are") {
+    move_plan plan;
+    for (const std::int32_t node : {1, 2, 3})
+      plan.add({node, "", node != 1});
+    plan.add({1, 2}, true);
+    plan.add({1, 2}, false);
+    const auto moves = plan.evacuate(1);
+    REQUIRE(moves);
+    CHECK(*moves == std::vector<move_plan::move>{{1, {3, 2}}});
+  }
+
+  TEST_CASE(
+      "a new broker gets its share of replicas and leaders, with as few moves as that takes") {
+    move_plan plan;
+    for (const std::int32_t node : {1, 2, 3, 4})
+      plan.add({node, "", true});
+    std::map<std::int32_t, int> replicas;
+    std::map<std::int32_t, int> leaders;
+    std::vector<std::vector<std::int32_t>> nodes(20, {1, 2, 3});
+    for (const auto& each : nodes)
+      plan.add(each, false);
+    const auto moves = plan.rebalance();
+    for (const auto& move : moves)
+      nodes[move.partition] = move.to;
+    for (const auto& each : nodes) {
+      CHECK(std::set<std::int32_t>(each.begin(), each.end()).size() == 3);
+      ++leaders[each.front()];
+      for (const auto node : each)
+        ++replicas[node];
+    }
+    for (const std::int32_t node : {1, 2, 3, 4}) {
+      CHECK(replicas[node] == 15);
+      CHECK(leaders[node] == 5);
+    }
+    move_plan even;
+    for (const std::int32_t node : {1, 2, 3, 4})
+      even.add({node, "", true});
+    for (const auto& each : nodes)
+      even.add(each, false);
+    CHECK(even.rebalance().empty());
+  }
+
+  TEST_CASE("replicas stay in distinct racks, and draining brokers get nothing") {
+    move_plan plan;
+    plan.add({1, "a", true});
+    plan.add({2, "b", true});
+    plan.add({3, "b", true});
+    plan.add({4, "c", false});
+    for (int i = 0; i < 10; ++i)
+      plan.add({1, 2}, false);
+    for (const auto& move : plan.rebalance()) {
+      CHECK(std::ranges::find(move.to, 1) != move.to.end());
+      CHECK(std::ranges::find(move.to, 4) == move.to.end());
+    }
+  }
+}
+
+TEST_SUITE("actors.moves") {
+  TEST_CASE("replicas that leave stay until the group has its new members") {
+    auto core = cluster_of(4);
+    create(core, "t", 1, 1, 3);
+    const auto before = placed(core, 1, 0).nodes;
+    const auto move = core.decide_move("t", 0, {4, before[1], before[2]});
+    REQUIRE(move);
+    const auto moved = core.replay(*move);
+    REQUIRE_FALSE(moved.refused);
+    CHECK(std::holds_alternative<replicas_changed>(*moved.change));
+    CHECK(placed(core, 1, 0).nodes == std::vector<std::int32_t>{4, before[1], before[2]});
+    CHECK(placed(core, 1, 0).leaving == std::vector<std::int32_t>{before[0]});
+    CHECK(placed(core, 1, 0).is_on(before[0]));
+    CHECK(placed(core, 1, 0).founders.size() == 3);
+    CHECK(core.moves_under_way() == 1);
+    CHECK(core.decide_move("t", 0, {1, 2, 3}).error().code == errc::conflict);
+    CHECK(core.replay(*move).refused->code == errc::conflict);
+    CHECK(core.replay(replicas_moved_command{id_of(1), 0, before}).refused);
+    CHECK_FALSE(core.replay(replicas_moved_command{id_of(1), 0, placed(core, 1, 0).nodes}).refused);
+    CHECK_FALSE(placed(core, 1, 0).is_on(before[0]));
+    CHECK(core.moves_under_way() == 0);
+    CHECK(core.replicas_on(before[0]) == 0);
+  }
+
+  TEST_CASE("a move names brokers that are there, each once, and a partition that exists") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 1, 1);
+    CHECK(core.decide_move("u", 0, {1}).error().code == errc::unknown_topic);
+    CHECK(core.decide_move("t", 1, {1}).error().code == errc::unknown_partition);
+    CHECK(core.decide_move("t", 0, {}).error().code == errc::invalid_replication);
+    CHECK(core.decide_move("t", 0, {2, 2}).error().code == errc::invalid_replication);
+    CHECK(core.decide_move("t", 0, {9}).error().code == errc::not_found);
+    core.replay(fence_broker_command{3, 30, true});
+    CHECK(core.decide_move("t", 0, {3}).error().code == errc::invalid_replication);
+  }
+
+  TEST_CASE("a drained broker leads last and gets no new replicas") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 1, 3);
+    const auto first = placed(core, 1, 0).nodes.front();
+    CHECK(core.lives_of(placed(core, 1, 0)).front().node == first);
+    REQUIRE_FALSE(core.replay(*core.decide_drain({first, true, false})).refused);
+    CHECK(core.lives_of(placed(core, 1, 0)).back().node == first);
+    protocol::create_topic_request request;
+    request.name = "u";
+    request.replication = 3;
+    CHECK(core.decide_create(request, id_of(2), 1).error().code == errc::invalid_replication);
+    // It says the same of itself when it comes back.
+    broker_record again{first, "elsewhere", 9092, ""};
+    core.replay(register_broker_command{again});
+    CHECK(core.brokers().at(first).draining);
+    core.replay(*core.decide_drain({first, false, false}));
+    CHECK(core.brokers().at(first).takes());
+  }
+
+  TEST_CASE("a broker leaves the cluster when it is gone and holds nothing") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 3, 2);
+    CHECK(core.decide_remove(9).error().code == errc::not_found);
+    CHECK(core.decide_remove(1).error().code == errc::conflict);
+    REQUIRE_FALSE(core.replay(*core.decide_drain({1, true, true})).refused);
+    CHECK(core.brokers().at(1).draining);
+    const auto plan = core.plan_evacuation(1);
+    REQUIRE(plan);
+    for (const auto& move : *plan) {
+      REQUIRE_FALSE(core.replay(move).refused);
+      REQUIRE_FALSE(core.replay(replicas_moved_command{move.id, move.partition, move.to}).refused);
+    }
+    CHECK(core.replicas_on(1) == 0);
+    CHECK(core.decide_remove(1).error().message.find("stop it first") != std::string::npos);
+    core.replay(fence_broker_command{1, 10, true});
+    REQUIRE_FALSE(core.replay(*core.decide_remove(1)).refused);
+    CHECK_FALSE(core.brokers().contains(1));
+  }
+
+  TEST_CASE("an evacuation that cannot be is refused before it begins") {
+    auto core = cluster_of(2);
+    create(core, "t", 1, 1, 2);
+    CHECK(core.decide_drain({1, true, true}).error().code == errc::invalid_replication);
+    CHECK(core.decide_drain({7, true, false}).error().code == errc::not_found);
+  }
+
+  TEST_CASE("a group of before there were several nodes keeps its founder when it moves") {
+    auto core = cluster_of(2);
+    create_topic_command old;
+    old.topic.id = id_of(1);
+    old.topic.name = "t";
+    old.topic.partitions.assign(1, replica_set{{1}});
+    core.replay(old);
+    REQUIRE_FALSE(core.replay(*core.decide_move("t", 0, {2})).refused);
+    CHECK(placed(core, 1, 0).founders == std::vector<node_life>{{1, 10}});
+    CHECK(placed(core, 1, 0).leaving == std::vector<std::int32_t>{1});
+  }
+
+  TEST_CASE("what moves is in the rows of the state") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 1, 1);
+    const auto node = placed(core, 1, 0).nodes.front();
+    const auto outcome = core.replay(*core.decide_move("t", 0, {node % 3 + 1}));
+    REQUIRE(outcome.writes.size() == 1);
+    controller_core again(core.bounds());
+    REQUIRE(again.restore(outcome.writes[0].key, *outcome.writes[0].value));
+    CHECK(again.topics() == core.topics());
+    CHECK(again.replicas_on(node) == 0);
+  }
+}
