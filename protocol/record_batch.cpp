@@ -184,13 +184,15 @@ result<records_summary> validate_records(batch_view batch, const records_limits&
   record_reader reader(limits.records_bytes_max);
   reader.open(batch);
   const bool has_gaps = limits.origin == batch_origin::log;
-  const auto base = batch.base_offset().value;
+  // A client's base offset may be anything: the leader replaces it.
+  const auto base = static_cast<std::uint64_t>(batch.base_offset().value);
   record_view record;
   while (reader.next(record)) {
     const auto i = reader.position() - 1;
-    if (!has_gaps && record.offset.value - base != i)
-      return invalid("record " + number(i) + " has offset delta " +
-                     number(record.offset.value - base));
+    const auto delta =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(record.offset.value) - base);
+    if (!has_gaps && delta != i)
+      return invalid("record " + number(i) + " has offset delta " + number(delta));
     if (i == 0)
       summary.min_timestamp = summary.max_timestamp = record.timestamp;
     summary.min_timestamp = std::min(summary.min_timestamp, record.timestamp);

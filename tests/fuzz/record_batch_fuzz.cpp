@@ -141,6 +141,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   make_plausible(bytes);
   iterate(bytes);
 
+  if (validate_batch(bytes))
+    (void)validate_records(batch_view(bytes), {.records_bytes_max = records_bytes_max});
   if (const auto header = validate_batch(bytes, {.origin = batch_origin::log})) {
     const batch_view batch(bytes);
     (void)validate_records(batch,

@@ -314,6 +314,16 @@ TEST_SUITE("protocol.record_batch") {
           errc::invalid_message);
   }
 
+  TEST_CASE("a client's base offset may be anything, for the leader replaces it") {
+    for (const auto base : {std::numeric_limits<std::int64_t>::max(),
+                            std::numeric_limits<std::int64_t>::min(), std::int64_t{-1}}) {
+      const auto batch = with_field<std::int64_t>(sample_batch({}), layout::base_offset, base);
+      REQUIRE(validate_batch(batch));
+      const auto summary = validate_records(batch_view(batch));
+      CHECK(summary);
+    }
+  }
+
   TEST_CASE("sequences wrap from 2^31 - 1 to 0") {
     CHECK(sequence_after(0, 1) == 1);
     CHECK(sequence_after(0x7fffffff, 1) == 0);
