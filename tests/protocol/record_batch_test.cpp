@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <limits>
 
 using namespace aqueduct;
 using namespace aqueduct::protocol;
