@@ -1,5 +1,6 @@
 // Clients that ask for more than they take.
 #include "tests/integration/sturdy_node.hpp"
+#include "tests/support/instrumented.hpp"
 
 #include <doctest/doctest.h>
 
@@ -195,7 +196,7 @@ TEST_CASE("subscriptions to what is only on the disk wait for a client that does
   CHECK(must(deaf.call(wish)).partitions.at(0).error == errc::none);
   // Time enough to push everything, were it not held back.
   (void)read_all(own.client, "cold", 0);
-  CHECK(own.node.process().resident_bytes() < before + (std::size_t{96} << 20));
+  CHECK(own.node.process().resident_bytes() < before + memory_bound(std::size_t{96} << 20));
   // Who reads after all gets every record, in order.
   std::int64_t next = 0;
   while (next < count) {
@@ -259,7 +260,7 @@ TEST_CASE("questions with long answers wait for a client that does not read") {
     protocol::list_offsets_request offsets;
     offsets.topics = {{"wide", std::vector<protocol::list_offsets_partition>(500)}};
     (void)push_until_full(own, deaf[3], many(offsets, 100, count));
-    CHECK(own.node.process().resident_bytes() < before + (std::size_t{64} << 20));
+    CHECK(own.node.process().resident_bytes() < before + memory_bound(std::size_t{64} << 20));
     // Who reads after all gets every answer.
     for (std::uint32_t i = 0; i < 20; ++i)
       CHECK(deaf[0].receive_answer(100 + i).header.status == errc::none);
@@ -281,7 +282,7 @@ TEST_CASE("pipelined reads of what is only on the disk are made one after the ot
   (void)log_end(own.client, "witness");
   for (int i = 0; i < 5; ++i)
     (void)read_all(own.client, "cold", 0);
-  CHECK(own.node.process().resident_bytes() < before + (std::size_t{160} << 20));
+  CHECK(own.node.process().resident_bytes() < before + memory_bound(std::size_t{160} << 20));
   for (std::uint32_t i = 0; i < 3; ++i) {
     const auto frame = deaf.receive_answer(100 + i);
     const auto answer = must(protocol::decode<protocol::fetch_response>(frame.payload));
