@@ -114,6 +114,10 @@ struct replica_read {
 };
 /// Ticks resume: the group may be needed, or its leader's node may be gone.
 struct replica_wake {};
+/// The link to a node is lost.
+struct replica_lost_contact {
+  raft::node_id node;
+};
 /// Hands leadership to another voter; what becomes of it is seen in `group_leadership`.
 struct replica_transfer {
   raft::replica_id to;
@@ -157,8 +161,8 @@ struct replica_change {
 struct replica_stop {};
 struct replica_request {
   std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_receive,
-               replica_read, replica_wake, replica_transfer, replica_describe, replica_change,
-               replica_stop>
+               replica_read, replica_wake, replica_lost_contact, replica_transfer, replica_describe,
+               replica_change, replica_stop>
       what;
 };
 

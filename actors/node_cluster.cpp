@@ -45,10 +45,9 @@ void node_cluster::serve(caf::actor_system& system, const storage::data_director
   registry_ = std::make_shared<group_registry>(owner.self);
   owner.receiver = registry_;
   owner.calls = calls_;
-  owner.changed = [groups = registry_](raft::node_id, bool is_up) {
-    // Groups that sleep because their leader told them to may have lost it.
+  owner.changed = [groups = registry_](raft::node_id node, bool is_up) {
     if (!is_up)
-      groups->wake_open();
+      groups->lost_contact(node);
   };
   owner.stranger = [to = discovery_](const protocol::cluster::hello& hello) {
     const std::lock_guard lock(to->mutex);

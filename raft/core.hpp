@@ -126,6 +126,12 @@ public:
   [[nodiscard]] effects snapshot_failed();
   /// Ticks resume, for the group may be needed or its leader's node may be gone.
   [[nodiscard]] effects wake();
+  /// The driver lost its link to a node: ticks resume, and if the leader is there, this replica no
+  /// longer vouches for it and stands for election before the silence is as long as a timeout.
+  /// Those that remain take turns, so that they do not split the vote. A leader that others still
+  /// hear is not disturbed: the pre-vote fails. A hint, like every timeout: safety does not depend
+  /// on it.
+  [[nodiscard]] effects lost_contact(node_id node);
 
   // -- observers --------------------------------------------------------------------------------
 
@@ -221,6 +227,7 @@ private:
   [[nodiscard]] bool may_vote() const;
   [[nodiscard]] bool protects_leader() const;
   void tick_election();
+  [[nodiscard]] std::uint32_t turn_after(replica_id leader) const;
   void start_election(bool transfer);
   void run_election(bool transfer);
   void own_vote_durable(term_id term);

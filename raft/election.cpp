@@ -10,6 +10,14 @@
 
 namespace aqueduct::raft {
 
+namespace {
+
+/// Between the turns of those that lost a leader: time for an election, and for the phases of their
+/// ticks to differ.
+constexpr std::uint32_t turn_ticks = 3;
+
+} // namespace
+
 // -- changes of role ----------------------------------------------------------------------------
 
 template <class State>
@@ -75,6 +83,34 @@ effects core::campaign() {
   if (!is_leader() && !under_way && may_campaign())
     start_election(false);
   return finish();
+}
+
+effects core::lost_contact(node_id node) {
+  if (poisoned_)
+    return finish();
+  rouse();
+  const auto* follower = std::get_if<follower_state>(&role_);
+  if (follower && follower->leader && follower->leader->node == node) {
+    const auto turn = turn_after(*follower->leader);
+    become_follower(hard_.term, std::nullopt);
+    auto& now = std::get<follower_state>(role_);
+    now.timeout_ticks = std::min(now.timeout_ticks, 1 + turn * turn_ticks);
+  }
+  return finish();
+}
+
+/// Which of the voters but the leader this replica is, from another one on in each term.
+std::uint32_t core::turn_after(replica_id leader) const {
+  std::vector<replica_id> others;
+  for (const auto& who : members().voters) {
+    if (who != leader)
+      others.push_back(who);
+  }
+  const auto at = std::find(others.begin(), others.end(), options_.self);
+  if (at == others.end())
+    return options_.election_timeout_ticks;
+  const auto place = static_cast<std::uint64_t>(at - others.begin()) + hard_.term.value;
+  return static_cast<std::uint32_t>(place % others.size());
 }
 
 std::uint32_t core::draw_timeout() {

@@ -61,12 +61,12 @@ void group_registry::deliver_one(raft_delivery& message) {
     wake();
 }
 
-void group_registry::wake_open() {
+void group_registry::lost_contact(raft::node_id node) {
   for (auto& each : shards_) {
     const std::lock_guard lock(each.mutex);
     for (const auto& [group, entry] : each.groups)
       if (entry.replica)
-        caf::anon_send(entry.replica, replica_request{replica_wake{}});
+        caf::anon_send(entry.replica, replica_request{replica_lost_contact{node}});
   }
 }
 

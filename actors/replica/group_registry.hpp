@@ -30,8 +30,9 @@ public:
   /// A message to a group that is not open wakes it and is lost: whoever sent it repeats what
   /// matters. One to a group that is not known is lost.
   void deliver(std::vector<raft_delivery> messages) override;
-  /// A node fell silent: groups that sleep because its leader told them to resume their ticks.
-  void wake_open();
+  /// The link to a node is lost: its groups look for another leader, and those that sleep because
+  /// their leader told them to resume their ticks.
+  void lost_contact(raft::node_id node);
 
   /// The replica of a group that is open; else nothing.
   [[nodiscard]] replica_actor find(const group_id& group) const;

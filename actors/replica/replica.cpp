@@ -257,6 +257,11 @@ struct replica_state {
       perform(core->wake());
   }
 
+  void handle(replica_lost_contact& news) {
+    if (core)
+      perform(core->lost_contact(news.node));
+  }
+
   void handle(replica_transfer& request) {
     if (core && (!request.if_caught_up || has_almost_everything(request.to)))
       perform(core->transfer_leadership(request.to));

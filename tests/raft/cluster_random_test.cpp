@@ -189,7 +189,12 @@ private:
         lose_disk(node);
       break;
     case 12:
-      r.call([](core& c) { return c.wake(); });
+      if (random_.below(2) == 0)
+        r.call([](core& c) { return c.wake(); });
+      else
+        r.call([other = node_id(static_cast<std::int32_t>(1 + random_.below(5)))](core& c) {
+          return c.lost_contact(other);
+        });
       break;
     default:
       if (has(6) && random_.below(8) == 0)

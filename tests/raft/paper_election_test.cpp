@@ -321,6 +321,31 @@ TEST_SUITE("raft.paper_election") {
     CHECK_FALSE(group.at(1).node().is_leader());
   }
 
+  TEST_CASE("followers that lost the link to their leader elect another one within few ticks") {
+    for (const int gone : {1, 2, 3, 4, 5}) {
+      cluster group(5, 0, common());
+      group.elect(gone);
+      group.isolate(gone);
+      for (int node = 1; node <= 5; ++node)
+        if (node != gone)
+          group.at(node).call([&](core& c) { return c.lost_contact(node_id(gone)); });
+      group.pass_time(4);
+      CHECK(group.leader() != 0);
+      CHECK(group.leader() != gone);
+      CHECK(group.at(group.leader()).node().term() == term_id(2));
+    }
+  }
+
+  TEST_CASE("one follower that lost the link to its leader disturbs nobody") {
+    cluster group(3, 0, common());
+    group.elect(1);
+    group.pass_time(1);
+    group.at(2).call([](core& c) { return c.lost_contact(node_id(1)); });
+    group.pass_time(10 * timeout);
+    CHECK(group.leader() == 1);
+    CHECK(group.at(1).node().term() == term_id(1));
+  }
+
   TEST_CASE("a leader of which one follower is gone stays") {
     cluster group(3, 0, common());
     group.elect(1);

@@ -32,8 +32,9 @@ sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush) {
 
 std::string_view to_string(life_event what) {
   constexpr std::string_view names[] = {
-      "crash",   "crash in a write", "failed sync", "restart",       "isolation", "one-way cut",
-      "healing", "bad network",      "transfer",    "member change", "read",      "proposals"};
+      "crash",    "crash in a write", "failed sync", "restart",      "isolation",     "one-way cut",
+      "healing",  "bad network",      "transfer",    "lost contact", "member change", "read",
+      "proposals"};
   static_assert(std::size(names) == static_cast<std::size_t>(life_event::count_));
   return names[static_cast<std::size_t>(what)];
 }
@@ -125,6 +126,10 @@ bool random_life::happen(life_event what) {
     if (leader != 0)
       group_.transfer(leader, node);
     return leader != 0;
+  case life_event::lost_contact:
+    if (is_up)
+      group_.lose_contact(node, any_node());
+    return is_up && nodes_ > 1;
   case life_event::member_change:
     return change_members();
   case life_event::read:

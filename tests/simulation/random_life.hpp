@@ -23,6 +23,7 @@ enum class life_event : std::uint8_t {
   heal,
   bad_network,
   transfer,
+  lost_contact,
   member_change,
   read,
   propose,

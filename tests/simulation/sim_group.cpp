@@ -271,6 +271,12 @@ void sim_group::read(std::int32_t number, std::uint64_t context) {
   settle();
 }
 
+void sim_group::lose_contact(std::int32_t node, std::int32_t to) {
+  caf::anon_send(nodes_.at(at(node)).life->replica,
+                 replica_request{replica_lost_contact{raft::node_id(to)}});
+  settle();
+}
+
 void sim_group::transfer(std::int32_t from, std::int32_t to) {
   caf::anon_send(nodes_.at(at(from)).life->replica,
                  replica_request{replica_transfer{replica_of(to)}});

@@ -84,6 +84,8 @@ public:
   /// The answer is held against what was committed when the question was asked.
   void read(std::int32_t node, std::uint64_t context);
   void transfer(std::int32_t from, std::int32_t to);
+  /// The node's link to another one is said to be lost.
+  void lose_contact(std::int32_t node, std::int32_t to);
   /// The outcome comes when the leader judged it.
   std::shared_ptr<std::optional<result<std::uint64_t>>> change(std::int32_t node,
                                                                const raft::membership_change& what);
