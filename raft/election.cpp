@@ -79,8 +79,8 @@ effects core::campaign() {
   if (poisoned_)
     return finish();
   rouse();
-  const bool under_way = role() == role_kind::candidate || role() == role_kind::pre_candidate;
-  if (!is_leader() && !under_way && may_campaign())
+  // Asking again for pre-votes costs no term; a vote that is under way is waited for.
+  if (!is_leader() && role() != role_kind::candidate && may_campaign())
     start_election(false);
   return finish();
 }
