@@ -38,6 +38,8 @@ void broker_link::submit(std::uint32_t id, pending request) {
   auto& added = requests_.emplace(id, std::move(request)).first->second;
   if (state_ == state::shut_down)
     return refuse(id, last_error_.code, last_error_.message);
+  if (state_ == state::waiting && added.options.if_reachable)
+    return refuse(id, errc::broker_unavailable, last_error_.message);
   last_use_ = clock::now();
   if (state_ == state::ready) {
     transmit(id, added);

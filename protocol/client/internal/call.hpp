@@ -47,6 +47,9 @@ struct call_options {
   time_point deadline = never;
   /// No answer in time makes the whole connection suspect: it is closed.
   bool close_on_timeout = true;
+  /// Refuse it at once while the broker cannot be reached, instead of waiting for the next attempt:
+  /// somebody else may be the one to ask by now.
+  bool if_reachable = false;
   /// The request has no response; the handler is called when it is with the kernel.
   bool one_way = false;
   /// Receives the pushes that carry the request's correlation id.

@@ -145,6 +145,7 @@ void consumer_core::look_up(node_id leader, tasks batch) {
     return looked_up(batch, {{}, failure::of(errc::broker_unavailable, "no address is known")});
   call_options options;
   options.deadline = after(clock::now(), config_.request_timeout);
+  options.if_reachable = true;
   link->call(
       std::move(request), std::move(options),
       [self = shared_from_this(), batch = std::move(batch)](answer<list_offsets_response> reply) {
@@ -237,6 +238,7 @@ void consumer_core::fetch(node_id leader, tasks batch, std::size_t bytes_max) {
                    {{}, failure::of(errc::broker_unavailable, "no address is known")});
   call_options options;
   options.deadline = after(asked, config_.request_timeout + config_.fetch_wait_max);
+  options.if_reachable = true;
   link->call(std::move(request), std::move(options),
              [self = shared_from_this(), batch = std::move(batch), bytes_max,
               asked](answer<fetch_response> reply) {
