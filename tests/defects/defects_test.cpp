@@ -14,7 +14,7 @@ namespace {
 
 constexpr int steps = 60;
 /// A defect that so many lives do not show is one that nothing would show.
-constexpr std::uint64_t seeds_max = 6000;
+constexpr std::uint64_t seeds_max = 60000;
 
 /// Turns a defect on for as long as it lives.
 class seeded {
