@@ -10,6 +10,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -157,47 +158,108 @@ TEST_CASE("whatever node is asked, a topic is created, changed and deleted, and 
   CHECK(admin(last).list_topics()->size() == 2);
 }
 
+/// Sends 0, 1, 2 ... to partition 0 of "numbers" while something happens to the nodes.
+class load {
+public:
+  load(const cluster& on, int count) : count_(count) {
+    create_topic(on, "numbers", 1);
+    producer_config config;
+    config.batch_records = 50;
+    auto created = producer::create(on, config);
+    REQUIRE(created);
+    sender_.emplace(std::move(*created));
+    user_ = std::thread([this] { send(); });
+  }
+  ~load() {
+    if (user_.joinable())
+      user_.join();
+  }
+
+  void wait_for(int stored) {
+    std::unique_lock lock(mutex_);
+    CHECK(changed_.wait_for(lock, patience, [&] { return stored_ >= stored; }));
+  }
+  /// Everything is sent, and nothing failed.
+  void finish() {
+    user_.join();
+    CHECK(sender_->flush(patience));
+    CHECK(failed_ == 0);
+  }
+
+private:
+  void send() {
+    for (int i = 0; i < count_; ++i) {
+      const auto text = std::to_string(i);
+      const auto sent =
+          sender_->send({.topic = "numbers", .value = text}, [this](const auto& outcome) {
+            if (!outcome)
+              ++failed_;
+            const std::lock_guard lock(mutex_);
+            ++stored_;
+            changed_.notify_all();
+          });
+      if (!sent)
+        ++failed_;
+    }
+  }
+
+  int count_;
+  std::optional<producer> sender_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int stored_ = 0;
+  std::atomic<int> failed_ = 0;
+  std::thread user_;
+};
+
 TEST_CASE("nothing that was acknowledged is lost, doubled or reordered while leaders are killed") {
   constexpr int count = 60'000;
   test_cluster nodes({});
   const auto on = open(nodes.addresses());
-  create_topic(on, "numbers", 1);
-  producer_config config;
-  config.batch_records = 50;
-  auto sender = producer::create(on, config);
-  REQUIRE(sender);
-  std::mutex mutex;
-  std::condition_variable changed;
-  int stored = 0;
-  std::atomic<int> failed = 0;
-  std::thread user([&] {
-    for (int i = 0; i < count; ++i) {
-      const auto text = std::to_string(i);
-      const auto sent = sender->send({.topic = "numbers", .value = text}, [&](const auto& outcome) {
-        if (!outcome)
-          ++failed;
-        const std::lock_guard lock(mutex);
-        ++stored;
-        changed.notify_all();
-      });
-      if (!sent)
-        ++failed;
-    }
-  });
+  load work(on, count);
   for (const int reached : {5'000, 20'000, 40'000}) {
-    {
-      std::unique_lock lock(mutex);
-      CHECK(changed.wait_for(lock, patience, [&] { return stored >= reached; }));
-    }
+    work.wait_for(reached);
     const int leader = leader_of(on, "numbers", 0);
     REQUIRE(leader > 0);
     nodes.kill(leader);
     nodes.start_and_wait(leader);
   }
-  user.join();
-  CHECK(sender->flush(patience));
-  CHECK(failed == 0);
+  work.finish();
   expect_numbers(on, "numbers", count);
+}
+
+TEST_CASE("nothing fails while all nodes are stopped and started again, one after the other") {
+  constexpr int count = 60'000;
+  test_cluster nodes({});
+  const auto on = open(nodes.addresses());
+  load work(on, count);
+  int reached = 0;
+  for (int node = 1; node <= 3; ++node) {
+    work.wait_for(reached += 10'000);
+    CHECK(nodes.stop(node) == 0);
+    nodes.start_and_wait(node);
+  }
+  work.finish();
+  expect_numbers(on, "numbers", count);
+}
+
+TEST_CASE("a leader that is frozen is replaced, and wakes up as a follower") {
+  test_cluster nodes({});
+  const auto on = open(nodes.addresses());
+  create_topic(on, "numbers", 1);
+  // As long as a request may take so long, only the others' word helps.
+  producer_config config;
+  config.request_timeout = 10min;
+  config.delivery_timeout = patience;
+  auto sender = producer::create(on, config);
+  REQUIRE_MESSAGE(sender, to_string(sender.error()));
+  send_numbers(*sender, "numbers", 0, 100);
+  const int frozen = leader_of(on, "numbers", 0);
+  nodes.pause(frozen);
+  send_numbers(*sender, "numbers", 100, 100);
+  nodes.resume(frozen);
+  send_numbers(*sender, "numbers", 200, 100);
+  expect_numbers(open({nodes.address(frozen)}), "numbers", 300);
 }
 
 TEST_CASE("a node grows to three without a restart, and what it held stays") {

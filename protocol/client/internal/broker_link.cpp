@@ -18,6 +18,13 @@ constexpr std::uint16_t protocol_version = 1;
 
 } // namespace
 
+namespace {
+
+/// Between two alarms of a broker that does not answer.
+constexpr milliseconds alarm_interval{1'000};
+
+} // namespace
+
 broker_link::broker_link(asio::io_context& io, link_settings settings, endpoint peer,
                          std::uint64_t seed)
     : io_(io),
@@ -48,7 +55,7 @@ void broker_link::submit(std::uint32_t id, pending request) {
     if (state_ == state::idle)
       connect();
   }
-  wake_by(deadline);
+  wake_by(settings_.stalled ? std::min(deadline, added.options.stalled_at) : deadline);
 }
 
 void broker_link::transmit(std::uint32_t id, pending& request) {
@@ -350,8 +357,19 @@ void broker_link::on_timer() {
     down({errc::connection_lost, to_string(peer_) + ": closed after a long time without use"},
          false);
   }
+  if (settings_.stalled && now >= next_alarm_ && is_stalled()) {
+    next_alarm_ = after(now, alarm_interval);
+    settings_.stalled();
+  }
   expire_requests(now);
   wake_by(next_wake(now));
+}
+
+bool broker_link::is_stalled() const {
+  const auto now = clock::now();
+  return std::ranges::any_of(requests_, [&](const auto& each) {
+    return each.second.is_sent && each.second.options.stalled_at <= now;
+  });
 }
 
 void broker_link::expire_requests(time_point now) {
@@ -381,8 +399,11 @@ void broker_link::expire_requests(time_point now) {
 
 time_point broker_link::next_wake(time_point now) const {
   auto wake = state_deadline_;
-  for (const auto& [id, request] : requests_)
+  for (const auto& [id, request] : requests_) {
     wake = std::min(wake, request.options.deadline);
+    if (settings_.stalled && request.options.stalled_at != never)
+      wake = std::min(wake, std::max(request.options.stalled_at, next_alarm_));
+  }
   if (state_ == state::ready && settings_.idle_timeout.count() > 0) {
     const auto unused = after(last_use_, settings_.idle_timeout);
     wake = std::min(wake, unused > now ? unused : after(now, settings_.idle_timeout));

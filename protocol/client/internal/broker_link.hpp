@@ -34,6 +34,8 @@ struct link_settings {
   milliseconds idle_timeout{};
   std::size_t frame_bytes_max = 0;
   std::size_t in_flight_bytes_max = 0;
+  /// Called when an answer is late, and again now and then while it is. May be empty.
+  std::function<void()> stalled{};
 };
 
 class broker_link final : public std::enable_shared_from_this<broker_link>,
@@ -57,6 +59,11 @@ public:
 
   [[nodiscard]] const endpoint& peer() const { return peer_; }
   [[nodiscard]] bool is_ready() const { return state_ == state::ready; }
+  /// An answer is later than `call_options::stalled_at`.
+  [[nodiscard]] bool is_stalled() const;
+  /// Gives the connection up: requests under way end with `why`, which leaves open what became of
+  /// them.
+  void give_up(error why) { down(std::move(why), true); }
   /// In back-off after a failure.
   [[nodiscard]] bool is_waiting() const { return state_ == state::waiting; }
   /// What the broker said of itself; from the last connection, if there was one.
@@ -122,6 +129,7 @@ private:
   backoff backoff_;
   error last_error_;
 
+  time_point next_alarm_{};
   std::uint32_t next_id_ = 1;
   std::uint32_t hello_id_ = 0;
   std::unordered_map<std::uint32_t, pending> requests_;

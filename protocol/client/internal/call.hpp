@@ -43,6 +43,10 @@ using answer_handler = std::function<void(answer<T>)>;
 /// A push of a subscription, or why there will be none any more.
 using push_handler = std::function<void(answer<protocol::delivery>)>;
 
+/// How long an answer that needs nothing but the broker may take before it is asked for elsewhere
+/// who leads.
+inline constexpr milliseconds answer_patience{1'000};
+
 struct call_options {
   time_point deadline = never;
   /// No answer in time makes the whole connection suspect: it is closed.
@@ -50,6 +54,8 @@ struct call_options {
   /// Refuse it at once while the broker cannot be reached, instead of waiting for the next attempt:
   /// somebody else may be the one to ask by now.
   bool if_reachable = false;
+  /// When an answer is so late that somebody should ask whether the broker is still the right one.
+  time_point stalled_at = never;
   /// The request has no response; the handler is called when it is with the kernel.
   bool one_way = false;
   /// Receives the pushes that carry the request's correlation id.

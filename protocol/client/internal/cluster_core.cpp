@@ -48,13 +48,20 @@ std::uint64_t random_seed() {
 
 cluster_core::cluster_core(cluster_config config)
     : config_(std::move(config)),
-      link_settings_{config_.client_id,       config_.rack,
-                     config_.connect_timeout, config_.backoff_min,
-                     config_.backoff_max,     config_.idle_timeout,
-                     config_.frame_bytes_max, config_.in_flight_bytes_max},
+      link_settings_{config_.client_id,
+                     config_.rack,
+                     config_.connect_timeout,
+                     config_.backoff_min,
+                     config_.backoff_max,
+                     config_.idle_timeout,
+                     config_.frame_bytes_max,
+                     config_.in_flight_bytes_max,
+                     {}},
       random_(random_seed()),
       refresh_backoff_(config_.backoff_min, config_.backoff_max, random_.next()),
-      refresh_timer_(std::make_unique<boost::asio::steady_timer>(loop_.context())) {}
+      refresh_timer_(std::make_unique<boost::asio::steady_timer>(loop_.context())) {
+  link_settings_.stalled = [this] { refresh(); };
+}
 
 cluster_core::~cluster_core() {
   close();

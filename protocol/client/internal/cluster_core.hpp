@@ -112,6 +112,7 @@ private:
                         answer<protocol::metadata_response> reply);
   void refresh_done(const std::shared_ptr<refresh_round>& round,
                     const result<cluster_layout>& outcome);
+  void give_up_stalled();
   void settle_waiters(const cluster_layout& news);
   void expire_waiters(const error& why);
   void schedule_refresh(time_point when);

@@ -123,6 +123,7 @@ void cluster_core::refresh_done(const std::shared_ptr<refresh_round>& round,
       const std::lock_guard lock(cache_mutex_);
       cache_.apply(*outcome);
     }
+    give_up_stalled();
     settle_waiters(*outcome);
     // Those who still miss something ask again, and are answered after a growing pause.
     tell_listeners();
@@ -143,6 +144,22 @@ void cluster_core::refresh_done(const std::shared_ptr<refresh_round>& round,
     schedule_refresh(waiter.deadline);
   if (!is_missed)
     refresh_backoff_.reset();
+}
+
+/// A broker that does not answer and that, as others say, leads nothing any more is frozen or cut
+/// off: what it was asked is asked elsewhere.
+void cluster_core::give_up_stalled() {
+  std::vector<std::shared_ptr<broker_link>> lost;
+  {
+    const std::lock_guard lock(cache_mutex_);
+    for (const auto& [node, links] : links_)
+      for (const auto& each : {links.direct, links.waiting})
+        if (each && each->is_stalled() && !cache_.leads(node))
+          lost.push_back(each);
+  }
+  for (const auto& each : lost)
+    each->give_up({errc::connection_lost,
+                   "the broker did not answer, and another one leads its partitions now"});
 }
 
 // -- waiting for a topic --------------------------------------------------------------------------

@@ -146,6 +146,7 @@ void consumer_core::look_up(node_id leader, tasks batch) {
   call_options options;
   options.deadline = after(clock::now(), config_.request_timeout);
   options.if_reachable = true;
+  options.stalled_at = after(clock::now(), answer_patience);
   link->call(
       std::move(request), std::move(options),
       [self = shared_from_this(), batch = std::move(batch)](answer<list_offsets_response> reply) {
@@ -239,6 +240,7 @@ void consumer_core::fetch(node_id leader, tasks batch, std::size_t bytes_max) {
   call_options options;
   options.deadline = after(asked, config_.request_timeout + config_.fetch_wait_max);
   options.if_reachable = true;
+  options.stalled_at = after(asked, config_.fetch_wait_max + answer_patience);
   link->call(std::move(request), std::move(options),
              [self = shared_from_this(), batch = std::move(batch), bytes_max,
               asked](answer<fetch_response> reply) {

@@ -94,6 +94,13 @@ std::shared_ptr<const topic_layout> metadata_cache::topic(std::string_view name)
   return found == topics_.end() ? nullptr : found->second;
 }
 
+bool metadata_cache::leads(node_id node) const {
+  return std::ranges::any_of(topics_, [&](const auto& topic) {
+    return std::ranges::find(topic.second->partitions, std::optional(node),
+                             &partition_layout::leader) != topic.second->partitions.end();
+  });
+}
+
 std::optional<node_id> metadata_cache::leader(const topic_partition& tp) const {
   const auto found = topics_.find(tp.topic);
   if (found == topics_.end())

@@ -29,6 +29,8 @@ public:
 
   [[nodiscard]] std::shared_ptr<const topic_layout> topic(std::string_view name) const;
   [[nodiscard]] std::optional<node_id> leader(const topic_partition& tp) const;
+  /// Whether the node leads any partition of the topics that are known.
+  [[nodiscard]] bool leads(node_id node) const;
   [[nodiscard]] std::optional<endpoint> address(node_id node) const;
   [[nodiscard]] const std::map<node_id, endpoint>& brokers() const { return brokers_; }
 

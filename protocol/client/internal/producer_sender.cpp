@@ -102,6 +102,7 @@ void producer_core::send_request(node_id leader, cargo batches) {
   options.deadline = after(clock::now(), config_.request_timeout);
   options.one_way = config_.acks == client::acks::none;
   options.if_reachable = true;
+  options.stalled_at = after(clock::now(), answer_patience);
   link->call(std::move(request), std::move(options),
              [self = shared_from_this(), batches = std::move(batches)](
                  answer<produce_response> reply) { self->answered(batches, std::move(reply)); });
