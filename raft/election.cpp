@@ -109,7 +109,8 @@ std::uint32_t core::turn_after(replica_id leader) const {
   const auto at = std::find(others.begin(), others.end(), options_.self);
   if (at == others.end())
     return options_.election_timeout_ticks;
-  const auto place = static_cast<std::uint64_t>(at - others.begin()) + hard_.term.value;
+  const auto place =
+      static_cast<std::uint64_t>(at - others.begin()) + hard_.term.value + options_.turn;
   return static_cast<std::uint32_t>(place % others.size());
 }
 

@@ -19,6 +19,10 @@ struct core_options {
   /// Different for every core that was ever made of this replica within a process: completions of
   /// another life's writes are ignored.
   std::uint64_t life = 0;
+  /// The same for all replicas of a group and different between groups: where the turns begin in
+  /// which they stand for election after they lost their leader (`core::lost_contact`), so that the
+  /// groups of one node do not all go to the same other one.
+  std::uint64_t turn = 0;
   /// Of the election timeouts. Different for every replica, or they time out together.
   std::uint64_t seed = 0;
   /// A follower that hears nothing campaigns after this many ticks and up to as many again. At

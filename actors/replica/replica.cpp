@@ -118,6 +118,7 @@ struct replica_state {
   void begin(replica_actor::pointer actor, replica_config given) {
     self = actor;
     config = std::move(given);
+    config.core.turn = static_cast<std::uint64_t>(config.group.partition);
     storage_open open;
     open.group = config.group;
     open.from = self;
