@@ -7,9 +7,11 @@
 #include "actors/controller/controller_core.hpp"
 #include "actors/controller/questions.hpp"
 #include "actors/partition/partition_core.hpp"
+#include "actors/storage_pool/kept_states.hpp"
 #include "protocol/native/topic_messages.hpp"
 #include "raft/effects.hpp"
 #include "raft/progress.hpp"
+#include "storage/group_state.hpp"
 #include "storage/log_store.hpp"
 
 #include <caf/allowed_unsafe_message_type.hpp>
@@ -32,6 +34,19 @@ namespace aqueduct::actors {
 struct group_opened {
   std::vector<storage::kv_pair> state;
   std::shared_ptr<storage::log_reader> log;
+  /// What the state has applied. Entries up to here may be handed out once more, when the state was
+  /// taken over from another replica: they are in it already.
+  std::uint64_t applied = 0;
+  /// To be named by what writes the state.
+  std::uint64_t generation = 0;
+};
+/// The state of another replica took the place of this one's, because entries that are missing here
+/// are gone there. What was known until now is void; writes of the state that are under way have no
+/// effect. Entries up to `applied` are still to come, and are in the state already.
+struct group_installed {
+  std::vector<storage::kv_pair> state;
+  std::uint64_t applied = 0;
+  std::uint64_t generation = 0;
 };
 /// Answers to proposals, in the order in which they were made.
 struct group_proposed {
@@ -81,8 +96,9 @@ struct group_closed {
   result<void> status;
 };
 struct group_event {
-  std::variant<group_opened, group_proposed, group_refused, group_committed, group_leadership,
-               group_failed, group_space, group_read_ready, group_members, group_closed>
+  std::variant<group_opened, group_installed, group_proposed, group_refused, group_committed,
+               group_leadership, group_failed, group_space, group_read_ready, group_members,
+               group_closed>
       what;
 };
 using state_machine_actor = caf::typed_actor<caf::reacts_to<group_event>>;
@@ -157,12 +173,23 @@ struct replica_change {
   raft::membership_change change;
   std::function<void(result<std::uint64_t>)> done;
 };
+/// Another replica asks for a piece of the state: the question and its answer as bytes of
+/// protocol/cluster/state_messages.hpp.
+struct replica_share_state {
+  buffer question;
+  std::function<void(result<buffer>)> answer;
+};
+/// The answer to such a question of this replica; `number` tells it from earlier ones.
+struct replica_state_piece {
+  std::uint64_t number = 0;
+  result<buffer> answer = unexpected(errc::internal, "not answered");
+};
 /// Stops taking proposals, waits for the writes under way, closes the group.
 struct replica_stop {};
 struct replica_request {
   std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_receive,
                replica_read, replica_wake, replica_lost_contact, replica_transfer, replica_describe,
-               replica_change, replica_stop>
+               replica_change, replica_share_state, replica_state_piece, replica_stop>
       what;
 };
 
@@ -170,6 +197,13 @@ struct replica_request {
 struct replica_opened {
   result<storage::opened_group> group = unexpected(errc::internal, "not opened");
   std::vector<storage::kv_pair> state;
+  std::uint64_t generation = 0;
+};
+/// The state is durable in the place of the one that was there.
+struct replica_state_installed {
+  result<void> status;
+  storage::group_state state;
+  std::uint64_t generation = 0;
 };
 struct replica_appended {
   raft::persist_ticket ticket;
@@ -183,7 +217,9 @@ struct replica_closed {
   result<void> status;
 };
 struct storage_event {
-  std::variant<replica_opened, replica_appended, replica_loaded, replica_closed, group_space> what;
+  std::variant<replica_opened, replica_appended, replica_loaded, replica_state_installed,
+               replica_closed, group_space>
+      what;
 };
 using replica_actor =
     caf::typed_actor<caf::reacts_to<replica_request>, caf::reacts_to<storage_event>>;
@@ -272,9 +308,8 @@ using log_client_actor = caf::typed_actor<caf::reacts_to<log_answer>>;
 struct storage_open {
   group_id group;
   replica_actor from;
-  /// What the key-value state holds under this prefix is read along.
-  storage::family state_family = storage::family::partition_state;
-  std::string state_prefix;
+  /// What the key-value state holds there is read along.
+  storage::state_place state;
   std::uint64_t segment_bytes = 0;
   std::int64_t segment_age_ms = 0;
 };
@@ -285,12 +320,30 @@ struct storage_append {
   raft::persist_ticket ticket;
   replica_actor from;
 };
-/// Writes state; the log prefix before `trim_before` goes when the state is durable.
+/// Writes state; the log prefix before `trim_before` goes when the state is durable. Has no effect
+/// if the state is of another generation: another one was installed meanwhile.
 struct storage_write_state {
   group_id group;
+  std::uint64_t generation = 0;
   storage::write_batch batch;
   std::optional<std::int64_t> trim_before;
   log_client_actor from;
+};
+/// Reads a piece of an open group's state for another replica. `done` is called once.
+struct storage_read_state {
+  group_id group;
+  storage::state_place place;
+  /// 0 begins; else names the moment that the first piece named.
+  std::uint64_t snapshot = 0;
+  std::uint64_t position = 0;
+  std::function<void(result<state_piece>)> done;
+};
+/// Puts a state in the place of what is there, behind all earlier writes.
+struct storage_install_state {
+  group_id group;
+  storage::state_place place;
+  storage::group_state state;
+  replica_actor from;
 };
 struct storage_retention {
   group_id group;
@@ -325,8 +378,9 @@ struct storage_list {
   std::function<void(result<std::vector<group_id>>)> done;
 };
 struct storage_request {
-  std::variant<storage_open, storage_append, storage_write_state, storage_retention, storage_probe,
-               storage_configure, storage_close, storage_remove, storage_sync, storage_list>
+  std::variant<storage_open, storage_append, storage_write_state, storage_read_state,
+               storage_install_state, storage_retention, storage_probe, storage_configure,
+               storage_close, storage_remove, storage_sync, storage_list>
       what;
 };
 /// Write what is queued; sent by a storage actor to itself.

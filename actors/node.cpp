@@ -143,6 +143,7 @@ struct node::impl {
                        raft::incarnation(data->identity().incarnation)};
     shared->registry = cluster->registry();
     shared->transport = cluster->transport();
+    shared->calls = cluster->transport();
     shared->env = env;
     shared->log = component_logger("partition");
     shared->raft_log = component_logger("raft");

@@ -1,6 +1,7 @@
 #include "actors/node_cluster.hpp"
 
 #include "actors/logging.hpp"
+#include "actors/replica/state_server.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
@@ -44,6 +45,7 @@ void node_cluster::serve(caf::actor_system& system, const storage::data_director
   owner.env = std::move(env);
   registry_ = std::make_shared<group_registry>(owner.self);
   owner.receiver = registry_;
+  calls_->route(call_kind::fetch_state, std::make_shared<state_server>(owner.self, registry_));
   owner.calls = calls_;
   owner.changed = [groups = registry_](raft::node_id node, bool is_up) {
     if (!is_up)
@@ -98,6 +100,7 @@ void node_cluster::stop() {
     discovery_->actor = nullptr;
   }
   calls_->route(call_kind::controller, nullptr);
+  calls_->route(call_kind::fetch_state, nullptr);
   links_->stop_links();
 }
 

@@ -133,6 +133,8 @@ result<opened_group> log_store::open(const group_id& group, const segment_option
                       "the log of " + to_string(group) + " has entries of term " +
                           std::to_string((*log)->last_term()) + ", but its hard state is " +
                           (*hard ? "of term " + std::to_string(term) : "missing"));
+  if (auto finished = finish_installation(**log, group, term); !finished)
+    return finished.propagate();
   auto opened = std::make_unique<open_group>();
   opened->id = group;
   opened->log = std::move(*log);
@@ -151,6 +153,9 @@ result<opened_group> log_store::describe(const open_group& group) const {
   const auto applied = read_applied_index(store_, group.id);
   if (!applied)
     return applied.propagate();
+  const auto in_log = applied_in_log(*group.log, group.id, *applied);
+  if (!in_log)
+    return in_log.propagate();
   opened_group described;
   described.hard = group.hard;
   described.base = group.log->base();
@@ -161,6 +166,7 @@ result<opened_group> log_store::describe(const open_group& group) const {
   described.start_offset = group.log->start_offset();
   described.next_offset = group.log->next_offset();
   described.applied_index = *applied;
+  described.applied_in_log = *in_log;
   described.reader = group.reader;
   described.recovery = group.log->recovery();
   return described;

@@ -7,6 +7,7 @@
 
 #include "storage/disk.hpp"
 #include "storage/file_cache.hpp"
+#include "storage/group_state.hpp"
 #include "storage/hard_state.hpp"
 #include "storage/kv.hpp"
 #include "storage/log_entry.hpp"
@@ -64,8 +65,12 @@ struct opened_group {
   std::vector<log_entry> memberships;
   offset_t start_offset{};
   offset_t next_offset{};
-  /// As `read_applied_index`.
+  /// As `read_applied_index`. Above the end of the log when a state was installed whose entries
+  /// have not come yet.
   std::uint64_t applied_index = 0;
+  /// How much of the log is known to be in the state, and so to be committed: `applied_index`, but
+  /// for a state that was installed and of whose last entry the log knows nothing yet.
+  std::uint64_t applied_in_log = 0;
   std::shared_ptr<log_reader> reader;
   recovery_report recovery;
 };
@@ -168,9 +173,20 @@ public:
   /// The entries before `base.index` + 1 are no longer in the log; whole segments of them are
   /// deleted. `base.term` is filled in from the log. Error invalid_request when
   /// the state machine has not applied up to there (`put_applied_index`), storage_damaged or
-  /// storage_failed; when segments go, the key-value state is flushed first, so the log never
-  /// begins after what is durably applied.
+  /// storage_failed. The key-value state is flushed first, so the log never begins after what is
+  /// durably applied.
   result<void> trim_prefix(const group_id& group, log_base base);
+  /// What another replica may take over in place of the entries that are gone from this log: the
+  /// state of one moment. Errors: not_found: the group is not open; conflict: the log has lost no
+  /// entries, or the state is ahead of it; message_too_large: beyond `group_state_bytes_max`.
+  [[nodiscard]] result<group_state> read_state(const group_id& group,
+                                               const state_place& place) const;
+  /// Puts a state of another replica in the place of this one's, durably. The caller then resets
+  /// the log to its base, unless it has that entry; an opening in between does it. Errors:
+  /// not_found; invalid_request: it is not newer than the state that is there, or of a term that is
+  /// not in the hard state, and nothing was changed; storage_failed: the group is out of service.
+  result<void> install_state(const group_id& group, const state_place& place,
+                             const group_state& state);
   /// Makes durable what is not, closes the files, drops the memory. The readers go on reading what
   /// was there. After an error the group must not be opened again before a restart.
   result<void> close(const group_id& group);
@@ -220,6 +236,10 @@ private:
   [[nodiscard]] const open_group* find(const group_id& group) const;
   void forget(const group_id& group);
   [[nodiscard]] result<opened_group> describe(const open_group& group) const;
+  [[nodiscard]] result<void> finish_installation(segment_log& log, const group_id& group,
+                                                 std::uint64_t hard_term) const;
+  [[nodiscard]] result<std::uint64_t> applied_in_log(const segment_log& log, const group_id& group,
+                                                     std::uint64_t applied) const;
   [[nodiscard]] result<void> check_batch(const open_group& group, const append_batch& batch,
                                          const std::optional<hard_state>& hard) const;
   void write_hard_states(std::vector<group_work>& work, std::span<const append_batch> batches,

@@ -28,7 +28,7 @@ result<void> log_store::trim_prefix(const group_id& group, log_base base) {
                                                  ": its state machine has applied " +
                                                  std::to_string(*applied));
   // The entries are the write-ahead log of the state: it has to be durable without them (S9).
-  if (open->log->trim_deletes(base.index))
+  if (base.index > open->log->base().index)
     if (auto flushed = store_.flush(); !flushed)
       return flushed;
   return open->log->trim_prefix(std::move(base));

@@ -43,6 +43,7 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   group.storage = config.services->storage_of(controller_group);
   group.reader = config.services->reader_of(controller_group);
   group.transport = config.services->transport;
+  group.calls = config.services->calls;
   group.state_machine = state_machine_actor(self);
   group.env = config.services->env;
   group.log = config.services->raft_log;
@@ -61,11 +62,10 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
 // -- the group ------------------------------------------------------------------------------------
 
 void controller_state::handle(group_opened& opened) {
-  for (const auto& [key, value] : opened.state)
-    if (auto restored = core->restore(key, buffer::copy_of(value)); !restored) {
-      fail(restored.error());
-      return;
-    }
+  applied_index = opened.applied;
+  generation = opened.generation;
+  if (!restore(opened.state))
+    return;
   if (config.services->registry)
     config.services->registry->opened(controller_group, replica);
   if (config.meet)
@@ -74,6 +74,54 @@ void controller_state::handle(group_opened& opened) {
   for (const auto& [id, topic] : core->topics())
     follow_topic(topic);
   publish_view();
+}
+
+/// False: the state cannot be read, and the controller is out of service.
+bool controller_state::restore(const std::vector<storage::kv_pair>& rows) {
+  for (const auto& [key, value] : rows)
+    if (auto restored = core->restore(key, buffer::copy_of(value)); !restored) {
+      fail(restored.error());
+      return false;
+    }
+  return true;
+}
+
+void controller_state::handle(group_installed& news) {
+  applied_index = news.applied;
+  generation = news.generation;
+  const auto before = core->topics();
+  core.emplace(controller_core::limits(core->bounds()));
+  if (!restore(news.state))
+    return;
+  if (config.meet)
+    for (const auto& [id, broker] : core->brokers())
+      config.meet(broker);
+  for (const auto& [id, topic] : before)
+    if (!core->topics().contains(id) && topic.phase == topic_phase::active)
+      forget_topic(topic);
+  for (const auto& [id, topic] : core->topics()) {
+    const auto known = before.find(id);
+    if (known == before.end() || known->second.phase != topic.phase)
+      follow_topic(topic);
+    else if (topic.phase == topic_phase::active)
+      catch_up(known->second, topic);
+  }
+  publish_view();
+  release_applied();
+  run_errands();
+}
+
+/// A topic is what it is now after changes that were not seen one by one.
+void controller_state::catch_up(const topic_record& before, const topic_record& topic) {
+  alter_topic(topic);
+  for (const auto& [id, broker] : core->brokers())
+    host->change_lives(broker.node);
+  if (stopping)
+    return;
+  for (std::size_t i = 0; i < before.partitions.size() && i < topic.partitions.size(); ++i)
+    if (before.partitions[i].nodes != topic.partitions[i].nodes ||
+        before.partitions[i].leaving != topic.partitions[i].leaving)
+      host->change_replicas(topic, static_cast<std::int32_t>(i));
 }
 
 void controller_state::handle(group_proposed& news) {
@@ -88,7 +136,11 @@ void controller_state::handle(group_committed& news) {
   storage_write_state write;
   write.group = controller_group;
   write.from = nullptr;
+  const auto known = applied_index;
   for (const auto& entry : news.entries) {
+    // The state came with it.
+    if (entry.index.value <= known)
+      continue;
     applied_index = entry.index.value;
     if (entry.kind == raft::entry_kind::command)
       apply(entry, write.batch);
@@ -97,12 +149,28 @@ void controller_state::handle(group_committed& news) {
     if (leads && !established && entry.term.value == term)
       establish();
   }
-  storage::put_applied_index(write.batch, controller_group, applied_index);
-  self->send(config.services->storage_of(controller_group), storage_request{std::move(write)});
+  if (applied_index > known) {
+    write.generation = generation;
+    storage::put_applied_index(write.batch, controller_group, applied_index);
+    self->send(config.services->storage_of(controller_group), storage_request{std::move(write)});
+  }
+  const auto last = news.entries.back().index.value;
   if (news.confirm)
-    self->send(replica, replica_request{replica_applied{applied_index}});
+    self->send(replica, replica_request{replica_applied{last}});
+  compact(last);
   release_applied();
   report_ready();
+}
+
+/// What the state stands for may go from the log, but for the last entries: a node that was away
+/// for a moment catches up with them. `seen` was handed out; the state may be ahead of it.
+void controller_state::compact(std::uint64_t seen) {
+  if (compacted == 0)
+    compacted = seen;
+  if (seen - compacted < config.entries_kept)
+    return;
+  self->send(replica, replica_request{replica_compact{compacted + 1}});
+  compacted = seen;
 }
 
 void controller_state::handle(group_leadership& news) {
@@ -163,9 +231,7 @@ controller_answer controller_state::act(const cluster_change& change) {
     return answer_of(created->topic);
   }
   if (const auto* altered = std::get_if<topic_altered>(&change)) {
-    const auto before = host->alter(altered->topic);
-    if (stopping && altered->topic.partitions.size() > before)
-      unstopped += host->stop(altered->topic.id, before, tell_stopped());
+    alter_topic(altered->topic);
     return answer_of(altered->topic);
   }
   if (const auto* deleted = std::get_if<topic_deleted>(&change)) {
@@ -204,6 +270,16 @@ void controller_state::follow_topic(const topic_record& topic) {
       unstopped += host->stop(topic.id, 0, tell_stopped());
     return;
   }
+  forget_topic(topic);
+}
+
+void controller_state::alter_topic(const topic_record& topic) {
+  const auto before = host->alter(topic);
+  if (stopping && topic.partitions.size() > before)
+    unstopped += host->stop(topic.id, before, tell_stopped());
+}
+
+void controller_state::forget_topic(const topic_record& topic) {
   // The partitions are on their way out already: the next start removes the files.
   if (stopping)
     return;

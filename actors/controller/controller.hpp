@@ -10,6 +10,7 @@
 #include <caf/fwd.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -30,6 +31,9 @@ struct controller_config {
   std::int64_t heartbeat_ms = 500;
   std::int64_t session_timeout_ms = 5000;
   std::shared_ptr<spdlog::logger> log;
+  /// The log keeps at least so many entries behind its end, and at most twice as many: who lacks
+  /// more takes over the state instead.
+  std::uint64_t entries_kept = 4096;
   /// Called once, from the actor: the node is registered in a cluster and its topics are known; or
   /// it cannot be.
   std::function<void(result<void>)> ready;

@@ -24,6 +24,7 @@ struct controller_state {
 
   // -- controller.cpp: the group ------------------------------------------------------------------
   void handle(group_opened& opened);
+  void handle(group_installed& news);
   void handle(group_proposed& news);
   void handle(group_refused& news);
   void handle(group_committed& news);
@@ -36,7 +37,12 @@ struct controller_state {
 
   void apply(const raft::entry& entry, storage::write_batch& batch);
   controller_answer act(const cluster_change& change);
+  [[nodiscard]] bool restore(const std::vector<storage::kv_pair>& rows);
+  void catch_up(const topic_record& before, const topic_record& topic);
+  void compact(std::uint64_t seen);
   void follow_topic(const topic_record& topic);
+  void alter_topic(const topic_record& topic);
+  void forget_topic(const topic_record& topic);
   void publish_view();
   void report_ready();
 
@@ -117,7 +123,11 @@ struct controller_state {
   bool leads = false;
   /// Leads, and has replayed an entry of its own term. Invariant: implies leads.
   bool established = false;
+  /// What the state has applied, and its generation in storage.
   std::uint64_t applied_index = 0;
+  std::uint64_t generation = 0;
+  /// Entries up to here are given up next; 0 before the first was seen.
+  std::uint64_t compacted = 0;
   std::optional<error> failed;
 
   pending_commands pending;

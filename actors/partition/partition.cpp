@@ -107,6 +107,7 @@ struct partition_state {
     group.tick_ms = services().raft_tick_ms;
     group.founders = config.founders;
     group.transport = services().transport;
+    group.calls = services().calls;
     group.prefers_to_lead =
         !config.members.wanted.empty() && config.members.wanted.front() == group.core.self;
     replica = spawn_replica(self->system(), std::move(group));
@@ -297,6 +298,7 @@ struct partition_state {
       return;
     }
     log = opened.log;
+    generation = opened.generation;
     if (services().registry)
       services().registry->opened(config.group, replica);
     note_use();
@@ -307,6 +309,15 @@ struct partition_state {
     core.emplace(core_options(), std::move(*state));
     core->accept_writes(accepts_writes);
     run_waiting();
+  }
+
+  void handle(group_installed& news) {
+    generation = news.generation;
+    auto state = restore(news.state);
+    if (!state)
+      fail(state.error());
+    else if (core)
+      core->install(std::move(*state));
   }
 
   void handle(group_proposed& news) {
@@ -575,6 +586,7 @@ struct partition_state {
   void persist(const persist_state_request& request) {
     storage_write_state write;
     write.group = config.group;
+    write.generation = generation;
     write.trim_before = request.trim_before;
     write.from = log_client_actor(self);
     const auto prefix = storage::group_prefix(config.group);
@@ -608,6 +620,8 @@ struct partition_state {
   std::optional<partition_core> core;
   replica_actor replica;
   std::shared_ptr<storage::log_reader> log;
+  /// Of the state in storage.
+  std::uint64_t generation = 0;
   std::uint64_t term = 0;
   bool accepts_writes = true;
   enum class tick_pace : std::uint8_t { none, slow, fast };

@@ -8,13 +8,15 @@
 namespace aqueduct::actors {
 
 partition_core::partition_core(options opts, restored_state state)
-    : options_(std::move(opts)),
-      tail_(options_.cache),
-      applied_index_(state.summary.applied_index),
-      applied_term_(state.summary.applied_term),
-      log_start_(state.summary.log_start),
-      high_watermark_(state.summary.high_watermark),
-      next_offset_(state.summary.high_watermark) {
+    : options_(std::move(opts)), tail_(options_.cache) {
+  adopt(std::move(state));
+}
+
+void partition_core::adopt(restored_state state) {
+  applied_index_ = known_index_ = state.summary.applied_index;
+  applied_term_ = state.summary.applied_term;
+  log_start_ = state.summary.log_start;
+  high_watermark_ = next_offset_ = state.summary.high_watermark;
   for (auto& [producer, entry] : state.producers)
     producers_.restore(producer, std::move(entry));
   // Files of before may have been left by a stop between the trim and their removal.
@@ -97,6 +99,20 @@ void partition_core::become_ready(std::int64_t now_ms, partition_effects& out) {
   unpark(now_ms, out);
 }
 
+void partition_core::install(restored_state state) {
+  AQUEDUCT_INVARIANT(!leads_, "a leader of term " + std::to_string(term_) + " takes over a state");
+  fail_pending(errc::not_leader, leader_,
+               "this replica fell behind and took over the state of another one; the batch may or "
+               "may not be stored");
+  producers_ = producer_table();
+  trim_before_.reset();
+  unpersisted_bytes_ = 0;
+  state_changed_ = false;
+  oldest_of_ = oldest_ms_ = -1;
+  adopt(std::move(state));
+  tail_.drop_before(high_watermark_);
+}
+
 // -- the log --------------------------------------------------------------------------------------
 
 void partition_core::proposed(std::uint64_t first, std::uint64_t term, std::size_t count) {
@@ -152,6 +168,8 @@ partition_core::take_pending(const raft::entry& entry) {
 void partition_core::applied(const std::vector<raft::entry>& entries, std::int64_t now_ms,
                              partition_effects& out) {
   for (const auto& entry : entries) {
+    if (entry.index.value <= known_index_)
+      continue;
     AQUEDUCT_INVARIANT(entry.index.value == applied_index_ + 1, std::to_string(entry.index.value) +
                                                                     " after " +
                                                                     std::to_string(applied_index_));

@@ -153,7 +153,11 @@ public:
   void proposed(std::uint64_t first, std::uint64_t term, std::size_t count);
   /// The oldest `count` proposals that had no answer were refused.
   void proposal_refused(std::size_t count, errc why, std::int32_t leader);
-  /// Entries are committed, in order.
+  /// The state of another replica takes the place of this one's. What is proposed may or may not be
+  /// stored. Precondition: this replica does not lead.
+  void install(restored_state state);
+  /// Entries are committed, in order. Those that the state was restored or installed with are
+  /// skipped.
   void applied(const std::vector<raft::entry>& entries, std::int64_t now_ms,
                partition_effects& out);
   /// This replica leads in `term`; it accepts batches when an entry of its term is committed.
@@ -234,6 +238,7 @@ private:
                                     offset_item, describe_item, trim_item>;
 
   // partition_core.cpp
+  void adopt(restored_state state);
   /// Nobody can be answered yet: it is not known who leads, or what is committed.
   [[nodiscard]] bool undecided() const;
   void unpark(std::int64_t now_ms, partition_effects& out);
@@ -283,6 +288,8 @@ private:
 
   std::uint64_t applied_index_ = 0;
   std::uint64_t applied_term_ = 0;
+  /// Entries up to here were in the state when it came; the log may bring them once more.
+  std::uint64_t known_index_ = 0;
   std::int64_t log_start_ = 0;
   /// Offset after the last committed record. Invariant: log_start_ <= high_watermark_.
   std::int64_t high_watermark_ = 0;

@@ -61,6 +61,25 @@ void group_registry::deliver_one(raft_delivery& message) {
     wake();
 }
 
+std::pair<group_registry::presence, replica_actor>
+group_registry::find_or_wake(const group_id& group) {
+  auto& in = shard_of(group);
+  std::function<void()> wake;
+  {
+    const std::lock_guard lock(in.mutex);
+    const auto found = in.groups.find(group);
+    if (found == in.groups.end())
+      return {presence::unknown, replica_actor{}};
+    if (found->second.replica)
+      return {presence::open, found->second.replica};
+    if (!std::exchange(found->second.is_waking, true))
+      wake = found->second.wake;
+  }
+  if (wake)
+    wake();
+  return {presence::closed, replica_actor{}};
+}
+
 void group_registry::lost_contact(raft::node_id node) {
   for (auto& each : shards_) {
     const std::lock_guard lock(each.mutex);

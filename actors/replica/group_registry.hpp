@@ -11,6 +11,7 @@
 #include <functional>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 namespace aqueduct::actors {
 
@@ -33,6 +34,9 @@ public:
   /// The link to a node is lost: its groups look for another leader, and those that sleep because
   /// their leader told them to resume their ticks.
   void lost_contact(raft::node_id node);
+  enum class presence : std::uint8_t { unknown, closed, open };
+  /// The replica of a group, if it is open. One that is not is woken.
+  [[nodiscard]] std::pair<presence, replica_actor> find_or_wake(const group_id& group);
 
   /// The replica of a group that is open; else nothing.
   [[nodiscard]] replica_actor find(const group_id& group) const;

@@ -1,5 +1,8 @@
 #include "actors/replica/replica.hpp"
 
+#include "actors/replica/state_fetch.hpp"
+#include "protocol/cluster/state_messages.hpp"
+#include "protocol/native/codec.hpp"
 #include "raft/core.hpp"
 #include "raft/invariant.hpp"
 
@@ -16,6 +19,9 @@
 namespace aqueduct::actors {
 
 namespace {
+
+/// How long another node may take to answer with a piece of a state.
+constexpr std::int64_t piece_timeout_ms = 10'000;
 
 raft::payload to_payload(const buffer& bytes) {
   return {bytes.owner(), bytes.size()};
@@ -49,11 +55,11 @@ storage::hard_state to_storage(const raft::hard_state& hard) {
   return converted;
 }
 
-storage::log_base to_storage(const raft::snapshot_meta& meta) {
+storage::log_base to_storage(const raft::snapshot_meta& meta, std::int64_t next_offset = -1) {
   storage::log_base base;
   base.index = meta.last.index.value;
   base.term = meta.last.term.value;
-  base.next_offset = offset_t(-1);
+  base.next_offset = offset_t(next_offset);
   base.data = buffer::from(raft::encode(meta.membership));
   return base;
 }
@@ -87,7 +93,7 @@ result<raft::restored_state> restore(const storage::opened_group& group,
                                                    std::to_string(entry.index) + " is malformed");
     state.memberships.push_back({raft::log_index(entry.index), *membership});
   }
-  state.applied = raft::log_index(std::max(group.applied_index, group.base.index));
+  state.applied = raft::log_index(std::max(group.applied_in_log, group.base.index));
   state.commit = state.applied;
   return state;
 }
@@ -122,8 +128,7 @@ struct replica_state {
     storage_open open;
     open.group = config.group;
     open.from = self;
-    open.state_family = config.state_family;
-    open.state_prefix = config.state_prefix;
+    open.state = state_place();
     open.segment_bytes = config.segment_bytes;
     open.segment_age_ms = config.segment_age_ms;
     self->send(config.storage, storage_request{std::move(open)});
@@ -148,7 +153,8 @@ struct replica_state {
     }
     core.emplace(std::get<raft::core>(std::move(made)));
     log = opened.group->reader;
-    notify(group_opened{std::move(opened.state), log});
+    state_applied = opened.group->applied_index;
+    notify(group_opened{std::move(opened.state), log, state_applied, opened.generation});
     notify(group_members{core->first_index().value - 1, core->members()});
     // Whoever decides alone need not wait for others to be silent.
     const auto& voters = core->members().voters;
@@ -190,6 +196,25 @@ struct replica_state {
       fail(loaded.entries.error());
   }
 
+  void handle(replica_state_installed& done) {
+    installing = false;
+    if (!core)
+      return;
+    if (!done.status) {
+      const auto& why = done.status.error();
+      if (why.code == errc::invalid_request || why.code == errc::storage_full)
+        give_up_fetch(why);
+      else
+        fail(why);
+      return;
+    }
+    state_applied = done.state.mark.applied_index;
+    config.log->info("group {}: took over the state at entry {} from node {}",
+                     to_string(config.group), state_applied, fetching->from().node.value);
+    notify(group_installed{std::move(done.state.rows), state_applied, done.generation});
+    finish_fetch();
+  }
+
   void handle(replica_closed& closed) {
     notify(group_closed{std::move(closed.status)});
     self->quit();
@@ -227,22 +252,28 @@ struct replica_state {
   }
 
   void handle(replica_compact& request) {
-    if (core && request.first_kept > 1)
-      perform(core->compact(raft::log_index(request.first_kept - 1)));
+    if (!core || request.first_kept <= 1)
+      return;
+    // A state that was taken over knows more than this replica has seen committed.
+    const raft::log_index upto(request.first_kept - 1);
+    perform(core->compact(std::min(upto, core->applied_index())));
   }
 
   void handle(replica_tick&) {
     tick_scheduled = false;
-    if (core)
+    if (core && !installing)
       perform(core->tick());
     // The other nodes hear of a new group a moment later than the first: what was sent to them
     // before that is lost.
-    if (core && is_to_begin())
+    if (core && !installing && is_to_begin())
       perform(core->campaign());
+    else if (installing)
+      schedule_tick();
   }
 
+  /// While a state is being installed nothing may commit that is not in it: what arrives is lost.
   void handle(replica_receive& arrived) {
-    if (core)
+    if (core && !installing)
       perform(core->step(arrived.from, std::move(arrived.body)));
   }
 
@@ -310,6 +341,41 @@ struct replica_state {
     perform(std::move(outcome.then));
   }
 
+  void handle(replica_share_state& asked) {
+    const auto question = protocol::decode<protocol::cluster::state_question>(asked.question);
+    if (!core || !question) {
+      asked.answer(core ? question.propagate()
+                        : unexpected(errc::topic_not_ready,
+                                     to_string(config.group) + " is not open on this node"));
+      return;
+    }
+    storage_read_state read;
+    read.group = config.group;
+    read.place = state_place();
+    read.snapshot = question->snapshot;
+    read.position = question->position;
+    read.done = [answer = std::move(asked.answer)](const result<state_piece>& piece) {
+      answer(piece ? result<buffer>(encode(*piece)) : result<buffer>(piece.propagate()));
+    };
+    self->send(config.storage, storage_request{std::move(read)});
+  }
+
+  void handle(replica_state_piece& piece) {
+    if (!core || !fetching || installing || piece.number != last_question)
+      return;
+    if (!piece.answer) {
+      give_up_fetch(piece.answer.error());
+      return;
+    }
+    const auto complete = fetching->take(*piece.answer, core->term());
+    if (!complete)
+      give_up_fetch(complete.error());
+    else if (*complete)
+      install();
+    else
+      ask_for_state();
+  }
+
   void handle(replica_stop&) {
     if (std::exchange(stopping, true))
       return;
@@ -338,13 +404,13 @@ struct replica_state {
                               read.index ? std::optional(read.index->value) : std::nullopt});
     for (const auto& load : effects.loads)
       self->send(config.reader, reader_request{reader_load{log, load, self}});
-    const auto fetch = std::move(effects.fetch);
+    const auto wanted = std::move(effects.fetch);
     const bool damaged = report(effects.events);
     schedule_tick();
     if (damaged)
       fail({errc::storage_damaged, "entries that were acknowledged are not on the disk"});
-    if (fetch && core)
-      refuse_fetch(*fetch);
+    if (wanted && core)
+      fetch(*wanted);
     if (effects.committed.empty() || failed)
       return;
     const auto last = effects.committed.back().index;
@@ -370,11 +436,64 @@ struct replica_state {
     return damaged;
   }
 
-  /// The leader's log no longer reaches back far enough. Its state cannot be taken over yet, so
-  /// this replica stays behind; the leader offers again.
-  void refuse_fetch(const raft::snapshot_fetch& fetch) {
-    config.log->warn("group {}: node {} has given up entries that are missing here",
-                     to_string(config.group), fetch.from.node.value);
+  // -- the state of another replica --------------------------------------------------------------
+
+  [[nodiscard]] storage::state_place state_place() const {
+    return {config.state_family, config.state_prefix};
+  }
+
+  /// The leader's log no longer reaches back far enough.
+  void fetch(const raft::snapshot_fetch& what) {
+    fetching.emplace(config.group, config.core.self, what);
+    if (config.calls)
+      ask_for_state();
+    else
+      give_up_fetch({errc::broker_unavailable, "other nodes cannot be asked"});
+  }
+
+  void ask_for_state() {
+    config.calls->call(
+        fetching->from().node, call_kind::fetch_state, fetching->question(), piece_timeout_ms,
+        [to = replica_actor(self), number = ++last_question](result<buffer> answer) {
+          caf::anon_send(to, replica_request{replica_state_piece{number, std::move(answer)}});
+        });
+  }
+
+  void install() {
+    if (core->is_leader()) {
+      give_up_fetch({errc::conflict, "this replica leads by now"});
+      return;
+    }
+    const auto base = fetching->meta().last.index;
+    base_next_offset = fetching->state().mark.base.next_offset.value;
+    // The log got there meanwhile, or the state was taken over before and its entries have not come
+    // yet: the log alone is to be set to what the leader has.
+    if (core->commit_index() >= base || state_applied >= base.value) {
+      finish_fetch();
+      return;
+    }
+    installing = true;
+    self->send(config.storage,
+               storage_request{storage_install_state{config.group, state_place(),
+                                                     std::move(fetching->state()), self}});
+  }
+
+  void finish_fetch() {
+    const auto meta = fetching->meta();
+    fetching.reset();
+    last_fetch_problem.clear();
+    perform(core->snapshot_installed(meta));
+  }
+
+  /// The leader offers again.
+  void give_up_fetch(const error& why) {
+    // It may go on for long: it is said once.
+    const bool is_news = std::exchange(last_fetch_problem, why.message) != why.message;
+    config.log->log(is_news ? spdlog::level::warn : spdlog::level::debug,
+                    "group {}: node {} has given up entries that are missing here, and its state "
+                    "cannot be taken over: {}",
+                    to_string(config.group), fetching->from().node.value, to_string(why));
+    fetching.reset();
     perform(core->snapshot_failed());
   }
 
@@ -392,7 +511,7 @@ struct replica_state {
     if (request.hard)
       append.batch.hard = to_storage(*request.hard);
     if (request.reset)
-      append.batch.reset = to_storage(*request.reset);
+      append.batch.reset = to_storage(*request.reset, base_next_offset);
     if (request.truncate_from)
       append.batch.truncate_from = request.truncate_from->value;
     append.batch.entries = to_storage(std::move(request.append));
@@ -428,6 +547,17 @@ struct replica_state {
   /// Nothing before the group is open and after it failed.
   std::optional<raft::core> core;
   std::shared_ptr<storage::log_reader> log;
+  /// What the state had applied when it was opened or taken over.
+  std::uint64_t state_applied = 0;
+  /// The state that is being taken over from another replica.
+  std::optional<state_fetch> fetching;
+  /// Answers to earlier questions are late.
+  std::uint64_t last_question = 0;
+  /// It is complete and on its way to the disk. Invariant: implies fetching.
+  bool installing = false;
+  /// Of the first record in a log that is reset.
+  std::int64_t base_next_offset = -1;
+  std::string last_fetch_problem;
   bool failed = false;
   bool stopping = false;
   bool tick_scheduled = false;

@@ -10,6 +10,7 @@
 #include "actors/environment.hpp"
 #include "actors/logging.hpp"
 #include "actors/messages.hpp"
+#include "actors/peer/node_calls.hpp"
 #include "actors/peer/transport.hpp"
 #include "raft/options.hpp"
 
@@ -28,6 +29,9 @@ struct replica_config {
   reader_actor reader;
   /// Nothing: the group has no other members, and what it would tell them is lost.
   std::shared_ptr<raft_transport> transport;
+  /// Fetches the state of another replica when entries that are missing here are gone there.
+  /// Nothing: the replica stays behind then.
+  std::shared_ptr<node_caller> calls;
   state_machine_actor state_machine;
   std::shared_ptr<environment> env;
   std::shared_ptr<spdlog::logger> log;

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <deque>
 #include <limits>
+#include <optional>
 #include <unordered_map>
 
 namespace aqueduct::actors {
@@ -23,12 +24,19 @@ struct stuck_group {
   std::deque<storage_append> waiting;
 };
 
+struct group_owner {
+  replica_actor replica;
+  /// Of the state that is there: writes of an earlier one have no effect.
+  std::uint64_t generation = 0;
+};
+
 struct storage_worker_state {
   storage_worker_state() = default;
 
   void begin(storage_actor::pointer actor, storage_worker_config given) {
     self = actor;
     config = std::move(given);
+    states.emplace(config.states);
     store = std::make_unique<storage::log_store>(*config.disk, *config.state, config.store);
     if (config.finish_removals)
       (void)store->finish_removals();
@@ -45,18 +53,19 @@ struct storage_worker_state {
     opened.group =
         store->open(request.group, segment_options(request.segment_bytes, request.segment_age_ms));
     if (opened.group) {
-      const auto end = storage::end_of_prefix(request.state_prefix);
-      const auto scanned = config.state->scan(
-          request.state_family, request.state_prefix, end,
-          [&](std::string_view key, std::string_view value) {
-            opened.state.push_back(
-                {std::string(key.substr(request.state_prefix.size())), std::string(value)});
-            return true;
-          });
+      const auto& place = request.state;
+      const auto scanned =
+          config.state->scan(place.in, place.prefix, storage::end_of_prefix(place.prefix),
+                             [&](std::string_view key, std::string_view value) {
+                               opened.state.push_back({std::string(key.substr(place.prefix.size())),
+                                                       std::string(value)});
+                               return true;
+                             });
       if (!scanned)
         opened.group = scanned.propagate();
     }
-    owners[request.group] = request.from;
+    opened.generation = ++last_generation;
+    owners[request.group] = {request.from, opened.generation};
     self->send(request.from, storage_event{std::move(opened)});
     if (!accepts)
       self->send(request.from, storage_event{group_space{false}});
@@ -73,6 +82,9 @@ struct storage_worker_state {
   }
 
   void handle(storage_write_state& request) {
+    const auto owner = owners.find(request.group);
+    if (owner == owners.end() || owner->second.generation != request.generation)
+      return;
     const auto written = config.state->write(request.batch, storage::durability::relaxed);
     // A failure is no danger: the state is written again with the next change, and the log is kept
     // until it was.
@@ -86,6 +98,35 @@ struct storage_worker_state {
       self->send(request.from, log_answer{log_trimmed{first_kept->first_index}});
     else if (!segments.empty() && first_kept == segments.end())
       self->send(request.from, log_answer{log_trimmed{segments.back().first_index}});
+  }
+
+  void handle(storage_read_state& request) {
+    const auto now_ms = config.env->steady_ms();
+    states->expire(now_ms);
+    if (request.snapshot != 0) {
+      request.done(states->next(request.snapshot, request.position, now_ms));
+      return;
+    }
+    // What the replica has given up by now is given up on the disk too.
+    flush();
+    auto state = store->read_state(request.group, request.place);
+    if (state)
+      request.done(states->begin(config.env->random() | 1, *std::move(state), now_ms));
+    else
+      request.done(state.propagate());
+  }
+
+  void handle(storage_install_state& request) {
+    flush();
+    replica_state_installed done;
+    if (const auto waits = stuck.find(request.group); waits != stuck.end())
+      done.status = unexpected(errc::storage_full, "the disk is full");
+    else
+      done.status = store->install_state(request.group, request.place, request.state);
+    if (done.status)
+      done.generation = owners[request.group].generation = ++last_generation;
+    done.state = std::move(request.state);
+    self->send(request.from, storage_event{std::move(done)});
   }
 
   void handle(storage_retention& request) {
@@ -235,7 +276,7 @@ struct storage_worker_state {
       return;
     accepts = now_accepts;
     for (const auto& [group, owner] : owners)
-      self->send(owner, storage_event{group_space{accepts}});
+      self->send(owner.replica, storage_event{group_space{accepts}});
   }
 
   void tick() {
@@ -244,6 +285,7 @@ struct storage_worker_state {
     (void)store->maintain(timestamp_ms(config.env->now_ms()));
     retry_stuck();
     note_space();
+    states->expire(config.env->steady_ms());
     schedule_tick();
   }
 
@@ -280,7 +322,10 @@ struct storage_worker_state {
   std::vector<storage_remove> removals;
   /// Invariant: each has at least one waiting write.
   std::unordered_map<group_id, stuck_group> stuck;
-  std::unordered_map<group_id, replica_actor> owners;
+  std::unordered_map<group_id, group_owner> owners;
+  /// Of any group's state. Rises with each opening and installation.
+  std::uint64_t last_generation = 0;
+  std::optional<kept_states> states;
   bool accepts = true;
 };
 

@@ -28,6 +28,8 @@ struct storage_worker_config {
   std::size_t index_interval_bytes = 64 * 1024;
   std::uint64_t preallocate_bytes = 16ULL << 20;
   std::int64_t tick_ms = 1000;
+  /// Of states on their way to other replicas.
+  kept_states::limits states;
   /// This one finishes the removals that a crash interrupted; one of the pool does.
   bool finish_removals = false;
   /// Detached: a thread of its own.

@@ -1,6 +1,7 @@
 #include "protocol/native/protocol_reference.hpp"
 
 #include "protocol/cluster/messages.hpp"
+#include "protocol/cluster/state_messages.hpp"
 #include "protocol/native/codec.hpp"
 #include "protocol/native/messages.hpp"
 
@@ -124,6 +125,8 @@ void add_cluster(std::string& out) {
   add_all<cluster::ping>(out);
   add_all<cluster::call>(out);
   add_all<cluster::call_answer>(out);
+  add_all<cluster::state_question>(out);
+  add_all<cluster::state_answer>(out);
 }
 
 void add_errors(std::string& out) {

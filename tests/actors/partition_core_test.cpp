@@ -226,6 +226,39 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.outcome(0).error == errc::not_leader);
   }
 
+  TEST_CASE("a state that was taken over counts, and its entries are skipped when they come") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1));
+    it.accept();
+    it.produce(build_batch(1));
+    it.core.follow(2, 2, it.effects);
+    partition_core::restored_state state;
+    state.summary = {20, 2, 3, 40};
+    it.core.install(std::move(state));
+    // The answer to the second batch comes late, and is about nothing that is known here.
+    it.core.proposal_refused(1, errc::not_leader, 2);
+    CHECK(it.core.applied_index() == 20);
+    CHECK(it.core.high_watermark() == 40);
+    CHECK(it.core.log_start() == 3);
+    it.effects = {};
+    it.current_term = 2;
+    while (it.last_index < 20)
+      it.commit_entry(raft::entry_kind::records, buffer::copy_of("in the state already"));
+    CHECK(it.core.high_watermark() == 40);
+    CHECK_FALSE(it.effects.persist);
+    it.commit_entry(raft::entry_kind::noop, {});
+    CHECK(it.core.applied_index() == 21);
+
+    it.accepted.clear();
+    it.lead(3);
+    it.produce(build_batch(2));
+    it.commit();
+    CHECK(it.producer->outcomes.back().second.base_offset == 40);
+    CHECK(it.core.high_watermark() == 42);
+    CHECK(it.fetch(2)->outcomes.at(0).error == errc::offset_out_of_range);
+  }
+
   TEST_CASE("an answer of the group to a proposal that was given up changes nothing") {
     lab it;
     it.lead();

@@ -1,5 +1,6 @@
 // The messages of the cluster port. The first byte chooses which.
 #include "protocol/cluster/messages.hpp"
+#include "protocol/cluster/state_messages.hpp"
 #include "protocol/native/codec.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
 
@@ -42,7 +43,7 @@ void check_numbers(const buffer& payload) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz_input input(data, size);
-  const auto choice = input.choose() % 6;
+  const auto choice = input.choose() % 8;
   const auto payload = buffer::from(input.rest());
   if (choice == 0) {
     check_message<cluster::raft_messages>(payload);
@@ -55,8 +56,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_message<cluster::ping>(payload);
   } else if (choice == 4) {
     check_message<cluster::call>(payload);
-  } else {
+  } else if (choice == 5) {
     check_message<cluster::call_answer>(payload);
+  } else if (choice == 6) {
+    check_message<cluster::state_question>(payload);
+  } else {
+    check_message<cluster::state_answer>(payload);
   }
   return 0;
 }

@@ -28,6 +28,13 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
   std::size_t acknowledged = 0;
   std::uint64_t events = 0;
   std::uint64_t reads = 0;
+  std::uint64_t offers = 0;
+  std::uint64_t fetches = 0;
+  std::uint64_t installs = 0;
+  std::uint64_t struck = 0;
+  std::uint64_t unfinished = 0;
+  std::uint64_t ahead = 0;
+  std::uint64_t skipped = 0;
   life_counts counts{};
   for (auto seed = first; seed <= last; ++seed) {
     random_life life(seed);
@@ -35,13 +42,25 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     acknowledged += life.group().acknowledged().size();
     events += life.group().events();
     reads += life.group().reads();
+    offers += life.group().links().offers();
+    fetches += life.group().links().calls_made();
+    installs += life.group().installs();
+    struck += life.group().ambushes();
+    unfinished += life.group().unfinished_installs();
+    ahead += life.group().ahead_of_log();
+    skipped += life.group().skipped();
     for (std::size_t i = 0; i < counts.size(); ++i)
       counts[i] += life.counts()[i];
     for (const auto& sentence : broken)
       FAIL_CHECK("seed " << seed << ": " << sentence);
   }
   MESSAGE((last - first + 1) << " lives, " << events << " events, " << acknowledged
-                             << " entries acknowledged, " << reads << " reads confirmed");
+                             << " entries acknowledged, " << reads << " reads confirmed, " << offers
+                             << " states offered, " << fetches << " pieces asked for, " << installs
+                             << " states taken over, " << struck << " nodes struck meanwhile, "
+                             << unfinished << " of them cut short before the log was reset, "
+                             << ahead << " lives with a state ahead of the log, " << skipped
+                             << " entries skipped");
   // A batch in which something never happened shows nothing of it.
   if (last - first >= 100) {
     for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -50,6 +69,12 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     }
     CHECK(acknowledged > last - first);
     CHECK(reads > 0);
+    CHECK(installs > 0);
+    CHECK(fetches > installs);
+    CHECK(struck > 0);
+    CHECK(unfinished > 0);
+    CHECK(ahead > unfinished);
+    CHECK(skipped > 0);
   }
 }
 

@@ -32,8 +32,11 @@ sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush) {
 
 std::string_view to_string(life_event what) {
   constexpr std::string_view names[] = {
-      "crash",    "crash in a write", "failed sync", "restart",      "isolation",     "one-way cut",
-      "healing",  "bad network",      "transfer",    "lost contact", "member change", "read",
+      "crash",         "crash in a write", "failed sync",
+      "restart",       "isolation",        "one-way cut",
+      "healing",       "bad network",      "transfer",
+      "lost contact",  "member change",    "read",
+      "state written", "compaction",       "crash while a state is taken over",
       "proposals"};
   static_assert(std::size(names) == static_cast<std::size_t>(life_event::count_));
   return names[static_cast<std::size_t>(what)];
@@ -134,6 +137,20 @@ bool random_life::happen(life_event what) {
     return change_members();
   case life_event::read:
     return read_somewhere();
+  case life_event::persist:
+    if (is_up)
+      group_.persist(node);
+    return is_up;
+  case life_event::compact:
+    // Often by the leader, all there is: then whoever is behind has to take over its state.
+    if (leader != 0 && draw(2) == 0)
+      group_.compact(leader, group_.journal(leader).state.applied);
+    else if (is_up)
+      group_.compact(node, draw(group_.journal(node).state.applied + 1));
+    return is_up || leader != 0;
+  case life_event::crash_in_takeover:
+    group_.lie_in_wait(draw(6));
+    return true;
   case life_event::propose:
     return propose_some();
   case life_event::count_:
@@ -183,6 +200,7 @@ bool random_life::propose_some() {
 void random_life::heal() {
   group_.network().heal();
   group_.network().set_faults({});
+  group_.lie_in_wait(std::nullopt);
   for (std::int32_t node = 1; node <= nodes_; ++node) {
     // What was planned for its disk is not to happen any more.
     if (group_.is_up(node))

@@ -26,6 +26,9 @@ enum class life_event : std::uint8_t {
   lost_contact,
   member_change,
   read,
+  persist,
+  compact,
+  crash_in_takeover,
   propose,
   count_,
 };

@@ -54,7 +54,13 @@ struct note_taker {
   std::shared_ptr<group_journal> journal;
   std::shared_ptr<replica_actor> replica;
 
-  void operator()(group_opened&) const {}
+  void operator()(group_opened& news) const { adopt(news.state, news.applied, news.generation); }
+  void operator()(group_installed& news) const {
+    // What is accepted and is in the state already will not be seen to commit.
+    std::erase_if(journal->accepted, [&](const auto& each) { return each.first <= news.applied; });
+    adopt(news.state, news.applied, news.generation);
+    ++journal->installs;
+  }
   void operator()(group_space&) const {}
   void operator()(group_closed&) const {}
   void operator()(group_failed& news) const { journal->failure = news.why; }
@@ -77,6 +83,7 @@ struct note_taker {
       const std::string value(reinterpret_cast<const char*>(entry.body.data.get()),
                               entry.body.size);
       journal->applied[entry.index.value] = {entry.term.value, value};
+      take(entry.index.value, entry.term.value, value);
       if (journal->leads && entry.term.value == journal->term)
         journal->is_established = true;
       const auto mine = journal->accepted.find(entry.index.value);
@@ -88,6 +95,24 @@ struct note_taker {
     }
     if (news.confirm)
       caf::anon_send(*replica, replica_request{replica_applied{news.entries.back().index.value}});
+  }
+
+  void adopt(const std::vector<storage::kv_pair>& rows, std::uint64_t applied,
+             std::uint64_t generation) const {
+    journal->generation = generation;
+    journal->state = noted_state::from_rows(rows, applied);
+    journal->digests[applied] = journal->state.digest;
+  }
+
+  void take(std::uint64_t index, std::uint64_t term, const std::string& value) const {
+    auto& state = journal->state;
+    if (index <= state.applied) {
+      ++journal->skipped;
+      return;
+    }
+    journal->has_hole = journal->has_hole || index != state.applied + 1;
+    state.apply(index, term, value);
+    journal->digests[index] = state.digest;
   }
 
   void forget(std::size_t count) const {
@@ -102,6 +127,42 @@ state_machine_actor::behavior_type take_notes(state_machine_actor::pointer, note
 
 } // namespace
 
+// -- the state ------------------------------------------------------------------------------------
+
+/// FNV-1a, 64 bits, over what was there and what comes.
+void noted_state::apply(std::uint64_t index, std::uint64_t term, const std::string& value) {
+  constexpr std::size_t keys = 7;
+  const auto mix = [this](std::string_view text) {
+    for (const char c : text)
+      digest = (digest ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+  };
+  applied = index;
+  mix(std::to_string(index) + "@" + std::to_string(term) + ":");
+  mix(value);
+  rows["row " + std::to_string(index % keys)] = value;
+  for (const auto& [key, content] : rows)
+    mix(key + "=" + content);
+}
+
+std::vector<storage::kv_pair> noted_state::to_rows() const {
+  std::vector<storage::kv_pair> pairs{{"digest", std::to_string(digest)}};
+  for (const auto& [key, content] : rows)
+    pairs.push_back({key, content});
+  return pairs;
+}
+
+noted_state noted_state::from_rows(const std::vector<storage::kv_pair>& rows,
+                                   std::uint64_t applied) {
+  noted_state state;
+  state.applied = applied;
+  for (const auto& [key, content] : rows)
+    if (key == "digest")
+      state.digest = std::stoull(content);
+    else if (key.starts_with("row "))
+      state.rows[key] = content;
+  return state;
+}
+
 sim_group::sim_group(const options& given) : options_(given), network_(given.seed) {
   config_.set("scheduler.policy", caf::atom("testing"));
   system_ = std::make_unique<caf::actor_system>(config_);
@@ -113,6 +174,8 @@ sim_group::sim_group(const options& given) : options_(given), network_(given.see
 }
 
 sim_group::~sim_group() {
+  for (std::int32_t i = 1; i <= options_.nodes; ++i)
+    network_.leave(i);
   for (auto& each : nodes_)
     if (each.life) {
       kill(each.life->replica);
@@ -146,9 +209,14 @@ void sim_group::run_for(std::int64_t ms) {
     schedule.advance_time(std::chrono::milliseconds(1));
     network_.advance(now_ms_);
     settle();
-    for (std::int32_t i = 1; i <= options_.nodes; ++i)
+    for (std::int32_t i = 1; i <= options_.nodes; ++i) {
+      if (ambush_ && is_up(i) && network_.is_calling(i)) {
+        crash_after(i, *std::exchange(ambush_, std::nullopt));
+        ++ambushes_;
+      }
       if (is_up(i) && machine(i).disk->is_powerless())
         crash(i);
+    }
   }
 }
 
@@ -162,9 +230,7 @@ std::int32_t sim_group::wait_for_leader(std::int64_t ms_max) {
 }
 
 bool sim_group::wait_until_equal(std::int64_t ms_max) {
-  const auto last_of = [](const group_journal& of) {
-    return of.applied.empty() ? 0 : of.applied.rbegin()->first;
-  };
+  const auto last_of = [](const group_journal& of) { return of.state.applied; };
   const auto is_equal = [&] {
     const auto leads = leader();
     if (leads == 0)
@@ -188,6 +254,7 @@ bool sim_group::wait_until_equal(std::int64_t ms_max) {
 
 void sim_group::start(std::int32_t number) {
   auto& node = nodes_.at(at(number));
+  look_at_disk(node);
   node.journal = std::make_shared<group_journal>();
   node.life = std::make_unique<node_life>();
   auto& life = *node.life;
@@ -201,6 +268,7 @@ void sim_group::start(std::int32_t number) {
   worker.index_interval_bytes = 512;
   worker.preallocate_bytes = 4096;
   worker.detached = false;
+  worker.states.piece_bytes = options_.state_piece_bytes;
   life.storage = spawn_storage_worker(*system_, worker);
   life.slow_storage = life.storage;
   if (options_.disk_delay_ms_max > 0)
@@ -222,7 +290,9 @@ void sim_group::start(std::int32_t number) {
   made.core.inflight_requests_max = options_.inflight_requests_max;
   made.storage = life.slow_storage;
   made.reader = life.reader;
-  made.transport = network_.join(number, life.registry);
+  made.transport = network_.join(number, life.registry,
+                                 std::make_shared<state_server>(replica_of(number), life.registry));
+  made.calls = network_.caller(number);
   made.state_machine = life.state_machine;
   made.env = node.machine->env;
   made.log = component_logger("raft");
@@ -253,6 +323,38 @@ void sim_group::crash(std::int32_t number) {
   node.life.reset();
   settle();
   node.machine->crash(options_.seed * 1000 + ++crashes_);
+}
+
+/// Whether a crash struck in the middle of taking over a state.
+void sim_group::look_at_disk(const node& of) {
+  const auto installed = storage::read_installed(*of.machine->kv, group);
+  const auto applied = storage::read_applied_index(*of.machine->kv, group);
+  const auto log = storage::load_log_meta(*of.machine->kv, group);
+  if (!installed || !*installed || !applied || !log)
+    return;
+  ahead_of_log_ += (*installed)->applied_index == *applied ? 1 : 0;
+  unfinished_installs_ += log->base.index < (*installed)->base.index ? 1 : 0;
+}
+
+void sim_group::persist(std::int32_t number) {
+  auto& node = nodes_.at(at(number));
+  const auto& state = node.journal->state;
+  storage_write_state write;
+  write.group = group;
+  write.generation = node.journal->generation;
+  for (const auto& row : state.to_rows())
+    write.batch.put(storage::family::partition_state, storage::group_prefix(group) + row.key,
+                    row.value);
+  storage::put_applied_index(write.batch, group, state.applied);
+  caf::anon_send(node.life->slow_storage, storage_request{std::move(write)});
+}
+
+void sim_group::compact(std::int32_t number, std::uint64_t upto) {
+  persist(number);
+  auto& node = nodes_.at(at(number));
+  upto = std::min(upto, node.journal->state.applied);
+  caf::anon_send(node.life->replica, replica_request{replica_compact{upto + 1}});
+  settle();
 }
 
 void sim_group::propose(std::int32_t number, const std::string& value) {
@@ -321,9 +423,21 @@ void sim_group::collect(node& from) {
                         std::to_string(number) + " lead in term " + std::to_string(journal.term));
   }
   // What was looked at before is looked at again only by `check`.
-  const auto known = ledger_.empty() ? 0 : ledger_.rbegin()->first;
-  for (auto it = journal.applied.upper_bound(known); it != journal.applied.end(); ++it)
+  for (auto it = journal.applied.upper_bound(journal.collected); it != journal.applied.end();
+       ++it) {
     ledger_.insert(*it);
+    journal.collected = it->first;
+  }
+  for (const auto& [index, digest] : std::exchange(journal.digests, {})) {
+    const auto [first, is_new] = digests_.emplace(index, digest);
+    if (!is_new && first->second != digest)
+      broken_.push_back("node " + std::to_string(number) + " has another state at index " +
+                        std::to_string(index));
+  }
+  if (std::exchange(journal.has_hole, false))
+    broken_.push_back("node " + std::to_string(number) + " was given entries with a hole");
+  installs_ += std::exchange(journal.installs, 0);
+  skipped_ += std::exchange(journal.skipped, 0);
   acknowledged_.insert(acknowledged_.end(), journal.acknowledged.begin(),
                        journal.acknowledged.end());
   journal.acknowledged.clear();

@@ -6,6 +6,7 @@
 
 #include "actors/replica/group_registry.hpp"
 #include "actors/replica/replica.hpp"
+#include "actors/replica/state_server.hpp"
 #include "tests/simulation/sim_network.hpp"
 #include "tests/simulation/sim_node.hpp"
 
@@ -21,8 +22,33 @@
 
 namespace aqueduct::actors::test {
 
+/// What the simulated state machine knows: a digest of everything that was applied, and the last
+/// value of each of a few keys.
+struct noted_state {
+  std::uint64_t applied = 0;
+  std::uint64_t digest = 0;
+  std::map<std::string, std::string> rows;
+
+  void apply(std::uint64_t index, std::uint64_t term, const std::string& value);
+  [[nodiscard]] std::vector<storage::kv_pair> to_rows() const;
+  [[nodiscard]] static noted_state from_rows(const std::vector<storage::kv_pair>& rows,
+                                             std::uint64_t applied);
+};
+
 /// What one life of a state machine was told, and what it made of it.
 struct group_journal {
+  noted_state state;
+  /// By the index up to which the state had applied.
+  std::map<std::uint64_t, std::uint64_t> digests;
+  /// Entries that came again although the state had them.
+  std::uint64_t skipped = 0;
+  /// States of other replicas that took the place of this one's.
+  std::uint64_t installs = 0;
+  std::uint64_t generation = 0;
+  /// The first entry that this life was given does not follow its state.
+  bool has_hole = false;
+  /// Up to here the entries are in the ledger.
+  std::uint64_t collected = 0;
   /// Entries by index, as (term, payload).
   std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> applied;
   std::uint64_t term = 0;
@@ -55,6 +81,8 @@ public:
     /// Of one append request; 1 is an entry at a time.
     std::size_t append_bytes_max = 1024;
     std::uint32_t inflight_requests_max = 64;
+    /// A state travels in pieces of about this size.
+    std::size_t state_piece_bytes = 300;
   };
 
   explicit sim_group(const options& given);
@@ -79,6 +107,8 @@ public:
   void crash_after(std::int32_t node, std::uint64_t changes) {
     machine(node).disk->crash_after(changes);
   }
+  /// The same for the next node that asks another one for its state.
+  void lie_in_wait(std::optional<std::uint64_t> changes) { ambush_ = changes; }
   /// The next sync of the node's disk fails; what becomes of the data is not known.
   void fail_sync(std::int32_t node) { machine(node).disk->fail_syncs(""); }
   /// The answer is held against what was committed when the question was asked.
@@ -86,6 +116,10 @@ public:
   void transfer(std::int32_t from, std::int32_t to);
   /// The node's link to another one is said to be lost.
   void lose_contact(std::int32_t node, std::int32_t to);
+  /// The node writes its state down.
+  void persist(std::int32_t node);
+  /// The same, and gives up its log up to that entry, or as far as it may.
+  void compact(std::int32_t node, std::uint64_t upto);
   /// The outcome comes when the leader judged it.
   std::shared_ptr<std::optional<result<std::uint64_t>>> change(std::int32_t node,
                                                                const raft::membership_change& what);
@@ -102,13 +136,24 @@ public:
   }
   [[nodiscard]] const std::vector<std::string>& acknowledged() const { return acknowledged_; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
+  /// States that were taken over, and entries that a state had before they came.
+  [[nodiscard]] std::uint64_t installs() const { return installs_; }
+  [[nodiscard]] std::uint64_t skipped() const { return skipped_; }
+  /// Nodes that were struck while they took over a state.
+  [[nodiscard]] std::uint64_t ambushes() const { return ambushes_; }
+  /// Lives that began with a state that had been installed, before its log was reset.
+  [[nodiscard]] std::uint64_t unfinished_installs() const { return unfinished_installs_; }
+  /// Lives that began with a state that was ahead of its log.
+  [[nodiscard]] std::uint64_t ahead_of_log() const { return ahead_of_log_; }
+  [[nodiscard]] const sim_network& links() const { return network_; }
   /// Reads that were confirmed.
   [[nodiscard]] std::uint64_t reads() const { return reads_; }
   [[nodiscard]] static raft::replica_id replica_of(std::int32_t node) {
     return {raft::node_id(node), raft::incarnation(1)};
   }
   /// Promises that were broken since the last call, as sentences (Raft paper, figure 3): two
-  /// leaders of a term, two entries at an index, an acknowledged entry that is not there.
+  /// leaders of a term, two entries or two states at an index, an acknowledged entry that is not
+  /// there.
   [[nodiscard]] std::vector<std::string> check();
 
 private:
@@ -132,6 +177,7 @@ private:
   }
   void settle();
   void collect(node& from);
+  void look_at_disk(const node& of);
 
   options options_;
   sim_network network_;
@@ -142,11 +188,19 @@ private:
   std::uint64_t events_ = 0;
   std::uint64_t crashes_ = 0;
   std::uint64_t reads_ = 0;
+  std::optional<std::uint64_t> ambush_;
+  std::uint64_t ambushes_ = 0;
+  std::uint64_t installs_ = 0;
+  std::uint64_t skipped_ = 0;
+  std::uint64_t unfinished_installs_ = 0;
+  std::uint64_t ahead_of_log_ = 0;
   std::vector<std::string> acknowledged_;
   /// The last index that was committed when a read was asked, by its context.
   std::map<std::uint64_t, std::uint64_t> read_floors_;
   /// Whatever any node ever applied at an index.
   std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> ledger_;
+  /// The digest of every state that any node ever had.
+  std::map<std::uint64_t, std::uint64_t> digests_;
   std::map<std::uint64_t, std::int32_t> leader_of_term_;
   std::vector<std::string> broken_;
 };

@@ -1,15 +1,19 @@
 // The network between simulated nodes: messages of replicas in virtual time, lost, repeated,
-// delayed and overtaken as the seed says, between nodes that are cut off from each other or not.
+// delayed and overtaken as the seed says, between nodes that are cut off from each other or not;
+// and calls, which are delayed or lose their question or answer, and always end.
 #pragma once
 
 #include "actors/environment.hpp"
+#include "actors/peer/node_calls.hpp"
 #include "actors/peer/transport.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <utility>
+#include <vector>
 
 namespace aqueduct::actors::test {
 
@@ -31,7 +35,10 @@ public:
   /// A life of a node: what it sends, and who takes what is sent to it. Ends with `leave`: what it
   /// sends later is lost, as is what is under way to it.
   [[nodiscard]] std::shared_ptr<raft_transport> join(std::int32_t node,
-                                                     std::shared_ptr<raft_receiver> receiver);
+                                                     std::shared_ptr<raft_receiver> receiver,
+                                                     std::shared_ptr<call_handler> handler = {});
+  /// Of the present life of a node that joined.
+  [[nodiscard]] std::shared_ptr<node_caller> caller(std::int32_t node);
   void leave(std::int32_t node);
 
   /// Messages from one to the other no longer arrive. One way.
@@ -45,23 +52,57 @@ public:
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
+  /// Offers of a state that arrived.
+  [[nodiscard]] std::uint64_t offers() const { return offers_; }
+  /// Calls that ended with an answer of the other node, and all that were made.
+  [[nodiscard]] std::uint64_t calls_answered() const { return calls_answered_; }
+  [[nodiscard]] std::uint64_t calls_made() const { return calls_made_; }
+  /// Whether a call of this node is under way.
+  [[nodiscard]] bool is_calling(std::int32_t node) const;
 
 private:
   class life;
 
+  struct member {
+    std::shared_ptr<life> self;
+    std::shared_ptr<raft_receiver> receiver;
+    std::shared_ptr<call_handler> handler;
+  };
+  struct open_call {
+    std::int32_t from = 0;
+    std::int32_t to = 0;
+    call_kind what = call_kind::controller;
+    buffer question;
+    std::function<void(result<buffer>)> answered;
+  };
+
   void take(std::int32_t from, std::vector<raft_delivery> messages);
+  void begin_call(open_call call, std::int64_t timeout_ms);
+  void deliver_question(std::uint64_t number);
+  void take_answer(std::uint64_t number, result<buffer> answer);
+  void break_call(std::uint64_t number);
+  void end_call(std::uint64_t number, result<buffer> answer);
+  [[nodiscard]] bool is_lost(std::int32_t from, std::int32_t to);
+  [[nodiscard]] std::int64_t due();
   [[nodiscard]] std::uint64_t draw(std::uint64_t bound);
 
   std::shared_ptr<environment> chance_;
   network_faults faults_;
   std::int64_t now_ms_ = 0;
-  std::map<std::int32_t, std::pair<std::shared_ptr<life>, std::shared_ptr<raft_receiver>>> nodes_;
+  std::map<std::int32_t, member> nodes_;
   std::set<std::pair<std::int32_t, std::int32_t>> cuts_;
   /// Under way, by when they are due; equal times in the order of sending.
   std::multimap<std::int64_t, raft_delivery> under_way_;
   std::uint64_t sent_ = 0;
   std::uint64_t lost_ = 0;
   std::uint64_t delivered_ = 0;
+  std::uint64_t offers_ = 0;
+  /// By number.
+  std::map<std::uint64_t, open_call> calls_;
+  /// What is to happen to calls, by when.
+  std::multimap<std::int64_t, std::function<void()>> call_events_;
+  std::uint64_t calls_made_ = 0;
+  std::uint64_t calls_answered_ = 0;
 };
 
 } // namespace aqueduct::actors::test
