@@ -140,6 +140,8 @@ struct replica_transfer {
   /// Only if it has almost the whole log, as far as this leader knows.
   bool if_caught_up = false;
 };
+/// Hands leadership to whichever voter has most of the log, if this replica leads.
+struct replica_hand_over {};
 /// What a replica knows of its group.
 struct replica_report {
   group_id group;
@@ -188,8 +190,9 @@ struct replica_state_piece {
 struct replica_stop {};
 struct replica_request {
   std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_receive,
-               replica_read, replica_wake, replica_lost_contact, replica_transfer, replica_describe,
-               replica_change, replica_share_state, replica_state_piece, replica_stop>
+               replica_read, replica_wake, replica_lost_contact, replica_transfer,
+               replica_hand_over, replica_describe, replica_change, replica_share_state,
+               replica_state_piece, replica_stop>
       what;
 };
 
@@ -291,9 +294,11 @@ struct partition_stop {
   bool remove = false;
   std::function<void(result<void>)> done;
 };
+/// The time to hand leadership over before a stop has passed.
+struct partition_close {};
 struct partition_control {
   std::variant<partition_tick, partition_configure, partition_wake, partition_members,
-               partition_stop>
+               partition_stop, partition_close>
       what;
 };
 using partition_actor =
@@ -494,11 +499,13 @@ struct controller_stop {
 struct partition_stopped {
   group_id group;
 };
+/// The time to hand the controller's office over before a stop has passed.
+struct controller_close {};
 struct controller_call {
   std::variant<create_topic_call, alter_topic_call, delete_topic_call, producer_id_call,
                topic_purged, groups_listed, controller_tick, controller_asked, leader_answered,
                errand_done, member_change_begun, controller_job, partition_settled,
-               controller_configure, controller_stop, partition_stopped>
+               controller_configure, controller_stop, partition_stopped, controller_close>
       what;
 };
 using controller_actor =

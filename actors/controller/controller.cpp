@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::string_view state_prefix = "state/";
 constexpr std::int64_t tick_ms = 100;
+/// How long a stop waits until another controller leads.
+constexpr std::int64_t hand_over_ms = 500;
 /// Groups with data that are opened per tick after a start.
 constexpr std::size_t wakes_per_tick = 20;
 
@@ -183,6 +185,8 @@ void controller_state::handle(group_leadership& news) {
   if (leader >= 0 && !leads)
     take_kept();
   run_errands();
+  if (!leads && std::exchange(handing_over, false))
+    stop_replica();
 }
 
 void controller_state::handle(group_members& news) {
@@ -394,6 +398,22 @@ void controller_state::handle(partition_stopped&) {
 void controller_state::stop_replica_when_alone() {
   if (unstopped > 0 || purging > 0 || std::exchange(replica_stopping, true))
     return;
+  handing_over = leads && replica && !failed && members.voters.size() > 1;
+  if (!handing_over) {
+    stop_replica();
+    return;
+  }
+  self->send(replica, replica_request{replica_hand_over{}});
+  self->delayed_send(self, std::chrono::milliseconds(hand_over_ms),
+                     controller_call{controller_close{}});
+}
+
+void controller_state::handle(controller_close&) {
+  if (std::exchange(handing_over, false))
+    stop_replica();
+}
+
+void controller_state::stop_replica() {
   if (replica)
     self->send(replica, replica_request{replica_stop{}});
   else

@@ -55,7 +55,9 @@ struct controller_state {
   void handle(controller_stop& call);
   void handle(partition_stopped&);
   [[nodiscard]] std::function<void(group_id)> tell_stopped();
+  void handle(controller_close&);
   void stop_replica_when_alone();
+  void stop_replica();
   void finish_stop();
   void fail(error why);
   void schedule_tick();
@@ -166,6 +168,8 @@ struct controller_state {
   /// Deleted topics whose removal from this node is under way.
   std::size_t purging = 0;
   bool replica_stopping = false;
+  /// The stop waits for another controller to lead.
+  bool handing_over = false;
 };
 
 } // namespace aqueduct::actors

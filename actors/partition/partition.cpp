@@ -29,6 +29,8 @@ constexpr std::string_view producer_key_prefix = "producer/";
 constexpr std::int64_t nap_ms_max = std::int64_t{6} * 3600 * 1000;
 
 constexpr std::int64_t transfer_interval_ms = 5000;
+/// How long a stop waits until another replica leads.
+constexpr std::int64_t hand_over_ms = 500;
 
 std::string producer_key(std::int64_t producer) {
   std::string key(producer_key_prefix);
@@ -354,6 +356,8 @@ struct partition_state {
       core->follow(news.term, news.leader, effects);
     tend_members();
     perform(std::move(effects));
+    if (!leads)
+      close_after_hand_over();
   }
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
@@ -529,6 +533,26 @@ struct partition_state {
 
   void handle(partition_stop& request) {
     closing = std::move(request);
+    // The others need not find out for themselves that the leader is gone.
+    handing_over =
+        !closing->remove && leads && core && replica && !failed && members.voters.size() > 1;
+    if (!handing_over) {
+      close();
+      return;
+    }
+    self->send(replica, replica_request{replica_hand_over{}});
+    self->delayed_send(self, std::chrono::milliseconds(hand_over_ms),
+                       partition_control{partition_close{}});
+  }
+
+  void handle(partition_close&) { close_after_hand_over(); }
+
+  void close_after_hand_over() {
+    if (std::exchange(handing_over, false))
+      close();
+  }
+
+  void close() {
     if (core) {
       core->close(closing->remove ? errc::unknown_topic : errc::shutting_down);
       partition_effects effects;
@@ -638,6 +662,8 @@ struct partition_state {
   std::int64_t idle_for_ms = 0;
   raft::membership members;
   bool leads = false;
+  /// A stop waits for another replica to lead.
+  bool handing_over = false;
   /// When leadership may be given away next: a try that fails costs an election timeout.
   std::int64_t next_transfer_ms = 0;
   /// Questions that came before the group was open.

@@ -299,6 +299,18 @@ struct replica_state {
       perform(core->transfer_leadership(request.to));
   }
 
+  void handle(replica_hand_over&) {
+    if (!core || !core->is_leader())
+      return;
+    std::optional<raft::progress> best;
+    for (const auto& each : core->followers())
+      if (core->members().is_voter(each.who()) && each.mode() == raft::progress_mode::replicate &&
+          (!best || each.match() > best->match()))
+        best = each;
+    if (best)
+      perform(core->transfer_leadership(best->who()));
+  }
+
   [[nodiscard]] bool has_almost_everything(raft::replica_id who) const {
     const auto followers = core->followers();
     const auto found = std::ranges::find(followers, who, &raft::progress::who);
