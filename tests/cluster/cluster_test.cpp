@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -94,6 +95,29 @@ void expect_numbers(const cluster& on, const std::string& topic, int count) {
       REQUIRE(record.offset.value == next++);
     }
   }
+}
+
+template <class Condition>
+bool becomes_true(const Condition& holds) {
+  const auto deadline = test::test_clock::now() + patience;
+  while (!holds()) {
+    if (test::test_clock::now() > deadline)
+      return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+/// Of all files below it; they may go while it looks.
+std::int64_t folder_bytes(const std::filesystem::path& folder) {
+  std::int64_t bytes = 0;
+  std::error_code gone;
+  for (std::filesystem::recursive_directory_iterator at(folder, gone), end; at != end;
+       at.increment(gone)) {
+    const auto size = at->is_regular_file(gone) ? at->file_size(gone) : 0;
+    bytes += gone ? 0 : static_cast<std::int64_t>(size);
+  }
+  return bytes;
 }
 
 } // namespace
@@ -321,6 +345,40 @@ TEST_CASE("a node that lost its disk comes back as somebody else and is filled a
   send_numbers(*sender, "numbers", 400, 100);
   nodes.start_and_wait(1);
   expect_numbers(open({nodes.address(3)}), "numbers", 500);
+}
+
+TEST_CASE("a replica that missed more than the log still has takes over the state") {
+  // Segments are deleted as a whole, so they are small.
+  test_cluster nodes({.settings = {"storage.segment-bytes=1MiB", "storage.preallocate-bytes=64KiB",
+                                   "topic.message-bytes-max=512KiB"}});
+  const auto on = open(nodes.addresses());
+  create_topic(on, "numbers", 1);
+  auto sender = producer::create(on, {.batch_records = 100});
+  REQUIRE(sender);
+  send_numbers(*sender, "numbers", 0, 10);
+  nodes.kill(3);
+  const std::string padding(20'000, 'x');
+  for (int i = 10; i < 410; ++i)
+    REQUIRE(sender->send({.topic = "numbers", .partition = partition_id(0), .value = padding}));
+  REQUIRE(sender->flush(patience));
+  const std::vector<records_deletion> all{{partition_id(0)}};
+  const auto deleted = admin(on).delete_records("numbers", all);
+  REQUIRE(deleted);
+  REQUIRE((*deleted)[0].log_start.value() == offset_t(410));
+  // Both others have given up what node 3 lacks before it is back.
+  for (const int node : {1, 2})
+    CHECK(becomes_true([&] { return folder_bytes(nodes.data_of(node) / "groups") < (3 << 20); }));
+  nodes.start_and_wait(3);
+  send_numbers(*sender, "numbers", 410, 100);
+  CHECK(nodes.says({3}, "took over the state"));
+  // Node 3 has to know the rest, and what the state says of the producer, to be of use.
+  nodes.kill(1);
+  send_numbers(*sender, "numbers", 510, 100);
+  const std::vector<offset_query> first{
+      {{"numbers", partition_id(0)}, offset_query::kind::earliest}};
+  const auto found = admin(on).list_offsets(first);
+  REQUIRE(found);
+  CHECK(found->front().offset.value() == std::optional(offset_t(410)));
 }
 
 TEST_SUITE_END();
