@@ -381,4 +381,35 @@ TEST_CASE("a replica that missed more than the log still has takes over the stat
   CHECK(found->front().offset.value() == std::optional(offset_t(410)));
 }
 
+TEST_CASE("a node joins a cluster whose metadata has given up its first changes") {
+  test_cluster nodes({});
+  const auto on = open({nodes.address(1)});
+  create_topic(on, "changed", 1);
+  nodes.kill(3);
+  nodes.wipe(3);
+  // More than the controller keeps in its log.
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> operators;
+  for (int i = 0; i < 16; ++i)
+    operators.emplace_back([&, i] {
+      for (int n = 0; n < 600; ++n) {
+        const std::vector<setting> change{
+            {"retention.ms", std::to_string(1'000'000 + n + 1000 * i)}};
+        if (!admin(on).alter_topic("changed", change))
+          ++failed;
+      }
+    });
+  for (auto& each : operators)
+    each.join();
+  CHECK(failed == 0);
+  nodes.start_and_wait(3);
+  CHECK(nodes.says({3}, "group controller: took over the state"));
+  CHECK(nodes.says({1, 2}, "the controller's group: promote 3."));
+  const auto there = open({nodes.address(3)});
+  CHECK(admin(there).list_topics()->size() == 1);
+  // It counts: with node 1 gone it is needed to change anything.
+  nodes.kill(1);
+  CHECK(create_topic(open({nodes.address(3)}), "after", 1).replication >= 2);
+}
+
 TEST_SUITE_END();
