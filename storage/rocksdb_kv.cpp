@@ -6,6 +6,7 @@
 #include "protocol/invariant.hpp"
 #include "storage/disk.hpp"
 #include "storage/posix_disk.hpp"
+#include "storage/shared_flush.hpp"
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
@@ -86,6 +87,7 @@ struct rocksdb_kv::parts {
   /// Something was written since the last flush or sync of the class.
   std::atomic<bool> logged_dirty{false};
   std::atomic<bool> unlogged_dirty{false};
+  shared_flush flushes;
 
   ~parts() {
     if (!db)
@@ -113,6 +115,11 @@ struct rocksdb_kv::parts {
   }
 
   [[nodiscard]] result<void> flush() {
+    return flushes.run([this] { return flush_alone(); });
+  }
+
+  /// Not while another one runs: it clears what tells the other that there is something to do.
+  [[nodiscard]] result<void> flush_alone() {
     if (auto resumed = resume(); !resumed)
       return resumed;
     if (logged_dirty.exchange(false))
