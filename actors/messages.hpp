@@ -263,7 +263,7 @@ struct log_probed {
 struct log_retention_found {
   std::int64_t offset = 0;
 };
-/// The log begins with this entry now.
+/// Nothing before this entry is needed any more.
 struct log_trimmed {
   std::uint64_t first_index = 0;
 };
@@ -325,8 +325,9 @@ struct storage_append {
   raft::persist_ticket ticket;
   replica_actor from;
 };
-/// Writes state; the log prefix before `trim_before` goes when the state is durable. Has no effect
-/// if the state is of another generation: another one was installed meanwhile.
+/// Writes state. When it is durable, `from` hears how far the log may go that holds nothing from
+/// `trim_before` on. Has no effect if the state is of another generation: another one was installed
+/// meanwhile.
 struct storage_write_state {
   group_id group;
   std::uint64_t generation = 0;
@@ -349,6 +350,16 @@ struct storage_install_state {
   storage::state_place place;
   storage::group_state state;
   replica_actor from;
+};
+/// The state that a group had written is durable; sent by a storage actor to itself.
+struct storage_state_flushed {
+  group_id group;
+  /// The group may have been removed meanwhile, and have come back as another, or have taken over
+  /// another state.
+  std::uint64_t generation = 0;
+  std::uint64_t applied_index = 0;
+  log_trimmed trimmed;
+  log_client_actor from;
 };
 struct storage_retention {
   group_id group;
@@ -383,9 +394,9 @@ struct storage_list {
   std::function<void(result<std::vector<group_id>>)> done;
 };
 struct storage_request {
-  std::variant<storage_open, storage_append, storage_write_state, storage_read_state,
-               storage_install_state, storage_retention, storage_probe, storage_configure,
-               storage_close, storage_remove, storage_sync, storage_list>
+  std::variant<storage_open, storage_append, storage_write_state, storage_state_flushed,
+               storage_read_state, storage_install_state, storage_retention, storage_probe,
+               storage_configure, storage_close, storage_remove, storage_sync, storage_list>
       what;
 };
 /// Write what is queued; sent by a storage actor to itself.
@@ -396,6 +407,21 @@ struct storage_sync_tick {};
 using storage_actor =
     caf::typed_actor<caf::reacts_to<storage_request>, caf::reacts_to<storage_flush>,
                      caf::reacts_to<storage_tick>, caf::reacts_to<storage_sync_tick>>;
+
+/// Makes the key-value state durable. `done` runs in the upkeep actor and must not block.
+struct upkeep_flush {
+  std::function<void(result<void>)> done;
+};
+/// The last handle of a deleted file, as a rule: dropping it gives back its space.
+struct upkeep_release {
+  std::shared_ptr<storage::file> deleted;
+};
+struct upkeep_request {
+  std::variant<upkeep_flush, upkeep_release> what;
+};
+/// Flush for all who asked; sent by the upkeep actor to itself.
+struct upkeep_work {};
+using upkeep_actor = caf::typed_actor<caf::reacts_to<upkeep_request>, caf::reacts_to<upkeep_work>>;
 
 struct reader_read {
   std::shared_ptr<storage::log_reader> log;
@@ -525,4 +551,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_flush)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_tick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_sync_tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::upkeep_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::upkeep_work)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::reader_request)

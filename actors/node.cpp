@@ -9,6 +9,7 @@
 #include "actors/node_cluster.hpp"
 #include "actors/scrub/scrubber.hpp"
 #include "actors/storage_pool/storage_worker.hpp"
+#include "actors/storage_pool/upkeep.hpp"
 #include "config/loader.hpp"
 #include "storage/data_directory.hpp"
 #include "storage/posix_disk.hpp"
@@ -119,7 +120,9 @@ struct node::impl {
   }
 
   void spawn_storage() {
+    upkeep = spawn_upkeep(*system, {state});
     storage_worker_config worker;
+    worker.upkeep = upkeep;
     worker.disk = disk;
     worker.state = state;
     worker.env = env;
@@ -443,6 +446,7 @@ struct node::impl {
       kill(worker);
     for (auto& reader : readers)
       kill(reader);
+    kill(upkeep);
     // The actor system waits for the last actor without a bound; this one has it.
     while (system->registry().running() > 0) {
       if (std::chrono::steady_clock::now() > deadline)
@@ -469,6 +473,7 @@ struct node::impl {
   std::shared_ptr<const partition_services> services;
   controller_actor controller;
   admin_actor admin;
+  upkeep_actor upkeep;
   scrubber_actor scrubber;
   std::shared_ptr<scrub_board> scrubs =
       std::make_shared<scrub_board>(std::make_shared<const scrub_report>());

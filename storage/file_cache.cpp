@@ -37,6 +37,16 @@ void file_cache::forget(std::uint64_t id) {
   }
 }
 
+result<void> file_cache::remove(std::uint64_t id, const std::string& path) {
+  // A file that cannot be opened can be removed nevertheless; then its space goes here.
+  auto opened = release_ ? open(id, path) : result<std::shared_ptr<file>>(nullptr);
+  forget(id);
+  auto removed = disk_.remove(path);
+  if (removed && opened && *opened)
+    release_(std::move(*opened));
+  return removed;
+}
+
 std::size_t file_cache::size() const {
   const std::lock_guard lock(mutex_);
   return slots_.size();

@@ -59,7 +59,7 @@ log_store::log_store(disk& disk, kv& store, store_options options)
     : disk_(disk),
       store_(store),
       options_(std::move(options)),
-      cache_(std::make_shared<file_cache>(disk, options_.read_files_max)) {
+      cache_(std::make_shared<file_cache>(disk, options_.read_files_max, options_.release)) {
   refresh_space();
 }
 

@@ -48,6 +48,8 @@ struct store_options {
   /// `maintain` records how far a log is durable when it has grown by so much since the last time:
   /// what is read again after a crash.
   std::uint64_t mark_bytes = std::uint64_t{4} << 20;
+  /// Where files go that a trim has deleted.
+  file_release release;
 };
 
 /// What is known of a group when it is opened. Everything in it is durable.
@@ -187,6 +189,9 @@ public:
   /// not in the hard state, and nothing was changed; storage_failed: the group is out of service.
   result<void> install_state(const group_id& group, const state_place& place,
                              const group_state& state);
+  /// A flush of the key-value state succeeded that began when the state machine had applied `index`
+  /// already: `trim_prefix` up to there needs none of its own.
+  void note_durable_state(const group_id& group, std::uint64_t index);
   /// Makes durable what is not, closes the files, drops the memory. The readers go on reading what
   /// was there. After an error the group must not be opened again before a restart.
   result<void> close(const group_id& group);
@@ -222,6 +227,8 @@ private:
     std::unique_ptr<segment_log> log;
     std::shared_ptr<log_reader> reader;
     std::optional<hard_state> hard;
+    /// What the state machine has applied up to here is durable without the log.
+    std::uint64_t durable_state = 0;
     /// Time of the last append.
     timestamp_ms used{};
   };

@@ -28,10 +28,15 @@ result<void> log_store::trim_prefix(const group_id& group, log_base base) {
                                                  ": its state machine has applied " +
                                                  std::to_string(*applied));
   // The entries are the write-ahead log of the state: it has to be durable without them (S9).
-  if (base.index > open->log->base().index)
+  if (base.index > open->log->base().index && base.index > open->durable_state)
     if (auto flushed = store_.flush(); !flushed)
       return flushed;
   return open->log->trim_prefix(std::move(base));
+}
+
+void log_store::note_durable_state(const group_id& group, std::uint64_t index) {
+  if (auto* open = find(group))
+    open->durable_state = std::max(open->durable_state, index);
 }
 
 result<void> log_store::remove(std::span<const group_id> groups) {

@@ -155,11 +155,6 @@ void segment_log::forget_above(std::uint64_t index) {
 
 // -- the beginning --------------------------------------------------------------------------------
 
-bool segment_log::trim_deletes(std::uint64_t base_index) const {
-  return segments_.size() > 1 && segments_[1].header.first_index <= base_index + 1 &&
-         !segments_[1].is_empty();
-}
-
 result<void> segment_log::trim_prefix(log_base base) {
   if (auto usable = check_usable(); !usable)
     return usable;
@@ -206,11 +201,9 @@ result<void> segment_log::trim_prefix(log_base base) {
   std::erase_if(memberships_, [&](const log_entry& e) { return e.index <= base_.index; });
   publish_view();
   // What stays behind after a crash or an error lies below the base: the next opening deletes it.
-  for (const auto& gone_file : files) {
-    cache_.forget(gone_file->id);
-    if (auto removed = files_.remove(gone_file->path); !removed)
+  for (const auto& gone_file : files)
+    if (auto removed = cache_.remove(gone_file->id, gone_file->path); !removed)
       return removed;
-  }
   return {};
 }
 

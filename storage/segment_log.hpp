@@ -94,8 +94,6 @@ public:
   /// The log begins after `base`; segments that hold nothing else are deleted. `base.index` must
   /// be in the log or right before it; `base.term` is ignored and filled in.
   result<void> trim_prefix(log_base base);
-  /// True if `trim_prefix` would delete a segment.
-  [[nodiscard]] bool trim_deletes(std::uint64_t base_index) const;
   /// The log becomes empty and continues after `base`, durably.
   result<void> reset(const log_base& base);
   /// Closes the active segment if it holds entries, so that the next append begins another.

@@ -37,6 +37,9 @@ struct storage_worker_state {
     self = actor;
     config = std::move(given);
     states.emplace(config.states);
+    config.store.release = [to = config.upkeep](std::shared_ptr<storage::file> deleted) {
+      caf::anon_send(to, upkeep_request{upkeep_release{std::move(deleted)}});
+    };
     store = std::make_unique<storage::log_store>(*config.disk, *config.state, config.store);
     if (config.finish_removals)
       (void)store->finish_removals();
@@ -94,10 +97,34 @@ struct storage_worker_state {
     const auto first_kept = std::ranges::find_if(segments, [&](const auto& segment) {
       return segment.next_offset.value > *request.trim_before;
     });
-    if (first_kept != segments.begin() && first_kept != segments.end())
-      self->send(request.from, log_answer{log_trimmed{first_kept->first_index}});
-    else if (!segments.empty() && first_kept == segments.end())
-      self->send(request.from, log_answer{log_trimmed{segments.back().first_index}});
+    if (first_kept == segments.begin())
+      return;
+    const auto first =
+        first_kept == segments.end() ? segments.back().first_index : first_kept->first_index;
+    flush_state(request, log_trimmed{first});
+  }
+
+  /// The log goes when the state is durable without it. That takes long, and appends do not wait
+  /// for it. If it fails the log stays until the next trim or opening.
+  void flush_state(const storage_write_state& request, log_trimmed trimmed) {
+    const auto applied = storage::read_applied_index(*config.state, request.group);
+    if (!applied)
+      return;
+    storage_state_flushed news{request.group, request.generation, *applied, trimmed, request.from};
+    self->send(config.upkeep,
+               upkeep_request{upkeep_flush{
+                   [to = storage_actor(self), news = std::move(news)](const result<void>& flushed) {
+                     if (flushed)
+                       caf::anon_send(to, storage_request{news});
+                   }}});
+  }
+
+  void handle(storage_state_flushed& news) {
+    const auto owner = owners.find(news.group);
+    if (owner == owners.end() || owner->second.generation != news.generation)
+      return;
+    store->note_durable_state(news.group, news.applied_index);
+    self->send(news.from, log_answer{news.trimmed});
   }
 
   void handle(storage_read_state& request) {

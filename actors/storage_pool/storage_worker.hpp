@@ -22,6 +22,7 @@ struct storage_worker_config {
   std::shared_ptr<storage::disk> disk;
   std::shared_ptr<storage::kv> state;
   std::shared_ptr<environment> env;
+  upkeep_actor upkeep;
   storage::store_options store;
   /// Between two syncs in flush mode `interval`.
   std::int64_t sync_interval_ms = 1000;

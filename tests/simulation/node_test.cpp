@@ -151,6 +151,30 @@ TEST_SUITE("simulation.node") {
     CHECK((*node.describe("t", 0))->size_bytes < 70'000);
   }
 
+  TEST_CASE("the log stays as long as the state that could be rebuilt from it is not durable") {
+    sim_machine machine(7);
+    sim_node node(machine);
+    node.settle();
+    require_done(node.create_topic("t", 1));
+    require_done(node.alter_topic("t", "retention.bytes", "65536"));
+    for (int i = 0; i < 600; ++i)
+      (void)node.produce("t", 0, make_batch(std::string(100, 'x')));
+    node.run_for(1);
+    const auto files = machine.disk->files().size();
+    machine.store->fail_syncs(1);
+    node.run_for(70'000);
+    const auto start = (*node.find_offset("t", 0, protocol::earliest_timestamp))->offset;
+    CHECK(start > 100);
+    CHECK(machine.disk->files().size() == files);
+    // Nothing is wrong with the partition, and the next trim takes all of it.
+    CHECK((*node.produce("t", 0, make_batch("new")))->error == errc::none);
+    for (int i = 0; i < 200; ++i)
+      (void)node.produce("t", 0, make_batch(std::string(100, 'x')));
+    node.run_for(70'000);
+    CHECK((*node.find_offset("t", 0, protocol::earliest_timestamp))->offset > start);
+    CHECK((*node.describe("t", 0))->size_bytes < 70'000);
+  }
+
   TEST_CASE("an offset is found by time") {
     sim_machine machine(8);
     sim_node node(machine);

@@ -183,6 +183,7 @@ sim_group::~sim_group() {
       kill(each.life->slow_storage);
       kill(each.life->storage);
       kill(each.life->reader);
+      kill(each.life->upkeep);
       each.life.reset();
     }
   auto& schedule = coordinator(*system_);
@@ -258,7 +259,9 @@ void sim_group::start(std::int32_t number) {
   node.journal = std::make_shared<group_journal>();
   node.life = std::make_unique<node_life>();
   auto& life = *node.life;
+  life.upkeep = spawn_upkeep(*system_, {node.machine->kv, false});
   storage_worker_config worker;
+  worker.upkeep = life.upkeep;
   worker.disk = node.machine->disk;
   worker.state = node.machine->kv;
   worker.env = node.machine->env;
@@ -319,6 +322,7 @@ void sim_group::crash(std::int32_t number) {
   kill(node.life->slow_storage);
   kill(node.life->storage);
   kill(node.life->reader);
+  kill(node.life->upkeep);
   collect(node);
   node.life.reset();
   settle();

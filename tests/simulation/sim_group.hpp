@@ -161,6 +161,7 @@ private:
     storage_actor storage;
     /// In front of it, where the replica sees it.
     storage_actor slow_storage;
+    upkeep_actor upkeep;
     reader_actor reader;
     state_machine_actor state_machine;
     replica_actor replica;

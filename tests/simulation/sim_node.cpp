@@ -83,7 +83,9 @@ sim_node::sim_node(sim_machine& machine, options opts)
   config_->set("scheduler.policy", caf::atom("testing"));
   system_ = std::make_unique<caf::actor_system>(*config_);
   auto services = std::make_shared<partition_services>();
+  upkeep_ = spawn_upkeep(*system_, {machine.kv, false});
   storage_worker_config worker;
+  worker.upkeep = upkeep_;
   worker.disk = machine.disk;
   worker.state = machine.kv;
   worker.env = machine.env;
@@ -153,8 +155,10 @@ sim_node::~sim_node() {
     kill(worker);
   for (const auto& reader : services_->readers)
     kill(reader);
+  kill(upkeep_);
   controller_ = nullptr;
   scrubber_ = nullptr;
+  upkeep_ = nullptr;
   directory_.reset();
   services_.reset();
   auto& schedule = coordinator(*system_);

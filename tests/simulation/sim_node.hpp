@@ -6,6 +6,7 @@
 #include "actors/directory.hpp"
 #include "actors/scrub/scrubber.hpp"
 #include "actors/storage_pool/storage_worker.hpp"
+#include "actors/storage_pool/upkeep.hpp"
 #include "tests/simulation/sim_environment.hpp"
 #include "tests/support/powered_kv.hpp"
 
@@ -121,6 +122,7 @@ private:
   controller_core::limits limits_;
   controller_actor controller_;
   scrubber_actor scrubber_;
+  upkeep_actor upkeep_;
   std::shared_ptr<scrub_board> board_ =
       std::make_shared<scrub_board>(std::make_shared<const scrub_report>());
   std::shared_ptr<std::optional<result<void>>> ready_ =

@@ -423,6 +423,47 @@ TEST_SUITE("storage.log_store") {
     CHECK(opened.start_offset == offset_t(20));
   }
 
+  TEST_CASE("a trim needs no flush of its own when the state is known to be durable") {
+    node n;
+    begin(n, group_a);
+    CHECK_OK(n.flush_one(batch_of(group_a, records_run(1, 40))).status);
+    mark_applied(n, group_a, 30);
+    REQUIRE_OK(n.host.store.flush());
+    n.logs->note_durable_state(group_a, 20);
+    // The base is synced, no more.
+    auto syncs = n.host.store.sync_count();
+    CHECK_OK(n.logs->trim_prefix(group_a, {20, 0, {}, {}}));
+    CHECK(n.host.store.sync_count() == syncs + 1);
+    // Above what is known to be durable it flushes as before.
+    mark_applied(n, group_a, 35);
+    syncs = n.host.store.sync_count();
+    CHECK_OK(n.logs->trim_prefix(group_a, {30, 0, {}, {}}));
+    CHECK(n.host.store.sync_count() == syncs + 2);
+    n.crash();
+    CHECK(n.open(group_a).applied_index == 35);
+  }
+
+  TEST_CASE("what a trim deletes is handed over open, so that its space goes elsewhere") {
+    std::vector<std::shared_ptr<file>> deleted;
+    node n;
+    n.options.release = [&](std::shared_ptr<file> gone) { deleted.push_back(std::move(gone)); };
+    n.restart();
+    begin(n, group_a);
+    CHECK_OK(n.flush_one(batch_of(group_a, records_run(1, 40))).status);
+    mark_applied(n, group_a, 40);
+    const auto before = n.host.files.files();
+    CHECK_OK(n.logs->trim_prefix(group_a, {30, 0, {}, {}}));
+    const auto after = n.host.files.files();
+    REQUIRE(after.size() < before.size());
+    CHECK(deleted.size() == before.size() - after.size());
+    for (const auto& each : deleted) {
+      CHECK(std::find(after.begin(), after.end(), each->path()) == after.end());
+      const auto size = each->size();
+      REQUIRE_OK(size);
+      CHECK(*size > 0);
+    }
+  }
+
   TEST_CASE("retention by bytes and by time keeps a prefix rule and never the last segment") {
     node n;
     begin(n, group_a);

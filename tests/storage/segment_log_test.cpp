@@ -201,11 +201,9 @@ TEST_SUITE("storage.segment_log") {
     REQUIRE_OK(log->sync());
     const auto segments = log->segments();
     const auto files = host.files.files().size();
-    CHECK_FALSE(log->trim_deletes(segments[1].first_index - 2));
     REQUIRE_OK(log->trim_prefix({segments[1].first_index - 2, 0, {}, {}}));
     CHECK(host.files.files().size() == files);
     CHECK(log->first_index() == segments[1].first_index - 1);
-    CHECK(log->trim_deletes(segments[1].first_index - 1));
     REQUIRE_OK(log->trim_prefix({segments[2].first_index, 0, {}, buffer::copy_of("x")}));
     CHECK(host.files.files().size() == files - 2);
     const auto first = segments[2].first_index + 1;
