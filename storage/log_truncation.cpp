@@ -75,6 +75,7 @@ result<void> segment_log::truncate_from(std::uint64_t index) {
     return poison(place.error());
 
   // Nothing of what the store says may name an entry that goes.
+  write_derived();
   write_batch batch;
   for (std::size_t i = place->segment; i < segments_.size(); ++i) {
     batch.remove(family::log_state, mark_key(group_, segments_[i].header.first_index));
@@ -181,6 +182,7 @@ result<void> segment_log::trim_prefix(log_base base) {
   while (gone + 1 < segments_.size() && !segments_[gone + 1].is_empty() &&
          segments_[gone + 1].header.first_index <= base.index + 1)
     ++gone;
+  write_derived();
   write_batch batch;
   batch.put(family::log_state, base_key(group_), encode_base(base));
   batch.remove_range(family::log_state, membership_key(group_, 0),
@@ -210,6 +212,7 @@ result<void> segment_log::trim_prefix(log_base base) {
 result<void> segment_log::reset(const log_base& base) {
   if (auto usable = check_usable(); !usable)
     return usable;
+  derived_.clear();
   write_batch begin;
   const auto prefix = group_key(group_);
   begin.remove_range(family::log_state, prefix, end_of_prefix(prefix));

@@ -15,6 +15,9 @@ namespace {
 
 /// Space is reserved in steps of at least this.
 constexpr std::uint64_t reserve_bytes_min = 64 << 10;
+/// Changes of the index that are kept until they are written together: three for each entry of the
+/// index, so about 1 MiB of log that a reader may have to walk through.
+constexpr std::size_t kept_changes_max = 48;
 
 } // namespace
 
@@ -229,7 +232,7 @@ result<void> segment_log::append_run(std::span<const log_entry> entries) {
 void segment_log::note_appended(std::span<const log_entry> entries,
                                 std::span<const std::uint32_t> crcs) {
   auto& active = segments_.back();
-  write_batch derived;
+  const auto memberships_before = memberships_.size();
   std::uint64_t position = active.shared->end;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto& entry = entries[i];
@@ -242,15 +245,21 @@ void segment_log::note_appended(std::span<const log_entry> entries,
     if (entry.kind == entry_kind::records)
       note.records = records_of(entry.body.bytes());
     else if (entry.kind == entry_kind::membership)
-      note_membership(derived, entry);
-    note_entry(derived, active, note);
+      note_membership(derived_, entry);
+    note_entry(derived_, active, note);
     position += note.size_bytes;
   }
   active.publish_end(position, end_.index, end_.next_offset);
+  if (derived_.operations().size() >= kept_changes_max || memberships_.size() > memberships_before)
+    write_derived();
+}
+
+void segment_log::write_derived() {
   // Shortcuts only, but for a mark they must be in the store before it; it keeps the order.
-  if (!derived.empty())
-    if (auto written = store_.write(derived, durability::relaxed); !written)
+  if (!derived_.empty())
+    if (auto written = store_.write(derived_, durability::relaxed); !written)
       marks_valid_ = false;
+  derived_.clear();
 }
 
 void segment_log::note_membership(write_batch& derived, const log_entry& entry) {
@@ -344,6 +353,7 @@ result<void> segment_log::close_file() {
 }
 
 result<void> segment_log::mark() {
+  write_derived();
   if (segments_.empty() || is_dirty() || !marks_valid_ || poison_)
     return {};
   const auto& active = segments_.back();
@@ -373,6 +383,7 @@ void segment_log::add_mark(write_batch& batch, const segment& s) const {
 
 void segment_log::abandon() {
   segments_.clear();
+  derived_.clear();
   active_file_ = nullptr;
   publication_->publish_file(0, nullptr);
   auto view = std::make_shared<log_view>();

@@ -210,6 +210,8 @@ private:
   void note_appended(std::span<const log_entry> entries, std::span<const std::uint32_t> crcs);
   void note_membership(write_batch& derived, const log_entry& entry);
   void note_entry(write_batch& derived, segment& s, const entry_note& note);
+  /// Writes what was kept for the store.
+  void write_derived();
   void add_mark(write_batch& batch, const segment& s) const;
   void publish_view();
 
@@ -234,6 +236,8 @@ private:
   /// Ascending and contiguous; the last one is active. Empty until the first append.
   std::vector<segment> segments_;
   std::vector<log_entry> memberships_;
+  /// Index entries of the active segment that are not in the store yet, a bounded number.
+  write_batch derived_;
   /// Open while the active segment is written to.
   std::shared_ptr<file> active_file_;
   /// The active file is that long at least.

@@ -1,4 +1,5 @@
 // Appending, syncing, rolling, truncating and trimming one log, and the full disk.
+#include "storage/log_index.hpp"
 #include "storage/log_meta.hpp"
 #include "storage/log_scan.hpp"
 #include "tests/storage/support.hpp"
@@ -54,6 +55,32 @@ TEST_SUITE("storage.segment_log") {
     CHECK(host.files.counts().syncs == 1);
     REQUIRE_OK(log->sync());
     CHECK(host.files.counts().syncs == 1);
+  }
+
+  TEST_CASE("entries of the index go to the store together, and before the mark") {
+    machine host;
+    const auto log = open_log(host, small_segments(1 << 20));
+    const auto writes = host.store.write_count();
+    const log_index index(host.store, group_a);
+    for (std::uint64_t i = 1; i <= 60; ++i)
+      append(*log, {records_entry(i, 1, static_cast<std::int64_t>(i) - 1, 1, 300)});
+    // One in each append would be due.
+    CHECK(host.store.write_count() - writes <= 4);
+    const auto named = [&](std::uint64_t at_most) -> std::uint64_t {
+      const auto hit = index.find_index(1, at_most);
+      REQUIRE_OK(hit);
+      return *hit ? (*hit)->index : 0;
+    };
+    CHECK(named(100) >= 40);
+    // A reader finds what is not named yet.
+    const auto reader = host.reader_of(*log);
+    const auto read = reader.read_records({offset_t(58), 61, 1});
+    REQUIRE_OK(read);
+    CHECK(read->next_offset == offset_t(59));
+    REQUIRE_OK(log->sync());
+    REQUIRE_OK(log->mark());
+    for (std::uint64_t i = 2; i <= 60; ++i)
+      CHECK(named(i) == i);
   }
 
   TEST_CASE("entries that do not follow the log are refused and change nothing") {
