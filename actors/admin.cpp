@@ -103,6 +103,8 @@ admin_partitions describe_partitions(const admin_services& node, const std::stri
     if (!only.empty() && topic->record.name != only)
       continue;
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
+      if (!topic->partitions[i]->handle)
+        continue;
       admin_partition row;
       row.topic = topic->record.name;
       row.topic_id = to_string(topic->record.id);
@@ -119,14 +121,10 @@ admin_partitions describe_partitions(const admin_services& node, const std::stri
           row.topic_id == to_string(damage.group.topic))
         row.damage = damage.message;
   const auto sink = std::make_shared<description>(std::move(rows));
-  std::size_t asked = 0;
   for (std::uint32_t slot = 0; slot < routes.size(); ++slot)
-    if (routes[slot]->handle) {
-      caf::anon_send(routes[slot]->handle, partition_call{describe_item{sink, slot}});
-      ++asked;
-    }
+    caf::anon_send(routes[slot]->handle, partition_call{describe_item{sink, slot}});
   admin_partitions answer;
-  answer.partitions = sink->wait(asked);
+  answer.partitions = sink->wait(routes.size());
   return answer;
 }
 

@@ -171,7 +171,6 @@ admin_brokers describe_brokers(const admin_services& node) {
     answer.cluster = to_string(view->id);
     for (const auto& broker : view->registered) {
       auto& row = rows[broker.node];
-      row.node = broker.node;
       row.address = address_of(broker.host, broker.port);
       row.cluster_address = address_of(broker.cluster_host, broker.cluster_port);
       row.rack = broker.rack;
@@ -192,8 +191,10 @@ admin_brokers describe_brokers(const admin_services& node) {
   for (const auto& peer : node.links())
     if (const auto row = rows.find(peer.peer.value); row != rows.end())
       row->second.link = to_admin(peer);
-  for (auto& [id, row] : rows)
+  for (auto& [id, row] : rows) {
+    row.node = id;
     answer.brokers.push_back(std::move(row));
+  }
   return answer;
 }
 
@@ -205,14 +206,16 @@ admin_groups describe_groups(const admin_services& node, const admin_groups_requ
     if (const auto replica = node.groups->find(found[i].group))
       caf::anon_send(replica, replica_request{replica_describe{answers[i].taker()}});
     else
-      answers[i].taker()(unexpected(errc::not_found, "asleep: nobody uses it"));
+      found[i].row.role = "asleep";
   }
   admin_groups answer;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (const auto report = answers[i].wait(deadline))
-      fill(found[i].row, *report);
-    else
-      found[i].row.error = report.error().message;
+    if (found[i].row.role.empty()) {
+      if (const auto report = answers[i].wait(deadline))
+        fill(found[i].row, *report);
+      else
+        found[i].row.error = report.error().message;
+    }
     answer.groups.push_back(std::move(found[i].row));
   }
   return answer;

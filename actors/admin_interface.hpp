@@ -203,7 +203,8 @@ struct admin_broker {
   std::string cluster_address;
   std::string rack;
   std::uint64_t incarnation = 0;
-  /// "there", "gone", "draining" or "evacuating".
+  /// "there", "gone", "draining" or "evacuating"; empty: replicas are placed there, and nobody of
+  /// that id is registered.
   std::string state;
   bool is_controller = false;
   /// Replicas placed there, partitions of which it is the preferred leader, replicas that it has
@@ -251,9 +252,10 @@ struct admin_group {
   /// Empty with partition -1: the controller.
   std::string topic;
   std::int32_t partition = -1;
-  /// Why it is not open or out of service, or empty; then the rest says nothing.
+  /// Why it gave no answer, or empty; then the rest says nothing.
   std::string error;
-  /// "leader", "follower", "candidate", "pre-candidate".
+  /// "leader", "follower", "candidate", "pre-candidate"; or "asleep": the group is closed until
+  /// somebody uses it, and the rest says nothing.
   std::string role;
   std::uint64_t term = 0;
   /// -1: not known.
