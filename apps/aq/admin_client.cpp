@@ -93,6 +93,16 @@ struct admin_client::connection {
     return {};
   }
 
+  template <class Request>
+  result<std::vector<actors::admin_move>> ask_moves(Request request) {
+    auto answer = ask<actors::admin_moves>(std::move(request));
+    if (!answer)
+      return answer.propagate();
+    if (answer->error != 0)
+      return unexpected(static_cast<errc>(answer->error), std::move(answer->message));
+    return std::move(answer->moves);
+  }
+
   std::string address;
   std::chrono::milliseconds timeout;
   caf_settings settings;
@@ -164,6 +174,59 @@ result<void> admin_client::stop_scrub() {
 
 result<actors::admin_scrub_status> admin_client::scrub_status() {
   return connection_->ask<actors::admin_scrub_status>(actors::admin_scrub_status_request{});
+}
+
+result<actors::admin_brokers> admin_client::brokers() {
+  return connection_->ask<actors::admin_brokers>(actors::admin_brokers_request{});
+}
+
+result<actors::admin_groups> admin_client::groups(const std::string& topic,
+                                                  std::int32_t partition) {
+  actors::admin_groups_request request;
+  request.topic = topic;
+  request.partition = partition;
+  return connection_->ask<actors::admin_groups>(std::move(request));
+}
+
+result<void> admin_client::transfer(const std::string& topic, std::int32_t partition,
+                                    std::int32_t to) {
+  actors::admin_transfer_request request;
+  request.topic = topic;
+  request.partition = partition;
+  request.to = to;
+  return connection_->tell(std::move(request));
+}
+
+result<void> admin_client::change_broker(std::int32_t node, const std::string& change) {
+  actors::admin_broker_change_request request;
+  request.node = node;
+  request.change = change;
+  return connection_->tell(std::move(request));
+}
+
+result<std::vector<actors::admin_move>> admin_client::move(const std::string& topic,
+                                                           std::int32_t partition,
+                                                           const std::vector<std::int32_t>& to,
+                                                           bool dry_run) {
+  actors::admin_move_request request;
+  request.topic = topic;
+  request.partition = partition;
+  request.to = to;
+  request.dry_run = dry_run;
+  return connection_->ask_moves(std::move(request));
+}
+
+result<std::vector<actors::admin_move>> admin_client::rebalance(bool dry_run) {
+  actors::admin_plan_request request;
+  request.dry_run = dry_run;
+  return connection_->ask_moves(std::move(request));
+}
+
+result<std::vector<actors::admin_move>> admin_client::plan_evacuation(std::int32_t node) {
+  actors::admin_plan_request request;
+  request.evacuate = node;
+  request.dry_run = true;
+  return connection_->ask_moves(std::move(request));
 }
 
 } // namespace aqueduct::aq

@@ -6,8 +6,10 @@
 #include "protocol/result.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace aqueduct::aq {
 
@@ -33,6 +35,26 @@ public:
   [[nodiscard]] result<void> scrub(const std::string& topic, std::int32_t partition);
   [[nodiscard]] result<void> stop_scrub();
   [[nodiscard]] result<actors::admin_scrub_status> scrub_status();
+
+  [[nodiscard]] result<actors::admin_brokers> brokers();
+  /// What the replicas on this node know. Topic and partition as in `admin_groups_request`.
+  [[nodiscard]] result<actors::admin_groups> groups(const std::string& topic,
+                                                    std::int32_t partition);
+  /// Success: the leader, which is this node, has begun to hand over. Errors: not_leader, and those
+  /// of what is named.
+  [[nodiscard]] result<void> transfer(const std::string& topic, std::int32_t partition,
+                                      std::int32_t to);
+  /// `change`: drain, evacuate, undrain or remove. Errors: as the controller judges.
+  [[nodiscard]] result<void> change_broker(std::int32_t node, const std::string& change);
+  /// The move that is made or, with `dry_run`, would be. Errors: as the controller judges.
+  [[nodiscard]] result<std::vector<actors::admin_move>> move(const std::string& topic,
+                                                             std::int32_t partition,
+                                                             const std::vector<std::int32_t>& to,
+                                                             bool dry_run);
+  /// Moves that spread everything evenly; without `dry_run` they have begun.
+  [[nodiscard]] result<std::vector<actors::admin_move>> rebalance(bool dry_run);
+  /// Moves that would take everything off the broker.
+  [[nodiscard]] result<std::vector<actors::admin_move>> plan_evacuation(std::int32_t node);
 
 private:
   struct connection;

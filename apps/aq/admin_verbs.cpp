@@ -1,13 +1,13 @@
 // aq admin status|partitions|log-level|flush|scrub|drain|shutdown: one node, over its admin port.
 #include "apps/aq/admin_client.hpp"
 #include "apps/aq/admin_documents.hpp"
+#include "apps/aq/admin_session.hpp"
 #include "apps/aq/command_line.hpp"
 #include "apps/aq/progress.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
 #include <thread>
 
@@ -15,14 +15,8 @@ namespace aqueduct::aq {
 
 namespace {
 
-constexpr std::chrono::milliseconds default_timeout{10'000};
-
-result<admin_client> connect(session& on) {
-  return admin_client::connect(on.options().admin, on.options().timeout.value_or(default_timeout));
-}
-
 exit_code status(session& on) {
-  auto node = connect(on);
+  auto node = connect_admin(on);
   if (!node)
     return on.fail(node.error());
   const auto answer = node->status();
@@ -30,45 +24,21 @@ exit_code status(session& on) {
 }
 
 exit_code partitions(session& on, const std::string& topic) {
-  auto node = connect(on);
+  auto node = connect_admin(on);
   if (!node)
     return on.fail(node.error());
   const auto answer = node->partitions(topic);
   if (!answer)
     return on.fail(answer.error());
   if (!topic.empty() && answer->partitions.empty())
-    return on.fail(errc::unknown_topic, fmt::format("the node knows no topic \"{}\"", topic));
+    return on.fail(errc::unknown_topic,
+                   fmt::format("the node holds no partition of a topic \"{}\"", topic));
   return on.print(partitions_described(*answer));
-}
-
-/// What became of an order; `was_done` is false after --dry-run.
-document order_document(std::string_view action, const std::string& address, bool was_done) {
-  document doc;
-  doc.add("action", "ACTION", action);
-  doc.add("node", "NODE", address);
-  doc.add("done", "DONE", was_done);
-  return doc;
-}
-
-/// Something that a node is told to do; `what` names it for --dry-run.
-template <class Tell>
-exit_code tell(session& on, std::string_view action, const std::string& what, Tell order) {
-  if (on.options().dry_run) {
-    const auto printed = on.print(order_document(action, on.options().admin, false));
-    on.note(fmt::format("would {} at {} (--dry-run)", what, on.options().admin));
-    return printed;
-  }
-  auto node = connect(on);
-  if (!node)
-    return on.fail(node.error());
-  if (auto told = order(*node); !told)
-    return on.fail(told.error());
-  return on.print(order_document(action, on.options().admin, true));
 }
 
 exit_code shut_down(session& on) {
   if (!on.options().dry_run) {
-    auto node = connect(on);
+    auto node = connect_admin(on);
     if (!node)
       return on.fail(node.error());
     const auto now = node->status();
@@ -79,7 +49,8 @@ exit_code shut_down(session& on) {
     if (const auto answer = on.confirm(what, std::to_string(now->node)); answer != exit_code::done)
       return answer;
   }
-  return tell(on, "shutdown", "stop the node", [](admin_client& node) { return node.shut_down(); });
+  return tell_admin(on, "shutdown", "stop the node",
+                    [](admin_client& node) { return node.shut_down(); });
 }
 
 // -- scrub ----------------------------------------------------------------------------------------
@@ -91,21 +62,6 @@ struct scrub_options {
   bool status = false;
   bool no_wait = false;
 };
-
-/// The topic and, or -1, the partition that are named.
-result<std::pair<std::string, std::int32_t>> parse_scrubbed(const std::string& text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string::npos)
-    return std::pair(text, std::int32_t{-1});
-  std::int32_t partition = -1;
-  const auto* begin = text.data() + colon + 1;
-  const auto* end = text.data() + text.size();
-  const auto parsed = std::from_chars(begin, end, partition);
-  if (parsed.ec != std::errc() || parsed.ptr != end || partition < 0 || colon == 0)
-    return unexpected(errc::invalid_request,
-                      fmt::format("\"{}\" is neither TOPIC nor TOPIC:PARTITION", text));
-  return std::pair(text.substr(0, colon), partition);
-}
 
 /// Prints what is known of the scrub; damage is the exit code, as with `aq log verify`.
 exit_code print_scrub(session& on, const actors::admin_scrub_status& scrub) {
@@ -146,7 +102,7 @@ exit_code watch_scrub(session& on, admin_client& node, const std::string& what) 
 exit_code scrub(session& on, const scrub_options& options) {
   if (options.no_wait + options.status + options.stop > 1)
     return on.fail(errc::invalid_request, "--no-wait, --status and --stop exclude each other");
-  const auto what = parse_scrubbed(options.what);
+  const auto what = parse_group_name(options.what);
   if (!what)
     return on.fail(what.error());
   if (on.options().dry_run) {
@@ -155,14 +111,14 @@ exit_code scrub(session& on, const scrub_options& options) {
                         on.options().admin));
     return exit_code::done;
   }
-  auto node = connect(on);
+  auto node = connect_admin(on);
   if (!node)
     return on.fail(node.error());
   if (options.stop)
     if (auto stopped = node->stop_scrub(); !stopped)
       return on.fail(stopped.error());
   if (!options.stop && !options.status)
-    if (auto started = node->scrub(what->first, what->second); !started)
+    if (auto started = node->scrub(what->topic, what->partition); !started)
       return on.fail(started.error());
   if (!options.stop && !options.status && !options.no_wait)
     return watch_scrub(on, *node, options.what);
@@ -200,10 +156,10 @@ void add_admin_verbs(command_line& line) {
       "aq admin log-level debug\n"
       "aq admin log-level trace --component raft\n",
       [change](session& on) {
-        return tell(on, "log-level", fmt::format("set the log level to {}", change->level),
-                    [&](admin_client& node) {
-                      return node.change_log_level(change->component, change->level);
-                    });
+        return tell_admin(on, "log-level", fmt::format("set the log level to {}", change->level),
+                          [&](admin_client& node) {
+                            return node.change_log_level(change->component, change->level);
+                          });
       });
   level_verb.add_option("LEVEL", change->level, "trace, debug, info, warn, error or off")
       ->required()
@@ -214,8 +170,8 @@ void add_admin_verbs(command_line& line) {
 
   line.add_verb(group, "flush", "Make everything durable that was written", "aq admin flush\n",
                 [](session& on) {
-                  return tell(on, "flush", "make everything durable",
-                              [](admin_client& node) { return node.flush(); });
+                  return tell_admin(on, "flush", "make everything durable",
+                                    [](admin_client& node) { return node.flush(); });
                 });
   auto scrubbed = std::make_shared<scrub_options>();
   auto& scrub_verb =
@@ -232,8 +188,8 @@ void add_admin_verbs(command_line& line) {
 
   line.add_verb(group, "drain", "Take no new connections, before maintenance", "aq admin drain\n",
                 [](session& on) {
-                  return tell(on, "drain", "take no new connections",
-                              [](admin_client& node) { return node.drain(); });
+                  return tell_admin(on, "drain", "take no new connections",
+                                    [](admin_client& node) { return node.drain(); });
                 });
   line.add_verb(group, "shutdown", "Drain the node and stop it",
                 "aq admin shutdown\n"

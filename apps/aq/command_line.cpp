@@ -148,6 +148,8 @@ command_line::command_line() : root_(std::make_unique<CLI::App>("", "aq")) {
   add_produce_verb(*this);
   add_consume_verb(*this);
   add_cluster_verbs(*this);
+  add_broker_verbs(*this);
+  add_raft_verbs(*this);
   add_admin_verbs(*this);
   add_log_verbs(*this);
   add_config_verbs(*this);
@@ -195,7 +197,8 @@ void command_line::add_global_options() {
       ->type_name("HOST:PORT,...")
       ->envname("AQUEDUCT_BROKER")
       ->group(group);
-  app.add_option("--admin", globals_.admin, "Admin address of a node, for aq admin")
+  app.add_option("--admin", globals_.admin,
+                 "Admin address of a node, for the verbs that operate it")
       ->type_name("HOST:PORT")
       ->envname("AQUEDUCT_ADMIN")
       ->capture_default_str()

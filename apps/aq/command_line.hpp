@@ -79,6 +79,8 @@ void add_topic_verbs(command_line& line);
 void add_produce_verb(command_line& line);
 void add_consume_verb(command_line& line);
 void add_cluster_verbs(command_line& line);
+void add_broker_verbs(command_line& line);
+void add_raft_verbs(command_line& line);
 void add_admin_verbs(command_line& line);
 void add_log_verbs(command_line& line);
 void add_config_verbs(command_line& line);

@@ -53,7 +53,7 @@ completions values_of(const CLI::Option& option,
                       const std::function<std::vector<std::string>()>& topics) {
   const auto type_name = option.get_type_name();
   completions found;
-  if (type_name == "TOPIC")
+  if (type_name == "TOPIC" || type_name.starts_with("TOPIC:") || type_name.starts_with("TOPIC["))
     found.words = topics();
   else if (const auto* words = choices_for(type_name))
     found.words = *words;
