@@ -110,7 +110,7 @@ struct retention_limits {
   std::int64_t retention_bytes = -1;
 };
 
-/// What retention would keep: everything from the first of some segment on.
+/// What retention would keep: all from the first entry of a segment on, or what is written next.
 struct retention_point {
   std::uint64_t first_index = 0;
   offset_t first_offset{};
@@ -208,10 +208,11 @@ public:
   /// a bounded number of them, looks at the free space. `now` also becomes the time that new
   /// segments are stamped with.
   maintenance_report maintain(timestamp_ms now);
-  /// What the limits allow to delete: where the log would begin then. Never the active segment;
-  /// nothing when there is nothing to delete.
+  /// What the limits allow to delete: where the log would begin then; nothing when there is nothing
+  /// to delete. If it is all of the log, the active segment is closed, so that what is appended
+  /// next stays.
   [[nodiscard]] std::optional<retention_point> retention(const group_id& group, timestamp_ms now,
-                                                         const retention_limits& limits) const;
+                                                         const retention_limits& limits);
   /// The segments of a group, ascending; empty if it is not open.
   [[nodiscard]] std::vector<segment_info> segments(const group_id& group) const;
   [[nodiscard]] std::uint64_t size_bytes(const group_id& group) const;

@@ -156,21 +156,30 @@ bool log_store::accepts_writes() const {
 }
 
 std::optional<retention_point> log_store::retention(const group_id& group, timestamp_ms now,
-                                                    const retention_limits& limits) const {
-  const auto* open = find(group);
+                                                    const retention_limits& limits) {
+  auto* open = find(group);
   if (open == nullptr)
     return std::nullopt;
-  const auto all = open->log->segments();
+  auto& log = *open->log;
+  const auto all = log.segments();
+  const auto age = log.options().segment_age_ms;
   std::uint64_t bytes = 0;
   for (const auto& s : all)
     bytes += s.bytes;
   std::size_t gone = 0;
-  // Always a prefix, and never the last segment: a hole in the middle would not be a log.
-  for (; gone + 1 < all.size(); ++gone) {
+  // Always a prefix: a hole in the middle would not be a log.
+  for (; gone < all.size(); ++gone) {
     const auto& s = all[gone];
-    // No record is younger than the segment after its own, whatever its producer's clock said.
-    const auto newest =
-        s.max_timestamp.value < 0 ? s.created : std::min(s.max_timestamp, all[gone + 1].created);
+    const bool is_last = gone + 1 == all.size();
+    if (is_last && s.next_offset == s.base_offset)
+      break;
+    // No record is younger than the segment after its own, nor than the time at which that one
+    // would have begun, whatever its producer's clock said.
+    auto newest = s.max_timestamp.value < 0 ? s.created : s.max_timestamp;
+    if (!is_last)
+      newest = std::min(newest, all[gone + 1].created);
+    else if (age >= 0)
+      newest = std::min(newest, timestamp_ms(s.created.value + age));
     const bool too_old = limits.retention_ms >= 0 && now.value - newest.value > limits.retention_ms;
     const bool too_large = limits.retention_bytes >= 0 &&
                            bytes - s.bytes >= static_cast<std::uint64_t>(limits.retention_bytes);
@@ -178,7 +187,15 @@ std::optional<retention_point> log_store::retention(const group_id& group, times
       break;
     bytes -= s.bytes;
   }
-  if (gone == 0 || all[gone].first_index <= open->log->first_index())
+  if (gone == 0)
+    return std::nullopt;
+  if (gone == all.size()) {
+    // The order to delete it is not written into what it deletes.
+    if (!log.roll())
+      return std::nullopt;
+    return retention_point{all.back().last_index + 1, all.back().next_offset};
+  }
+  if (all[gone].first_index <= log.first_index())
     return std::nullopt;
   return retention_point{all[gone].first_index, all[gone].base_offset};
 }

@@ -182,6 +182,8 @@ result<void> segment_log::trim_prefix(log_base base) {
   while (gone + 1 < segments_.size() && !segments_[gone + 1].is_empty() &&
          segments_[gone + 1].header.first_index <= base.index + 1)
     ++gone;
+  if (base.index == end_.index)
+    gone = segments_.size();
   write_derived();
   write_batch batch;
   batch.put(family::log_state, base_key(group_), encode_base(base));
@@ -199,13 +201,25 @@ result<void> segment_log::trim_prefix(log_base base) {
   for (std::size_t i = 0; i < gone; ++i)
     files.push_back(segments_[i].shared);
   segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(gone));
+  if (gone > 0 && segments_.empty()) {
+    active_file_ = nullptr;
+    reserved_ = 0;
+    roll_pending_ = false;
+    marked_segment_ = 0;
+    publication_->publish_file(0, nullptr);
+  }
   base_ = std::move(base);
   std::erase_if(memberships_, [&](const log_entry& e) { return e.index <= base_.index; });
   publish_view();
   // What stays behind after a crash or an error lies below the base: the next opening deletes it.
-  for (const auto& gone_file : files)
+  for (const auto& gone_file : files) {
+    // The one with the last entry goes when no other can be left: it proves that none is missing.
+    if (segments_.empty() && files.size() > 1 && gone_file == files.back())
+      if (auto synced = files_.sync_directory(directory_); !synced)
+        return synced;
     if (auto removed = cache_.remove(gone_file->id, gone_file->path); !removed)
       return removed;
+  }
   return {};
 }
 

@@ -17,10 +17,9 @@ std::optional<std::int64_t> partition_rest::retention_due(const config::topic_co
     return *log.oldest_closed_ms + keeps + 1;
   if (!log.active_since_ms)
     return std::nullopt;
-  // The segment that is written to goes no sooner than it is closed, which is when it is old enough
-  // and something is written: the wake does that.
-  return std::max(*log.active_since_ms + topic.segment_age.count(),
-                  log.active_newest_ms + keeps + 1);
+  // Nothing was written to it after its time, whatever the producers' clocks said.
+  return std::min(*log.active_since_ms + topic.segment_age.count(), log.active_newest_ms) + keeps +
+         1;
 }
 
 describe_outcome partition_rest::describe() const {

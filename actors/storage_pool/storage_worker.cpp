@@ -30,6 +30,23 @@ struct group_owner {
   std::uint64_t generation = 0;
 };
 
+/// The index at which a log begins when what is needed for offsets from `trimmed` on stays; nothing
+/// if no file would go. Of files without records the last one stays: it costs nothing, and others
+/// may lack its entries.
+std::optional<std::uint64_t> first_kept(const std::vector<storage::segment_info>& segments,
+                                        std::int64_t trimmed) {
+  const auto first = std::ranges::find_if(
+      segments, [&](const auto& segment) { return segment.next_offset.value > trimmed; });
+  if (first == segments.begin())
+    return std::nullopt;
+  if (first != segments.end())
+    return first->first_index;
+  const auto& last = segments.back();
+  if (last.next_offset != last.base_offset)
+    return last.last_index + 1;
+  return segments.size() > 1 ? std::optional(last.first_index) : std::nullopt;
+}
+
 struct storage_worker_state {
   storage_worker_state() = default;
 
@@ -93,15 +110,8 @@ struct storage_worker_state {
     // until it was.
     if (!written || !request.trim_before)
       return;
-    const auto segments = store->segments(request.group);
-    const auto first_kept = std::ranges::find_if(segments, [&](const auto& segment) {
-      return segment.next_offset.value > *request.trim_before;
-    });
-    if (first_kept == segments.begin())
-      return;
-    const auto first =
-        first_kept == segments.end() ? segments.back().first_index : first_kept->first_index;
-    flush_state(request, log_trimmed{first});
+    if (const auto first = first_kept(store->segments(request.group), *request.trim_before))
+      flush_state(request, log_trimmed{*first});
   }
 
   /// The log goes when the state is durable without it. That takes long, and appends do not wait

@@ -352,7 +352,7 @@ TEST_CASE("a replica that missed more than the log still has takes over the stat
   test_cluster nodes({.settings = {"storage.segment-bytes=1MiB", "storage.preallocate-bytes=64KiB",
                                    "topic.message-bytes-max=512KiB"}});
   const auto on = open(nodes.addresses());
-  create_topic(on, "numbers", 1);
+  const auto topic = create_topic(on, "numbers", 1);
   auto sender = producer::create(on, {.batch_records = 100});
   REQUIRE(sender);
   send_numbers(*sender, "numbers", 0, 10);
@@ -365,9 +365,11 @@ TEST_CASE("a replica that missed more than the log still has takes over the stat
   const auto deleted = admin(on).delete_records("numbers", all);
   REQUIRE(deleted);
   REQUIRE((*deleted)[0].log_start.value() == offset_t(410));
-  // Both others have given up what node 3 lacks before it is back.
-  for (const int node : {1, 2})
-    CHECK(becomes_true([&] { return folder_bytes(nodes.data_of(node) / "groups") < (3 << 20); }));
+  // Both others have given up what node 3 lacks before it is back, and all that held records.
+  for (const int node : {1, 2}) {
+    const auto folder = nodes.data_of(node) / "groups" / to_string(topic.id);
+    CHECK(becomes_true([&] { return folder_bytes(folder) < 20'000; }));
+  }
   nodes.start_and_wait(3);
   send_numbers(*sender, "numbers", 410, 100);
   CHECK(nodes.says({3}, "took over the state"));

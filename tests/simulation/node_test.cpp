@@ -151,6 +151,49 @@ TEST_SUITE("simulation.node") {
     CHECK((*node.describe("t", 0))->size_bytes < 70'000);
   }
 
+  TEST_CASE("retention by time deletes all of a log that nobody writes to") {
+    sim_machine machine(9);
+    sim_node node(machine);
+    node.settle();
+    require_done(node.create_topic("t", 1));
+    require_done(node.alter_topic("t", "retention.ms", "60000"));
+    for (int i = 0; i < 600; ++i)
+      (void)node.produce("t", 0, make_batch(std::string(100, 'x')));
+    node.run_for(50'000);
+    CHECK((*node.describe("t", 0))->size_bytes > 60'000);
+    node.run_for(60'000);
+    const auto described = **node.describe("t", 0);
+    CHECK(described.log_start == 600);
+    CHECK(described.high_watermark == 600);
+    CHECK(described.size_bytes < 1000);
+    // Once is enough.
+    const auto changes = machine.disk->counts().changes;
+    node.run_for(120'000);
+    CHECK(machine.disk->counts().changes - changes < 10);
+    CHECK((*node.produce("t", 0, make_batch("new")))->base_offset == 600);
+    CHECK(read_all(node, "t", 0, 600).at(600) == "new");
+  }
+
+  TEST_CASE("a trim to the end leaves no file with records") {
+    sim_machine machine(10);
+    {
+      sim_node node(machine);
+      node.settle();
+      require_done(node.create_topic("t", 1));
+      for (int i = 0; i < 100; ++i)
+        (void)node.produce("t", 0, make_batch(std::string(100, 'x')));
+      REQUIRE((*node.trim("t", 0, 100)).has_value());
+      node.run_for(2000);
+      CHECK((*node.describe("t", 0))->size_bytes < 1000);
+    }
+    machine.crash(1);
+    sim_node node(machine);
+    node.settle();
+    CHECK((*node.describe("t", 0))->log_start == 100);
+    CHECK((*node.produce("t", 0, make_batch("new")))->base_offset == 100);
+    CHECK(read_all(node, "t", 0, 100).at(100) == "new");
+  }
+
   TEST_CASE("the log stays as long as the state that could be rebuilt from it is not durable") {
     sim_machine machine(7);
     sim_node node(machine);

@@ -464,7 +464,7 @@ TEST_SUITE("storage.log_store") {
     }
   }
 
-  TEST_CASE("retention by bytes and by time keeps a prefix rule and never the last segment") {
+  TEST_CASE("retention by bytes and by time takes a prefix of the segments, at most all") {
     node n;
     begin(n, group_a);
     n.logs->maintain(timestamp_ms(100'000));
@@ -486,14 +486,34 @@ TEST_SUITE("storage.log_store") {
     CHECK(at(1'000'000, -1, -1) == 0);
     CHECK(at(1'000'000, -1, total) == 0);
     CHECK(at(1'000'000, -1, total - static_cast<std::int64_t>(segments[0].bytes)) == first_of(1));
-    CHECK(at(1'000'000, -1, 0) == first_of(segments.size() - 1));
     CHECK(at(3000, 10'000, -1) == 0);
     const auto newest = segments[1].max_timestamp.value;
     CHECK(at(newest + 501, 500, -1) == first_of(2));
     CHECK(at(newest + 500, 500, -1) == first_of(1));
-    CHECK(at(1'000'000, 0, -1) == first_of(segments.size() - 1));
-    CHECK(n.logs->retention(group_a, timestamp_ms(1'000'000), {0, -1})->first_offset ==
-          segments.back().base_offset);
+    CHECK(at(segments.back().max_timestamp.value + 500, 500, -1) == first_of(segments.size() - 1));
+    CHECK(n.logs->segments(group_a).back().is_active);
+    CHECK(at(segments.back().max_timestamp.value + 501, 500, -1) == 31);
+    const auto all = n.logs->retention(group_a, timestamp_ms(1'000'000), {0, -1});
+    REQUIRE(all);
+    CHECK(all->first_offset == offset_t(30));
+    // What is written next is not among what is to go.
+    CHECK_FALSE(n.logs->segments(group_a).back().is_active);
+    CHECK_OK(n.flush_one(batch_of(group_a, {records_entry(31, 9, 30, 1, 100, 3100)})).status);
+    CHECK(n.logs->segments(group_a).back().first_index == 31);
+    CHECK(at(1'000'000, -1, 0) == 32);
+  }
+
+  TEST_CASE("retention leaves a last segment that holds no records alone") {
+    node n;
+    begin(n, group_a);
+    n.logs->maintain(timestamp_ms(1000));
+    CHECK_OK(n.flush_one(batch_of(group_a, {records_entry(1, 9, 0, 1, 900, 1000)})).status);
+    const auto point = n.logs->retention(group_a, timestamp_ms(10'000), {1000, -1});
+    REQUIRE(point);
+    CHECK(point->first_index == 2);
+    CHECK_OK(n.flush_one(batch_of(group_a, {command_entry(2, 9, "trim")})).status);
+    CHECK(n.logs->retention(group_a, timestamp_ms(10'000), {1000, -1})->first_index == 2);
+    CHECK(n.logs->segments(group_a).back().is_active);
   }
 
   TEST_CASE("a record from the far future does not keep its segment for ever") {
@@ -505,9 +525,25 @@ TEST_SUITE("storage.log_store") {
     n.logs->maintain(timestamp_ms(2000));
     CHECK_OK(n.flush_one(batch_of(group_a, {records_entry(2, 9, 1, 1, 900, 2000)})).status);
     CHECK_FALSE(n.logs->retention(group_a, timestamp_ms(2500), {600, -1}));
-    const auto point = n.logs->retention(group_a, timestamp_ms(2601), {600, -1});
-    REQUIRE(point);
-    CHECK(point->first_index == 2);
+    const auto point = n.logs->retention(group_a, timestamp_ms(2600), {600, -1});
+    CHECK_FALSE(point);
+    const auto later = n.logs->retention(group_a, timestamp_ms(2601), {600, -1});
+    REQUIRE(later);
+    // The second one is as old, and the segment that is written to goes too.
+    CHECK(later->first_index == 3);
+  }
+
+  TEST_CASE("a record from the far future does not keep the last segment either") {
+    node n;
+    begin(n, group_a);
+    auto options = small_segments();
+    options.segment_age_ms = 5000;
+    n.logs->configure(group_a, options);
+    n.logs->maintain(timestamp_ms(1000));
+    CHECK_OK(
+        n.flush_one(batch_of(group_a, {records_entry(1, 9, 0, 1, 900, 1'000'000'000)})).status);
+    CHECK_FALSE(n.logs->retention(group_a, timestamp_ms(6600), {600, -1}));
+    CHECK(n.logs->retention(group_a, timestamp_ms(6601), {600, -1}));
   }
 
   TEST_CASE("upkeep of many idle groups is spread, so that appends do not wait for all of it") {

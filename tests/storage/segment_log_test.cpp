@@ -254,6 +254,40 @@ TEST_SUITE("storage.segment_log") {
     append(*log, records_run(41, 41, 40));
   }
 
+  TEST_CASE("a trim of everything leaves no file, and the log goes on where it was") {
+    for (const bool is_rolled : {false, true}) {
+      machine host;
+      auto log = open_log(host);
+      append(*log, records_run(1, 40));
+      if (is_rolled)
+        REQUIRE_OK(log->roll());
+      const auto version = log->last_term();
+      REQUIRE_OK(log->trim_prefix({40, 0, {}, buffer::copy_of("x")}));
+      CHECK(host.files.files().empty());
+      CHECK(log->size_bytes() == 0);
+      CHECK(log->segments().empty());
+      CHECK_FALSE(log->has_open_file());
+      SUBCASE("at once") {}
+      SUBCASE("after a crash") {
+        host.crash(crash_policy::drop_all());
+        log = open_log(host);
+      }
+      CHECK(log->first_index() == 41);
+      CHECK(log->last_index() == 40);
+      CHECK(log->last_term() == version);
+      CHECK(log->term_at(40) == version);
+      CHECK(log->next_offset() == offset_t(40));
+      CHECK(log->base().data == buffer::copy_of("x"));
+      append(*log, records_run(41, 60, 40));
+      REQUIRE_OK(log->sync());
+      host.crash(crash_policy::drop_all());
+      log = open_log(host);
+      CHECK(log->first_index() == 41);
+      CHECK(log->last_index() == 60);
+      CHECK(all_entries(host.reader_of(*log)).size() == 20);
+    }
+  }
+
   TEST_CASE("a reset empties the log, which goes on where the snapshot ends") {
     machine host;
     auto log = open_log(host);
