@@ -148,6 +148,70 @@ check 'soak takes a number of records' ends 0 'client 5'
 dev soak many
 check 'soak wants a number' [ "$status" -eq 64 ]
 
+# A node that says its settings, and stops when it is told; and what kill-leader asks.
+fresh_tree
+stay=('trap "exit 0" TERM' 'exec 3<> <(:)' 'while :; do read -r -t 0.2 <&3 || true; done')
+program build/bin/aqueductd 'echo "ready $*"' "${stay[@]}"
+program build/bin/aq "echo \"aq \$*\" >>'$scratch/tree/asked'" \
+  'case $* in *describe*) printf "0,3\n1,2\n2,\n" ;; *) cat >>sent ;; esac'
+sed -i 's/^cluster_restart_seconds=3 /cluster_restart_seconds=0 /' dev
+
+# start_cluster: ./dev cluster in the background, its output in `cluster.log`.
+start_cluster() {
+  : >cluster.log
+  PATH="$scratch/tree/tools:$PATH" ./dev cluster >>cluster.log 2>&1 &
+  cluster=$!
+}
+# says COUNT PATTERN: waits until the cluster has said it so often.
+says() {
+  local lines
+  lines=$(timeout 30 grep -m "$1" "$2" < <(exec tail -n +1 --pid=$$ -f cluster.log)) &&
+    [[ $(wc -l <<<"$lines") -eq $1 ]]
+}
+# cluster_ends STATUS: tells it to stop, and waits for the end.
+cluster_ends() {
+  local ended=0
+  kill "$cluster" 2>/dev/null || true
+  wait "$cluster" || ended=$?
+  output=$(cat cluster.log)
+  ((ended == $1)) && ! pgrep -f "$scratch/tree/build/bin/aqueductd" >/dev/null
+}
+
+start_cluster
+check 'cluster starts three nodes with their files and puts their names in front' \
+  says 1 '^node-3 | ready --config config/cluster-3/node-3.toml$'
+check 'each of them' says 3 '^node-[123] | ready'
+check 'cluster says where clients and operators connect, and what kills a leader' \
+  grep -q 'dev cluster kill-leader orders' cluster.log
+dev cluster
+check 'there is one cluster at a time' shows 'runs already'
+killed=$(cat data/node-2.pid)
+dev cluster kill-leader orders:1
+check 'kill-leader says how long there was nobody' shows 'a record is acknowledged again after'
+check 'kill-leader kills the leader of that partition' shows 'killed node-2, the leader of orders:1'
+check 'kill-leader sends to that partition' grep -q 'produce orders --partition 1$' asked
+check 'the record is sent after the end' grep -q 'after node-2 was killed' sent
+check 'a node that was killed is started again' says 2 '^node-2 | ready'
+check 'as another process' [ "$killed" != "$(cat data/node-2.pid)" ]
+dev cluster kill-leader orders:2
+check 'a partition without a leader is said' shows 'nobody leads orders:2'
+dev cluster kill-leader orders:x
+check 'kill-leader wants a topic or a partition' [ "$status" -eq 64 ]
+dev cluster stop
+check 'cluster knows nothing else' [ "$status" -eq 64 ]
+kill "$(cat data/node-1.pid)"
+check 'a node that was stopped stays away' says 1 'node-1 was stopped'
+check 'what is told to stop stops all nodes' cluster_ends 0
+check 'nothing is left of them' [ -z "$(ls data/*.pid 2>/dev/null)" ]
+dev cluster kill-leader orders
+check 'without a cluster there is nobody to kill' shows 'was not started by ./dev cluster'
+
+program build/bin/aqueductd 'case $* in *node-2*) echo broken; exit 73 ;; esac' \
+  "${stay[@]}"
+start_cluster
+check 'a node that fails is named with its status' says 1 'node-2 ended with status 73'
+check 'and ends the cluster' cluster_ends 1
+
 dev nonsense
 check 'an unknown verb is wrong usage' [ "$status" -eq 64 ]
 dev help
