@@ -2,6 +2,7 @@
 #include "protocol/client/admin.hpp"
 #include "protocol/client/consumer.hpp"
 #include "protocol/client/producer.hpp"
+#include "tests/cluster/cluster_user.hpp"
 #include "tests/support/test_cluster.hpp"
 
 #include <doctest/doctest.h>
@@ -17,85 +18,10 @@
 
 using namespace aqueduct;
 using namespace aqueduct::client;
+using namespace aqueduct::test;
 using namespace std::chrono_literals;
-using test::patience;
-using test::test_cluster;
 
 namespace {
-
-cluster open(const std::vector<std::string>& brokers) {
-  auto opened = cluster::open({.brokers = brokers});
-  REQUIRE_MESSAGE(opened, to_string(opened.error()));
-  return *opened;
-}
-
-created_topic create_topic(const cluster& on, const std::string& name, int partitions,
-                           std::optional<std::int16_t> replication = {}) {
-  const auto created =
-      admin(on).create_topic({.name = name, .partitions = partitions, .replication = replication});
-  REQUIRE_MESSAGE(created, to_string(created.error()));
-  return *created;
-}
-
-/// Asks until `holds` the answer, or the test has no patience left.
-template <class Condition>
-bool becomes(const cluster& on, const Condition& holds) {
-  const auto deadline = test::test_clock::now() + patience;
-  while (test::test_clock::now() < deadline) {
-    const auto layout = admin(on).describe_cluster(2s);
-    if (layout && holds(*layout))
-      return true;
-    std::this_thread::yield();
-  }
-  return false;
-}
-
-bool has_brokers(const cluster& on, std::size_t count) {
-  return becomes(on, [&](const cluster_layout& layout) { return layout.brokers.size() == count; });
-}
-
-int leader_of(const cluster& on, const std::string& topic, int partition) {
-  int leader = -1;
-  CHECK(becomes(on, [&](const cluster_layout& layout) {
-    const auto found = std::ranges::find(layout.topics, topic, &topic_layout::name);
-    if (found == layout.topics.end())
-      return false;
-    const auto& partitions = found->partitions;
-    const auto at =
-        std::ranges::find(partitions, partition_id(partition), &partition_layout::partition);
-    if (at == partitions.end() || !at->leader)
-      return false;
-    leader = at->leader->value;
-    return true;
-  }));
-  return leader;
-}
-
-void send_numbers(producer& sender, const std::string& topic, int first, int count) {
-  for (int i = first; i < first + count; ++i) {
-    const auto text = std::to_string(i);
-    const auto stored =
-        sender.send_and_wait({.topic = topic, .partition = partition_id(0), .value = text});
-    REQUIRE_MESSAGE(stored, i << ": " << to_string(stored.error()));
-    REQUIRE(stored->offset.value == i);
-  }
-}
-
-/// Reads 0, 1, 2 ... `count` - 1 from partition 0 of `topic`, each once and at its own offset.
-void expect_numbers(const cluster& on, const std::string& topic, int count) {
-  auto reader = consumer::create(on, {});
-  REQUIRE(reader);
-  REQUIRE(reader->assign({{{topic, partition_id(0)}, start_position::earliest()}}));
-  for (int next = 0; next < count;) {
-    const auto got = reader->poll(patience);
-    REQUIRE_MESSAGE(got, to_string(got.error()));
-    REQUIRE_FALSE(got->empty());
-    for (const auto& record : *got) {
-      REQUIRE(record.value->text() == std::to_string(next));
-      REQUIRE(record.offset.value == next++);
-    }
-  }
-}
 
 template <class Condition>
 bool becomes_true(const Condition& holds) {

@@ -1,0 +1,277 @@
+// Real nodes under a producer that never stops, while an operator works on them with `aq`: nothing
+// that was acknowledged is lost, doubled or reordered, and no request fails.
+#include "tests/cluster/cluster_user.hpp"
+#include "tests/support/test_cluster.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+using namespace aqueduct;
+using namespace aqueduct::client;
+using namespace aqueduct::test;
+using json = nlohmann::json;
+using words = std::vector<std::string>;
+
+namespace {
+
+constexpr int not_found = 66;
+constexpr int conflict = 73;
+constexpr int try_again = 75;
+
+struct answer {
+  int status = -1;
+  /// What it printed, or nothing.
+  json out;
+  std::string err;
+};
+
+/// An operator with a cluster of three nodes.
+class bench {
+public:
+  explicit bench(test_cluster::options opts = {}) : nodes(std::move(opts)) {
+    on.emplace(open(nodes.addresses()));
+    CHECK(has_brokers(*on, 3));
+  }
+
+  /// What `aq` says when it asks that node.
+  answer aq(int node, words arguments) {
+    arguments.insert(arguments.begin(), {"--admin", nodes.admin_address(node), "--output", "json"});
+    child_process program(std::filesystem::path(AQUEDUCT_BIN_DIR) / "aq", arguments);
+    const auto status = program.wait_until(test_clock::now() + patience);
+    REQUIRE(status);
+    const auto text = program.rest_of_output();
+    return {*status, text.empty() ? json() : json::parse(text), program.errors()};
+  }
+  /// Checks that it worked.
+  json done(int node, const words& arguments) {
+    const auto ended = aq(node, arguments);
+    INFO(ended.err);
+    REQUIRE(ended.status == 0);
+    return ended.out;
+  }
+  template <class Condition>
+  bool comes(int node, const words& arguments, const Condition& holds) {
+    const auto deadline = test_clock::now() + patience;
+    while (test_clock::now() < deadline) {
+      const auto now = aq(node, arguments);
+      if (now.status == 0 && holds(now.out))
+        return true;
+      std::this_thread::yield();
+    }
+    return false;
+  }
+  json broker(int node) { return done(1, {"broker", "describe", std::to_string(node)}); }
+  void check_health(const std::vector<int>& asked) {
+    for (const int node : asked) {
+      const auto health = aq(node, {"cluster", "health", "--wait", "20s"});
+      CHECK_MESSAGE(health.status == 0, health.out.dump());
+    }
+  }
+  /// Where the controller wants a partition of "numbers".
+  std::vector<int> placed(int partition) {
+    std::vector<int> where;
+    const auto layout = on->topic("numbers");
+    REQUIRE(layout);
+    for (const auto& each : layout->partitions)
+      if (each.partition.value == partition)
+        for (const auto replica : each.replicas)
+          where.push_back(replica.value);
+    return where;
+  }
+  /// As the node that leads it says, once they are those.
+  bool has_voters(const std::set<int>& wanted) {
+    return becomes(*on, [&](const cluster_layout&) {
+      const auto status = aq(leader_of(*on, "numbers", 0), {"raft", "status", "numbers:0"});
+      if (status.status != 0)
+        return false;
+      const auto group = status.out["groups"][0];
+      return group["role"] == "leader" && group["voters"].get<std::set<int>>() == wanted &&
+             group["learners"].empty();
+    });
+  }
+
+  test_cluster nodes;
+  std::optional<cluster> on;
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("cluster.operators");
+
+TEST_CASE("replicas are added and taken away, that of the leader too, while records come") {
+  bench at;
+  create_topic(*at.on, "numbers", 1, std::int16_t{2});
+  steady_writer writer(*at.on, "numbers", 1);
+  writer.wait_for_more(200);
+  const auto before = at.placed(0);
+  REQUIRE(before.size() == 2);
+  const int third = 6 - before[0] - before[1];
+  const auto number = std::to_string(third);
+
+  const auto imagined = at.done(1, {"raft", "add-replica", "numbers:0", number, "--dry-run"});
+  CHECK(imagined["done"] == false);
+  CHECK(at.aq(third, {"raft", "status", "numbers:0"}).status == not_found);
+  const auto added = at.done(1, {"raft", "add-replica", "numbers:0", number});
+  CHECK(added["moves"][0]["from"] == json(before));
+  CHECK(at.has_voters({1, 2, 3}));
+  writer.wait_for_more(200);
+  CHECK(at.aq(1, {"raft", "add-replica", "numbers:0", number}).status == conflict);
+
+  const int leader = leader_of(*at.on, "numbers", 0);
+  const auto its_number = std::to_string(leader);
+  at.done(2, {"raft", "remove-replica", "numbers:0", its_number});
+  std::set<int> rest{1, 2, 3};
+  rest.erase(leader);
+  CHECK(at.has_voters(rest));
+  writer.wait_for_more(200);
+  // Its files go, and its group with them.
+  CHECK(at.comes(leader, {"raft", "status"}, [](const json& all) {
+    return std::ranges::none_of(all["groups"],
+                                [](const json& group) { return group["group"] == "numbers:0"; });
+  }));
+  at.check_health({1, 2, 3});
+  writer.finish();
+}
+
+TEST_CASE("a broker is evacuated and leaves the cluster for good, while records come") {
+  bench at({.settings = {"cluster.session-timeout=1500ms"}});
+  create_topic(*at.on, "numbers", 6, std::int16_t{2});
+  steady_writer writer(*at.on, "numbers", 6);
+  writer.wait_for_more(200);
+  CHECK(at.broker(3)["replicas"] == 4);
+  CHECK(at.aq(1, {"broker", "remove", "3"}).status == conflict);
+  const auto plan = at.done(2, {"broker", "drain", "3", "--evacuate", "--dry-run"});
+  CHECK(plan["moves"].size() == 4);
+  CHECK(at.broker(3)["state"] == "there");
+
+  at.done(2, {"broker", "drain", "3", "--evacuate", "--wait"});
+  CHECK(at.broker(3)["state"] == "evacuating");
+  CHECK(at.broker(3)["replicas"] == 0);
+  writer.wait_for_more(200);
+  const auto refused = at.aq(1, {"broker", "remove", "3"});
+  CHECK(refused.status == conflict);
+  CHECK_MESSAGE(refused.err.find("stop it first") != std::string::npos, refused.err);
+  at.check_health({1, 2, 3});
+
+  CHECK(at.nodes.stop(3) == 0);
+  CHECK(at.comes(1, {"broker", "describe", "3"},
+                 [](const json& broker) { return broker["state"] == "gone"; }));
+  at.done(1, {"broker", "remove", "3"});
+  CHECK(at.aq(1, {"broker", "describe", "3"}).status == not_found);
+  CHECK(
+      at.comes(2, {"broker", "list"}, [](const json& all) { return all["brokers"].size() == 2; }));
+  CHECK(at.aq(1, {"broker", "remove", "3"}).status == not_found);
+  // Two are a majority of two: the one that left is missed by nobody.
+  CHECK(at.comes(1, {"raft", "status", "controller"}, [](const json& all) {
+    return all["groups"][0]["voters"] == json({1, 2});
+  }));
+  writer.wait_for_more(200);
+  at.check_health({1, 2});
+  writer.finish();
+}
+
+TEST_CASE("a broker that comes back from a drain is filled by a rebalance, while records come") {
+  bench at;
+  create_topic(*at.on, "numbers", 6, std::int16_t{2});
+  steady_writer writer(*at.on, "numbers", 6);
+  at.done(1, {"broker", "drain", "3", "--evacuate", "--wait"});
+  at.done(1, {"broker", "undrain", "3"});
+  CHECK(at.broker(3)["state"] == "there");
+  const auto plan = at.done(3, {"cluster", "rebalance", "--dry-run"});
+  CHECK(plan["done"] == false);
+  CHECK(plan["moves"].size() >= 4);
+  CHECK(at.broker(3)["replicas"] == 0);
+
+  at.done(3, {"cluster", "rebalance", "--wait"});
+  CHECK(at.broker(3)["replicas"] == 4);
+  CHECK(at.broker(3)["preferred"] == 2);
+  CHECK(at.done(2, {"cluster", "rebalance", "--dry-run"})["moves"].empty());
+  writer.wait_for_more(200);
+  at.check_health({1, 2, 3});
+  writer.finish();
+}
+
+TEST_CASE("a drained broker leads nothing and gets nothing, until it is called back") {
+  bench at;
+  create_topic(*at.on, "numbers", 1);
+  steady_writer writer(*at.on, "numbers", 1);
+  writer.wait_for_more(200);
+  const int preferred = at.placed(0).front();
+  const auto number = std::to_string(preferred);
+  const auto leads = [&](bool wanted) {
+    return becomes(*at.on, [&](const cluster_layout&) {
+      return (leader_of(*at.on, "numbers", 0) == preferred) == wanted;
+    });
+  };
+  at.done(1, {"broker", "drain", number});
+  CHECK(leads(false));
+  CHECK(at.broker(preferred)["state"] == "draining");
+  CHECK(create_topic(*at.on, "later", 4, std::int16_t{2}).replication == 2);
+  CHECK(at.broker(preferred)["replicas"] == 1);
+  at.check_health({1, 2, 3});
+  writer.wait_for_more(200);
+  at.done(1, {"broker", "undrain", number});
+  CHECK(leads(true));
+  writer.finish();
+}
+
+TEST_CASE("leaders hand over when they are told, of partitions and of the metadata") {
+  bench at;
+  create_topic(*at.on, "numbers", 1);
+  steady_writer writer(*at.on, "numbers", 1);
+  for (int turn = 0; turn < 5; ++turn) {
+    writer.wait_for_more(200);
+    const int leader = leader_of(*at.on, "numbers", 0);
+    const int next = leader % 3 + 1;
+    const auto refused = at.aq(next, {"raft", "transfer", "numbers:0", std::to_string(next)});
+    // The preferred leader may have taken its office back in between.
+    if (refused.status != 0) {
+      CHECK(refused.status == try_again);
+      CHECK_MESSAGE(refused.err.find("leads numbers:0") != std::string::npos, refused.err);
+    }
+    const words transfer{"raft", "transfer", "numbers:0", std::to_string(next)};
+    CHECK(becomes(*at.on, [&](const cluster_layout&) {
+      return at.aq(leader_of(*at.on, "numbers", 0), transfer).status == 0;
+    }));
+  }
+  const int controller = admin(*at.on).describe_cluster()->controller->value;
+  const int next = controller % 3 + 1;
+  at.done(controller, {"raft", "transfer", "controller", std::to_string(next)});
+  CHECK(at.done(next, {"raft", "status", "controller"})["groups"][0]["role"] == "leader");
+  create_topic(*at.on, "after", 1);
+  writer.finish();
+}
+
+TEST_CASE("health says what is wrong when a node is gone, and all is well when it is back") {
+  bench at({.settings = {"cluster.session-timeout=1500ms"}});
+  create_topic(*at.on, "numbers", 3);
+  steady_writer writer(*at.on, "numbers", 3);
+  writer.wait_for_more(200);
+  at.check_health({1, 2, 3});
+  at.nodes.kill(3);
+  const auto finds = [&](const std::string& what, const std::string& problem) {
+    const auto deadline = test_clock::now() + patience;
+    while (test_clock::now() < deadline) {
+      const auto health = at.aq(1, {"cluster", "health"});
+      CHECK((health.status == 0 || health.status == 1));
+      for (const auto& finding : health.out["findings"])
+        if (finding["what"] == what &&
+            finding["problem"].get<std::string>().find(problem) != std::string::npos)
+          return true;
+    }
+    return false;
+  };
+  CHECK(finds("link 1-3", "down"));
+  CHECK(finds("broker 3", "gone, with 3 replicas"));
+  writer.wait_for_more(200);
+  at.nodes.start_and_wait(3);
+  at.check_health({1, 2, 3});
+  writer.finish();
+}
+
+TEST_SUITE_END();
