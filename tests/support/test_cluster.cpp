@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <mutex>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -27,6 +29,10 @@ std::string local(std::uint16_t port) {
 } // namespace
 
 std::uint16_t free_port() {
+  // Nobody listens yet on those that were given out.
+  static std::mutex mutex;
+  static std::set<std::uint16_t> given;
+  const std::lock_guard lock(mutex);
   std::random_device chance;
   std::uniform_int_distribution<int> port(port_min, port_max);
   for (int tries = 0; tries < 1000; ++tries) {
@@ -39,7 +45,7 @@ std::uint16_t free_port() {
                                              sizeof address) == 0;
     if (socket >= 0)
       ::close(socket);
-    if (bound)
+    if (bound && given.insert(ntohs(address.sin_port)).second)
       return ntohs(address.sin_port);
   }
   throw std::runtime_error("no port is free");
