@@ -65,6 +65,41 @@ unexpected failed(errc code, const std::string& message, const topic_partition& 
                               (message.empty() ? std::string(describe(code).meaning) : message));
 }
 
+/// A broker knows nothing of the records of partitions that it does not hold: asks others for
+/// those, their leaders first. What nobody tells stays as it is, with its error.
+void fill_missing(cluster_core& core, get_topic_info_response& topic, time_point deadline) {
+  std::map<std::int32_t, std::optional<get_topic_info_response>> told;
+  const auto ask = [&](std::int32_t node) -> const std::optional<get_topic_info_response>& {
+    const auto [found, is_new] = told.try_emplace(node);
+    if (is_new) {
+      get_topic_info_request request;
+      request.name = topic.name;
+      if (auto reply = core.ask(node_id(node), std::move(request), deadline))
+        found->second = std::move(*reply.value);
+    }
+    return found->second;
+  };
+  for (auto& row : topic.partitions) {
+    if (row.error != errc::not_leader)
+      continue;
+    std::vector<std::int32_t> candidates{row.leader};
+    candidates.insert(candidates.end(), row.replicas.begin(), row.replicas.end());
+    for (const auto node : candidates) {
+      if (node < 0 || clock::now() >= deadline)
+        continue;
+      const auto& reply = ask(node);
+      if (!reply || reply->id != topic.id)
+        continue;
+      const auto better =
+          std::ranges::find(reply->partitions, row.partition, &partition_info::partition);
+      if (better == reply->partitions.end() || better->error == errc::not_leader)
+        continue;
+      row = *better;
+      break;
+    }
+  }
+}
+
 /// Work on partitions, done at their leaders: asks each leader for all that it leads, and those
 /// that fail for a passing reason again, until the deadline.
 class by_leader {
@@ -203,9 +238,11 @@ result<std::vector<topic_summary>> admin::list_topics(bool include_internal, tim
 result<topic_description> admin::describe_topic(std::string_view name, timeout_t timeout) {
   get_topic_info_request request;
   request.name = name;
-  auto reply = cluster_.core()->ask_any(request, deadline_of(cluster_, timeout), true);
+  const auto deadline = deadline_of(cluster_, timeout);
+  auto reply = cluster_.core()->ask_any(request, deadline, true);
   if (!reply)
     return reply.propagate();
+  fill_missing(*cluster_.core(), *reply, deadline);
   topic_description topic;
   topic.name = std::move(reply->name);
   topic.id = reply->id;

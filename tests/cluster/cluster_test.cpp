@@ -108,6 +108,34 @@ TEST_CASE("whatever node is asked, a topic is created, changed and deleted, and 
   CHECK(admin(last).list_topics()->size() == 2);
 }
 
+TEST_CASE("whatever node is asked, it tells of all partitions of a topic, held there or not") {
+  test_cluster nodes({});
+  const auto all = open(nodes.addresses());
+  CHECK(has_brokers(all, 3));
+  create_topic(all, "spread", 6, std::int16_t{1});
+  auto sender = producer::create(all, {});
+  REQUIRE(sender);
+  for (int partition = 0; partition < 6; ++partition)
+    REQUIRE(sender->send_and_wait(
+        {.topic = "spread", .partition = partition_id(partition), .value = "text"}));
+  for (int node = 1; node <= 3; ++node) {
+    const auto topic = admin(open({nodes.address(node)})).describe_topic("spread");
+    REQUIRE(topic);
+    REQUIRE(topic->partitions.size() == 6);
+    for (const auto& each : topic->partitions) {
+      CHECK(each.error == errc::none);
+      CHECK(each.high_watermark.value == 1);
+    }
+  }
+  nodes.kill(3);
+  // What nobody can tell is no error of the others.
+  const auto topic = admin(open({nodes.address(1)})).describe_topic("spread");
+  REQUIRE(topic);
+  CHECK(std::ranges::count(topic->partitions, errc::none, &partition_description::error) == 4);
+  CHECK(std::ranges::count(topic->partitions, errc::not_leader, &partition_description::error) ==
+        2);
+}
+
 /// Sends 0, 1, 2 ... to partition 0 of "numbers" while something happens to the nodes.
 class load {
 public:
