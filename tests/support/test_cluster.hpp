@@ -11,8 +11,8 @@
 
 namespace aqueduct::test {
 
-/// A port that is free now, that was not given out before, and that the system gives to nobody who
-/// does not ask for it.
+/// A port that is free now, that was not given out a short while ago, and that the system gives to
+/// nobody who does not ask for it.
 [[nodiscard]] std::uint16_t free_port();
 
 /// Nodes have the ids 1, 2, ... Not thread-safe.
