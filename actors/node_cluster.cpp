@@ -53,33 +53,73 @@ void node_cluster::serve(caf::actor_system& system, const storage::data_director
   };
   owner.stranger = [to = discovery_](const protocol::cluster::hello& hello) {
     const std::lock_guard lock(to->mutex);
-    if (to->actor)
-      caf::anon_send(to->actor, discovery_event{stranger_seen{hello}});
+    if (to->stranger)
+      to->stranger(hello);
   };
   transport_ = links_->serve(system, std::move(owner));
 }
 
 result<survey_outcome> node_cluster::find(bool knows, const std::function<bool()>& interrupted) {
-  discovery_config finding;
-  finding.seeds = settings_.discovery.seeds;
-  finding.dialler = links_->dialler();
-  finding.transport = transport_;
-  finding.env = env_;
-  finding.log = component_logger("discovery");
-  const auto decided = std::make_shared<std::promise<survey_outcome>>();
-  auto outcome = decided->get_future();
+  const auto promised = std::make_shared<std::promise<survey_outcome>>();
+  auto outcome = promised->get_future();
+  discovered decided;
   if (!knows)
-    finding.decided = [decided](const survey_outcome& found) { decided->set_value(found); };
-  {
-    const std::lock_guard lock(discovery_->mutex);
-    discovery_->actor = spawn_discovery(*system_, std::move(finding));
-  }
+    decided = [promised](const survey_outcome& found) { promised->set_value(found); };
+  if (settings_.discovery.kind == config::discovery_kind::etcd)
+    look_in_etcd(std::move(decided));
+  else
+    look_by_seeds(std::move(decided));
   if (knows)
     return survey_outcome{};
   while (outcome.wait_for(look_interval) != std::future_status::ready)
     if (interrupted && interrupted())
       return unexpected(errc::shutting_down, "stopped before the node belonged to a cluster");
   return outcome.get();
+}
+
+void node_cluster::look_by_seeds(discovered decided) {
+  discovery_config finding;
+  finding.seeds = settings_.discovery.seeds;
+  finding.dialler = links_->dialler();
+  finding.transport = transport_;
+  finding.env = env_;
+  finding.log = component_logger("discovery");
+  finding.decided = std::move(decided);
+  const auto actor = spawn_discovery(*system_, std::move(finding));
+  const std::lock_guard lock(discovery_->mutex);
+  discovery_->stranger = [actor](const protocol::cluster::hello& hello) {
+    caf::anon_send(actor, discovery_event{stranger_seen{hello}});
+  };
+  discovery_->stop = [actor] { caf::anon_send(actor, discovery_event{discovery_stop{}}); };
+}
+
+void node_cluster::look_in_etcd(discovered decided) {
+  http_ = std::make_shared<network::http_client>(network::http_client::options{});
+  etcd_discovery_config finding;
+  finding.prefix = settings_.discovery.prefix;
+  finding.ttl_ms = settings_.discovery.ttl.count();
+  finding.members = settings_.discovery.seeds;
+  finding.http = http_;
+  finding.transport = transport_;
+  finding.env = env_;
+  finding.log = component_logger("discovery");
+  finding.decided = std::move(decided);
+  const auto actor = spawn_etcd_discovery(*system_, std::move(finding));
+  const std::lock_guard lock(discovery_->mutex);
+  discovery_->stranger = [actor](const protocol::cluster::hello& hello) {
+    caf::anon_send(actor, etcd_event{stranger_seen{hello}});
+  };
+  discovery_->joined = [actor](const uuid& cluster) {
+    caf::anon_send(actor, etcd_event{cluster_joined{cluster}});
+  };
+  discovery_->stop = [actor] { caf::anon_send(actor, etcd_event{discovery_stop{}}); };
+}
+
+void node_cluster::join(const uuid& cluster) {
+  transport_->join(cluster);
+  const std::lock_guard lock(discovery_->mutex);
+  if (discovery_->joined)
+    discovery_->joined(cluster);
 }
 
 std::function<std::vector<raft::node_id>()> node_cluster::contacts() const {
@@ -95,13 +135,21 @@ std::function<std::vector<raft::node_id>()> node_cluster::contacts() const {
 void node_cluster::stop() {
   {
     const std::lock_guard lock(discovery_->mutex);
-    if (discovery_->actor)
-      caf::anon_send(discovery_->actor, discovery_event{discovery_stop{}});
-    discovery_->actor = nullptr;
+    if (discovery_->stop)
+      discovery_->stop();
+    discovery_->stop = nullptr;
+    discovery_->joined = nullptr;
+    discovery_->stranger = nullptr;
   }
   calls_->route(call_kind::controller, nullptr);
   calls_->route(call_kind::fetch_state, nullptr);
   links_->stop_links();
+}
+
+void node_cluster::close() {
+  links_->stop();
+  if (http_)
+    http_->stop();
 }
 
 } // namespace aqueduct::actors

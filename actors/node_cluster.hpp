@@ -3,7 +3,9 @@
 #pragma once
 
 #include "actors/discovery/discovery.hpp"
+#include "actors/discovery/etcd_discovery.hpp"
 #include "actors/messages.hpp"
+#include "actors/network/http_client.hpp"
 #include "actors/peer/call_router.hpp"
 #include "actors/peer/node_links.hpp"
 #include "actors/replica/group_registry.hpp"
@@ -40,7 +42,7 @@ public:
   /// began to found one. Error shutting_down: `interrupted` said so.
   [[nodiscard]] result<survey_outcome> find(bool knows, const std::function<bool()>& interrupted);
   /// The node belongs to this cluster from here on, whatever happens.
-  void join(const uuid& cluster) { transport_->join(cluster); }
+  void join(const uuid& cluster);
 
   [[nodiscard]] const std::shared_ptr<peer_transport>& transport() const { return transport_; }
   [[nodiscard]] const std::shared_ptr<group_registry>& registry() const { return registry_; }
@@ -50,7 +52,7 @@ public:
 
   /// Ends the links: their actors end. Then `close`, when all actors are gone.
   void stop();
-  void close() { links_->stop(); }
+  void close();
 
 private:
   node_cluster(const config::node_config& settings, std::unique_ptr<node_links> links)
@@ -62,11 +64,20 @@ private:
   std::shared_ptr<environment> env_;
   std::shared_ptr<group_registry> registry_;
   std::shared_ptr<peer_transport> transport_;
+  /// Only with etcd.
+  std::shared_ptr<network::http_client> http_;
   std::shared_ptr<call_router> calls_ = std::make_shared<call_router>();
-  /// Strangers come from any thread.
+  using discovered = std::function<void(const survey_outcome&)>;
+  /// Begins to look for nodes, in the way of `discovery.kind`.
+  void look_by_seeds(discovered decided);
+  void look_in_etcd(discovered decided);
+
+  /// What looks for nodes, whichever kind it is. Strangers come from any thread.
   struct shared_discovery {
     std::mutex mutex;
-    discovery_actor actor;
+    std::function<void(const protocol::cluster::hello&)> stranger;
+    std::function<void(const uuid&)> joined;
+    std::function<void()> stop;
   };
   std::shared_ptr<shared_discovery> discovery_ = std::make_shared<shared_discovery>();
 };

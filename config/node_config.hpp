@@ -75,6 +75,10 @@ struct discovery_settings {
   discovery_kind kind = discovery_kind::static_list;
   /// static_list: cluster addresses of the nodes; etcd: addresses of the etcd members.
   std::vector<endpoint> seeds;
+  /// etcd: the keys of the cluster begin with it and a slash.
+  std::string prefix = "/aqueduct";
+  /// etcd: how long the registration of a node outlives it.
+  std::chrono::milliseconds ttl = std::chrono::seconds(10);
 
   friend bool operator==(const discovery_settings&, const discovery_settings&) = default;
 };
@@ -167,8 +171,9 @@ struct actor_settings {
 
 /// The components that log, each on its own: the names that `log.levels` and `aq admin log-level`
 /// take.
-inline constexpr auto log_components = std::to_array<std::string_view>(
-    {"node", "network", "partition", "raft", "storage", "controller", "peer", "admin"});
+inline constexpr auto log_components =
+    std::to_array<std::string_view>({"node", "network", "partition", "raft", "storage",
+                                     "controller", "discovery", "peer", "admin"});
 
 struct log_settings {
   log_level level = log_level::info;

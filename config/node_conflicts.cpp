@@ -105,10 +105,13 @@ void check_sizes(const node_config& config, conflict_check& check) {
 }
 
 void check_discovery(const node_config& config, conflict_check& check) {
-  const auto& [kind, seeds] = config.discovery;
-  check.refuse(kind == discovery_kind::etcd, "discovery.kind",
-               "is not supported by this version; use 'static' and name the nodes in "
-               "discovery.seeds");
+  const auto& [kind, seeds, prefix, ttl] = config.discovery;
+  check.refuse(kind == discovery_kind::etcd && seeds.empty(), "discovery.kind",
+               "needs discovery.seeds: the addresses of members of etcd");
+  check.refuse(!prefix.starts_with('/') || prefix.ends_with('/'), "discovery.prefix",
+               "must begin with a slash and not end with one");
+  check.refuse(ttl % std::chrono::seconds(1) != std::chrono::milliseconds(0), "discovery.ttl",
+               "is not a number of whole seconds");
   check.refuse(kind == discovery_kind::memory && !seeds.empty(), "discovery.kind",
                "takes no discovery.seeds: it finds the nodes of its own process");
 }

@@ -68,15 +68,26 @@ void add_addresses(builder& model) {
            "reaches this address rules the node, so keep it on loopback.")
       .add("discovery.kind", choice_of<discovery_kind>(), AQUEDUCT_FIELD(discovery.kind),
            "How nodes find each other: `static` takes the list of `discovery.seeds`, `memory` "
-           "finds nodes in the same process, `etcd` registers in etcd, which this version does not "
-           "do yet.")
+           "finds nodes in the same process, `etcd` registers the node in etcd (3.4 or later) and "
+           "finds those that are registered there. etcd is needed to find nodes and to found the "
+           "cluster, not to run it.")
       .add("discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
            "With `static`, the cluster addresses of some nodes. A node without data asks them: if "
            "one of them belongs to a cluster, it joins that. If all are without data, this one "
            "among them, the one with the lowest `node.id` founds the cluster when all are there, "
            "and the others join it; so give nodes that start a cluster together the same list. A "
            "list without this node means: join. An empty list means: this node is a cluster by "
-           "itself, which others may join. With `etcd`, the addresses of the etcd members.");
+           "itself, which others may join. With `etcd`, the addresses where members of etcd serve "
+           "their clients, by HTTP without TLS; when one fails the next is asked.")
+      .add("discovery.prefix", text_kind{.size_min = 2, .size_max = 255},
+           AQUEDUCT_FIELD(discovery.prefix),
+           "With `etcd`, the beginning of the cluster's keys there: `nodes/`, `founder` and "
+           "`cluster` below it. The same on all nodes of a cluster, and another one for each "
+           "cluster. Begins with a slash and does not end with one.")
+      .add("discovery.ttl", duration_kind{.min = 1s, .max = 10min}, AQUEDUCT_FIELD(discovery.ttl),
+           "With `etcd`, how long a node stays registered after its last sign of life, in whole "
+           "seconds; it gives one every third of it. The cluster itself notices a lost node much "
+           "sooner.");
 }
 
 void add_storage(builder& model) {

@@ -1,5 +1,6 @@
 #include "actors/discovery/discovery.hpp"
 
+#include "actors/discovery/strangers.hpp"
 #include "protocol/native/codec.hpp"
 
 #include <caf/actor_system.hpp>
@@ -26,8 +27,6 @@ constexpr std::int64_t search_interval_ms = 2000;
 constexpr std::int64_t probe_timeout_ms = 2000;
 /// How often a node says what it is waiting for.
 constexpr std::int64_t reminder_ms = 5000;
-/// Nodes that introduced themselves, beyond which none is believed any more.
-constexpr std::size_t strangers_max = 128;
 
 class probe_sink : public link_sink {
 public:
@@ -195,16 +194,7 @@ struct discovery_state {
       config.transport->add_peer(raft::node_id(answer.node), address);
   }
 
-  void handle(stranger_seen& event) {
-    const auto& hello = event.hello;
-    const auto us = config.transport->identity();
-    if (hello.host.empty() || hello.node == us.self.node.value)
-      return;
-    if (!us.cluster.is_nil() && !hello.cluster.is_nil() && us.cluster != hello.cluster)
-      return;
-    if (config.transport->status().size() < strangers_max)
-      config.transport->add_peer(raft::node_id(hello.node), {hello.host, hello.port});
-  }
+  void handle(stranger_seen& event) { meet_stranger(*config.transport, event.hello); }
 
   void handle(discovery_stop&) {
     stopped = true;

@@ -185,13 +185,28 @@ TEST_SUITE("config.loader") {
               .find("takes no discovery.seeds") != std::string::npos);
   }
 
-  TEST_CASE("a cluster is found by a list of seeds, or by chance in one process; not yet by etcd") {
-    CHECK(refusal("discovery.kind", "etcd") ==
-          "command line --set: discovery.kind: 'etcd' is not supported by this version; use "
-          "'static' and name the nodes in discovery.seeds");
+  TEST_CASE("a cluster is found by a list of seeds, by etcd, or by chance in one process") {
     for (const auto* seeds : {"127.0.0.1:9093,10.0.0.7:9093", "127.0.0.1:9094", "127.0.0.1:9093"})
       CHECK(load_settings({{"--set", "discovery.seeds", seeds}}));
     CHECK(load_settings({{"--set", "discovery.kind", "memory"}}));
+    const auto by_etcd = load_settings({{"--set", "discovery.kind", "etcd"},
+                                        {"--set", "discovery.seeds", "etcd-1:2379,etcd-2:2379"},
+                                        {"--set", "discovery.prefix", "/of/mine"},
+                                        {"--set", "discovery.ttl", "30s"}});
+    REQUIRE(by_etcd);
+    CHECK(by_etcd->values.discovery.prefix == "/of/mine");
+    CHECK(by_etcd->values.discovery.ttl == 30s);
+  }
+
+  TEST_CASE("discovery by etcd needs members, a path and whole seconds") {
+    CHECK(refusal("discovery.kind", "etcd") ==
+          "command line --set: discovery.kind: 'etcd' needs discovery.seeds: the addresses of "
+          "members of etcd");
+    for (const auto* prefix : {"aqueduct", "/aqueduct/", "//"})
+      CHECK(refusal("discovery.prefix", prefix)
+                .ends_with("must begin with a slash and not end with one"));
+    CHECK(refusal("discovery.ttl", "1500ms").ends_with("is not a number of whole seconds"));
+    CHECK(refusal("discovery.ttl", "0s").find("1s to 10m") != std::string::npos);
   }
 
   TEST_CASE("other nodes are told an address that they can connect to") {

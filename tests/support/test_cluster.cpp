@@ -64,6 +64,8 @@ test_cluster::test_cluster(options opts) : options_(std::move(opts)) {
 }
 
 std::string test_cluster::seeds_of(int node) const {
+  if (options_.seeds)
+    return *options_.seeds;
   if (!options_.found_together)
     return node == 1 ? std::string() : cluster_address(1);
   std::string seeds;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ public:
     /// Whether all nodes are in each other's list of seeds; else each knows node 1 only, and node 1
     /// knows nobody.
     bool found_together = true;
+    /// `discovery.seeds` of all nodes, if it is not to be other nodes.
+    std::optional<std::string> seeds{};
     bool start = true;
   };
 
