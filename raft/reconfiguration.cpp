@@ -54,10 +54,12 @@ bool core::ready_for_change(const leader_state& l, const membership_change& chan
   const auto* promotion = std::get_if<promote_learner>(&change);
   if (!promotion)
     return true;
-  // All that there is has been sent, and at most a window of it is not acknowledged.
+  // All that there is has been sent, and at most a window of it is not acknowledged; but it knows
+  // that it is a learner: who is in no membership that it has votes for nobody, and its vote may be
+  // needed to commit the promotion.
   return std::any_of(l.peers.begin(), l.peers.end(), [&](const progress& p) {
     return p.who() == promotion->who && p.mode() == progress_mode::replicate &&
-           p.next() > log_.last().index;
+           p.next() > log_.last().index && p.match() >= members_.latest_index();
   });
 }
 
