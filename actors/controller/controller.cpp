@@ -58,6 +58,8 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   if (config.services->registry)
     config.services->registry->add(controller_group, [] {});
   replica = spawn_replica(self->system(), std::move(group));
+  // It does not go on without whom it works for.
+  self->link_to(replica);
   schedule_tick();
 }
 

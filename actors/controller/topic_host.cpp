@@ -157,9 +157,15 @@ void topic_host::remove(const topic_record& topic, std::function<void(bool)> pur
   options_.directory->remove(topic.name, topic.id);
   const auto known = topics_.find(topic.id);
   const auto self = options_.services->node;
+  // What runs here goes, wherever it was to be since; so do files of what does not run.
+  std::vector<partition_actor> running;
+  if (known != topics_.end())
+    for (const auto& partition : known->second->partitions)
+      running.push_back(partition->handle);
+  running.resize(std::max(running.size(), topic.partitions.size()));
   std::vector<std::size_t> here;
-  for (std::size_t i = 0; i < topic.partitions.size(); ++i)
-    if (topic.partitions[i].is_on(self))
+  for (std::size_t i = 0; i < running.size(); ++i)
+    if (running[i] || (i < topic.partitions.size() && topic.partitions[i].is_on(self)))
       here.push_back(i);
   const auto left = std::make_shared<std::atomic<std::size_t>>(here.size());
   const auto complete = std::make_shared<std::atomic<bool>>(true);
@@ -176,10 +182,9 @@ void topic_host::remove(const topic_record& topic, std::function<void(bool)> pur
   };
   for (const auto i : here) {
     const group_id group{topic.id, static_cast<std::int32_t>(i)};
-    if (known != topics_.end()) {
+    if (running[i]) {
       --partition_count_;
-      caf::anon_send(known->second->partitions[i]->handle,
-                     partition_control{partition_stop{true, done}});
+      caf::anon_send(running[i], partition_control{partition_stop{true, done}});
     } else {
       caf::anon_send(options_.services->storage_of(group),
                      storage_request{storage_remove{group, done}});

@@ -113,6 +113,8 @@ struct partition_state {
     group.prefers_to_lead =
         !config.members.wanted.empty() && config.members.wanted.front() == group.core.self;
     replica = spawn_replica(self->system(), std::move(group));
+    // It does not go on without whom it works for.
+    self->link_to(replica);
   }
 
   /// Runs `work` with the core, now or when the group is open.
