@@ -14,7 +14,7 @@ class virtual_environment final : public environment {
 public:
   explicit virtual_environment(std::uint64_t seed) : state_(seed * 2 + 1) {}
 
-  std::int64_t now_ms() override { return start_time_ms + elapsed_; }
+  std::int64_t now_ms() override { return start_time_ms + elapsed_ + skew_; }
   std::int64_t steady_ms() override { return elapsed_; }
   /// SplitMix64 (Steele, Lea, Flood 2014).
   std::uint64_t random() override {
@@ -25,10 +25,13 @@ public:
     return z ^ (z >> 31);
   }
   void advance(std::int64_t ms) { elapsed_ += ms; }
+  /// The wall clock jumps; the steady one does not.
+  void skew(std::int64_t ms) { skew_ += ms; }
 
 private:
   std::uint64_t state_;
   std::int64_t elapsed_ = 0;
+  std::int64_t skew_ = 0;
 };
 
 } // namespace aqueduct::actors::test

@@ -24,6 +24,16 @@ void sim_machine::crash(std::uint64_t seed) {
   store->crash(seed);
 }
 
+void sim_machine::keep_all() {
+  disk->crash(storage::crash_policy::keep_all());
+}
+
+void sim_machine::wipe() {
+  disk->wipe();
+  store = std::make_shared<storage::memory_kv>();
+  kv = std::make_shared<storage::test::powered_kv>(*disk, *store);
+}
+
 void sim_machine::advance(std::int64_t ms) {
   time_->advance(ms);
 }

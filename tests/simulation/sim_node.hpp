@@ -30,12 +30,18 @@ public:
 
   /// Power is lost and comes back.
   void crash(std::uint64_t seed);
+  /// Only the processes end: everything that was written stays.
+  void keep_all();
 
   std::shared_ptr<storage::sim_disk> disk;
   std::shared_ptr<storage::memory_kv> store;
   std::shared_ptr<storage::kv> kv;
   std::shared_ptr<environment> env;
   void advance(std::int64_t ms);
+  /// The wall clock jumps.
+  void skew(std::int64_t ms) { time_->skew(ms); }
+  /// The disk is replaced by an empty one.
+  void wipe();
 
 private:
   std::shared_ptr<virtual_environment> time_;
