@@ -55,6 +55,12 @@ test_cluster::test_cluster(options opts) : options_(std::move(opts)) {
     node.nodes = free_port();
     node.operators = free_port();
   }
+  if (options_.relayed) {
+    std::vector<std::uint16_t> ports;
+    for (const auto& each : nodes_)
+      ports.push_back(each.nodes);
+    network_ = std::make_unique<cluster_network>(std::move(ports));
+  }
   if (!options_.start)
     return;
   for (int node = 1; node <= size(); ++node)
@@ -76,9 +82,11 @@ std::string test_cluster::seeds_of(int node) const {
 
 void test_cluster::start(int node) {
   std::vector<std::string> settings{"node.id=" + std::to_string(node),
-                                    "cluster.listen=" + cluster_address(node),
+                                    "cluster.listen=" + local(at(node).nodes),
+                                    "cluster.advertise=" + cluster_address(node),
                                     "admin.listen=" + admin_address(node),
-                                    "http.listen=127.0.0.1:0", "discovery.seeds=" + seeds_of(node)};
+                                    "http.listen=127.0.0.1:0",
+                                    "discovery.seeds=" + seeds_of(node)};
   settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
   std::vector<std::string> arguments{"--data-dir", data_of(node).string(), "--listen",
                                      address(node)};
@@ -147,7 +155,7 @@ std::string test_cluster::admin_address(int node) const {
 }
 
 std::string test_cluster::cluster_address(int node) const {
-  return local(at(node).nodes);
+  return network_ ? network_->address(node) : local(at(node).nodes);
 }
 
 std::vector<std::string> test_cluster::addresses() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tests/support/child_process.hpp"
+#include "tests/support/cluster_network.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <cstdint>
@@ -28,6 +29,8 @@ public:
     bool found_together = true;
     /// `discovery.seeds` of all nodes, if it is not to be other nodes.
     std::optional<std::string> seeds{};
+    /// Nodes reach each other through a network that the test can break.
+    bool relayed = false;
     bool start = true;
   };
 
@@ -61,7 +64,10 @@ public:
   /// "127.0.0.1:PORT" for clients.
   [[nodiscard]] std::string address(int node) const;
   [[nodiscard]] std::string admin_address(int node) const;
+  /// Where other nodes reach it.
   [[nodiscard]] std::string cluster_address(int node) const;
+  /// Precondition: `relayed`.
+  [[nodiscard]] cluster_network& network() { return *network_; }
   /// Of all nodes, running or not.
   [[nodiscard]] std::vector<std::string> addresses() const;
   [[nodiscard]] std::filesystem::path data_of(int node) const;
@@ -82,6 +88,7 @@ private:
 
   options options_;
   temp_directory folder_;
+  std::unique_ptr<cluster_network> network_;
   std::vector<member> nodes_;
 };
 
