@@ -54,6 +54,10 @@ std::string_view to_string(defect which) {
     return "overlapping-changes";
   case defect::apply_uncommitted:
     return "apply-uncommitted";
+  case defect::follower_reads_alone:
+    return "follower-reads-alone";
+  case defect::proof_never_ages:
+    return "proof-never-ages";
   case defect::count_:
     break;
   }

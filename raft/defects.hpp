@@ -42,6 +42,11 @@ enum class defect : std::uint8_t {
   overlapping_changes,
   /// Entries are applied when they are durable here, committed or not.
   apply_uncommitted,
+  /// A follower takes its own commit index for the read index, without a round of its leader.
+  follower_reads_alone,
+  /// A state that was proven fresh once is taken for fresh by its own clock alone, whatever its
+  /// age.
+  proof_never_ages,
   count_,
 };
 

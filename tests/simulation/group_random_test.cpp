@@ -28,6 +28,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
   std::size_t acknowledged = 0;
   std::uint64_t events = 0;
   std::uint64_t reads = 0;
+  std::uint64_t fresh = 0;
   std::uint64_t offers = 0;
   std::uint64_t fetches = 0;
   std::uint64_t installs = 0;
@@ -42,6 +43,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     acknowledged += life.group().acknowledged().size();
     events += life.group().events();
     reads += life.group().reads();
+    fresh += life.group().fresh_reads_answered();
     offers += life.group().links().offers();
     fetches += life.group().links().calls_made();
     installs += life.group().installs();
@@ -55,8 +57,9 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
       FAIL_CHECK("seed " << seed << ": " << sentence);
   }
   MESSAGE((last - first + 1) << " lives, " << events << " events, " << acknowledged
-                             << " entries acknowledged, " << reads << " reads confirmed, " << offers
-                             << " states offered, " << fetches << " pieces asked for, " << installs
+                             << " entries acknowledged, " << reads << " reads confirmed, " << fresh
+                             << " reads of a freshness answered, " << offers << " states offered, "
+                             << fetches << " pieces asked for, " << installs
                              << " states taken over, " << struck << " nodes struck meanwhile, "
                              << unfinished << " of them cut short before the log was reset, "
                              << ahead << " lives with a state ahead of the log, " << skipped
@@ -69,6 +72,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     }
     CHECK(acknowledged > last - first);
     CHECK(reads > 0);
+    CHECK(fresh > last - first);
     CHECK(installs > 0);
     CHECK(fetches > installs);
     CHECK(struck > 0);

@@ -133,6 +133,44 @@ TEST_CASE("a read is confirmed by a majority, and not while the leader is cut of
   CHECK(group.check().empty());
 }
 
+TEST_CASE("followers prove how fresh they are, and not while they are cut off") {
+  sim_group group({.seed = 6});
+  const auto leader = group.wait_for_leader();
+  REQUIRE(leader != 0);
+  const auto follower = leader % 3 + 1;
+  group.propose(leader, "written");
+  group.read_fresh(follower, std::nullopt);
+  group.run_for(50);
+  CHECK(group.fresh_reads_answered() == 1);
+  group.read_fresh(follower, 60);
+  CHECK(group.fresh_reads_answered() == 2);
+
+  group.network().isolate(follower);
+  group.propose(leader, "unseen");
+  group.run_for(100);
+  group.read_fresh(follower, 60);
+  group.read_fresh(follower, std::nullopt);
+  group.run_for(1000);
+  CHECK(group.fresh_reads_answered() == 2);
+  CHECK(group.check().empty());
+}
+
+TEST_CASE("a sleeping group is woken by a read that has to be fresh") {
+  sim_group group({.seed = 9, .hibernate_after_ticks = 20});
+  const auto leader = group.wait_for_leader();
+  REQUIRE(leader != 0);
+  group.propose(leader, "written");
+  group.run_for(5'000);
+  const auto before = group.events();
+  group.run_for(1'000);
+  CHECK(group.events() - before < 20);
+
+  group.read_fresh(leader % 3 + 1, 100);
+  group.run_for(100);
+  CHECK(group.fresh_reads_answered() == 1);
+  CHECK(group.check().empty());
+}
+
 TEST_CASE("leadership is handed over without a lost or doubled entry") {
   sim_group group({.seed = 7});
   const auto from = group.wait_for_leader();

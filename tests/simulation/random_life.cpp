@@ -182,6 +182,12 @@ bool random_life::read_somewhere() {
       group_.read(node, ++next_read_);
       any = true;
     }
+  // Whoever is there answers reads of a freshness.
+  for (std::int32_t node = 1; node <= nodes_; ++node)
+    if (group_.is_up(node))
+      group_.read_fresh(node, next_read_ % 3 == 0
+                                  ? std::nullopt
+                                  : std::optional(static_cast<std::int64_t>(draw(200))));
   return any;
 }
 

@@ -257,6 +257,7 @@ void sim_group::start(std::int32_t number) {
   auto& node = nodes_.at(at(number));
   look_at_disk(node);
   node.journal = std::make_shared<group_journal>();
+  node.journal->fresh = fresh_reads(++lives_);
   node.life = std::make_unique<node_life>();
   auto& life = *node.life;
   life.upkeep = spawn_upkeep(*system_, {node.machine->kv, false});
@@ -377,6 +378,24 @@ void sim_group::read(std::int32_t number, std::uint64_t context) {
   settle();
 }
 
+void sim_group::read_fresh(std::int32_t number, std::optional<std::int64_t> age_ms_max) {
+  auto& node = nodes_.at(at(number));
+  node.journal->fresh.ask(age_ms_max, now_ms_, history_);
+  look_at_reads(node);
+  settle();
+}
+
+void sim_group::look_at_reads(node& of) {
+  auto& fresh = of.journal->fresh;
+  for (auto& sentence : fresh.look(of.journal->state.applied, now_ms_, history_))
+    broken_.push_back(std::move(sentence));
+  fresh_reads_ += fresh.take_count();
+  if (!of.life)
+    return;
+  if (const auto context = fresh.next_question(now_ms_))
+    caf::anon_send(of.life->replica, replica_request{replica_read{*context}});
+}
+
 void sim_group::lose_contact(std::int32_t node, std::int32_t to) {
   caf::anon_send(nodes_.at(at(node)).life->replica,
                  replica_request{replica_lost_contact{raft::node_id(to)}});
@@ -432,6 +451,8 @@ void sim_group::collect(node& from) {
     ledger_.insert(*it);
     journal.collected = it->first;
   }
+  if (!ledger_.empty())
+    history_.note(now_ms_, ledger_.rbegin()->first);
   for (const auto& [index, digest] : std::exchange(journal.digests, {})) {
     const auto [first, is_new] = digests_.emplace(index, digest);
     if (!is_new && first->second != digest)
@@ -446,11 +467,14 @@ void sim_group::collect(node& from) {
                        journal.acknowledged.end());
   journal.acknowledged.clear();
   for (const auto& [context, index] : std::exchange(journal.reads, {})) {
+    if (journal.fresh.answered(context, index))
+      continue;
     reads_ += index ? 1 : 0;
     if (index && *index < read_floors_.at(context))
       broken_.push_back("a read was answered with index " + std::to_string(*index) + ", when " +
                         std::to_string(read_floors_.at(context)) + " was committed before");
   }
+  look_at_reads(from);
   if (journal.failure && journal.failure->code != errc::storage_failed)
     broken_.push_back("node " + std::to_string(number) + ": " +
                       to_string(*std::exchange(journal.failure, std::nullopt)));

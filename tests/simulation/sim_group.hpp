@@ -7,6 +7,7 @@
 #include "actors/replica/group_registry.hpp"
 #include "actors/replica/replica.hpp"
 #include "actors/replica/state_server.hpp"
+#include "tests/simulation/fresh_reads.hpp"
 #include "tests/simulation/sim_network.hpp"
 #include "tests/simulation/sim_node.hpp"
 
@@ -64,6 +65,8 @@ struct group_journal {
   std::vector<std::string> acknowledged;
   raft::membership members;
   std::map<std::uint64_t, std::optional<std::uint64_t>> reads;
+  /// Those that ask this replica's state, of a freshness.
+  fresh_reads fresh;
 };
 
 class sim_group {
@@ -113,6 +116,9 @@ public:
   void fail_sync(std::int32_t node) { machine(node).disk->fail_syncs(""); }
   /// The answer is held against what was committed when the question was asked.
   void read(std::int32_t node, std::uint64_t context);
+  /// Reads the node's own state as soon as it is known to hold everything that was committed so
+  /// long before, or without an age before now. Held against what was.
+  void read_fresh(std::int32_t node, std::optional<std::int64_t> age_ms_max);
   void transfer(std::int32_t from, std::int32_t to);
   /// The node's link to another one is said to be lost.
   void lose_contact(std::int32_t node, std::int32_t to);
@@ -148,6 +154,8 @@ public:
   [[nodiscard]] const sim_network& links() const { return network_; }
   /// Reads that were confirmed.
   [[nodiscard]] std::uint64_t reads() const { return reads_; }
+  /// Reads of a freshness that were answered.
+  [[nodiscard]] std::uint64_t fresh_reads_answered() const { return fresh_reads_; }
   [[nodiscard]] static raft::replica_id replica_of(std::int32_t node) {
     return {raft::node_id(node), raft::incarnation(1)};
   }
@@ -179,6 +187,7 @@ private:
   void settle();
   void collect(node& from);
   void look_at_disk(const node& of);
+  void look_at_reads(node& of);
 
   options options_;
   sim_network network_;
@@ -189,6 +198,9 @@ private:
   std::uint64_t events_ = 0;
   std::uint64_t crashes_ = 0;
   std::uint64_t reads_ = 0;
+  std::uint64_t fresh_reads_ = 0;
+  std::uint64_t lives_ = 0;
+  commit_history history_;
   std::optional<std::uint64_t> ambush_;
   std::uint64_t ambushes_ = 0;
   std::uint64_t installs_ = 0;
