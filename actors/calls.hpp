@@ -59,6 +59,11 @@ struct fetch_outcome {
   std::int64_t last_stable = -1;
   std::int64_t log_start = -1;
   std::int32_t leader = -1;
+  /// Whether the replica that answers leads the partition.
+  bool leads = false;
+  /// Steady clock of this node: everything that was committed before is in the answer, as far as
+  /// the offsets that were asked for reach. -1: nothing was proven.
+  std::int64_t complete_at_ms = -1;
   /// Nothing to read yet; the sink is told again when there is.
   bool waiting = false;
   buffer_chain records;
@@ -86,6 +91,14 @@ struct fetch_item {
   std::int32_t leader_epoch = -1;
   /// Tell the sink later if there is nothing yet.
   bool wait = false;
+  /// How fresh the replica that answers has to be.
+  protocol::fetch_freshness freshness = protocol::fetch_freshness::leader;
+  /// With `bounded`.
+  std::int64_t age_ms_max = 0;
+  /// Steady clock: when to give up proving it. Set by the partition when the question arrives.
+  std::int64_t proof_deadline_ms = 0;
+  /// How long that may take, in milliseconds.
+  std::int64_t proof_wait_ms = 1000;
 };
 
 /// What a subscription is told.

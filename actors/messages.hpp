@@ -39,6 +39,9 @@ struct group_opened {
   std::uint64_t applied = 0;
   /// To be named by what writes the state.
   std::uint64_t generation = 0;
+  /// The log has the entries up to here, and they are those that were committed; the state may be
+  /// ahead of it.
+  std::uint64_t logged = 0;
 };
 /// The state of another replica took the place of this one's, because entries that are missing here
 /// are gone there. What was known until now is void; writes of the state that are under way have no
@@ -47,6 +50,8 @@ struct group_installed {
   std::vector<storage::kv_pair> state;
   std::uint64_t applied = 0;
   std::uint64_t generation = 0;
+  /// As in `group_opened`.
+  std::uint64_t logged = 0;
 };
 /// Answers to proposals, in the order in which they were made.
 struct group_proposed {

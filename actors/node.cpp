@@ -156,6 +156,7 @@ struct node::impl {
         ticks_of(settings().raft.election_timeout, settings().raft.tick);
     shared->heartbeat_ticks = ticks_of(settings().raft.heartbeat, settings().raft.tick);
     shared->idle_timeout_ms = settings().partition.idle_timeout.count();
+    shared->follower_reads = settings().partition.follower_reads;
     // A short timeout is worth looking at the time more often.
     if (shared->idle_timeout_ms > 0)
       shared->quiet_tick_ms =

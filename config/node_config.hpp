@@ -117,6 +117,8 @@ struct retention_settings {
 struct partition_settings {
   /// 0: never.
   std::chrono::milliseconds idle_timeout = std::chrono::minutes(10);
+  /// Whether replicas that do not lead answer fetches that allow it.
+  bool follower_reads = true;
 
   friend bool operator==(const partition_settings&, const partition_settings&) = default;
 };

@@ -163,6 +163,10 @@ void add_topics_and_limits(builder& model) {
           "frees its memory for others (the allocator keeps it: the process does not shrink); the "
           "next request opens it again. Describing it is no use. 0 keeps every partition open that "
           "was ever used.")
+      .add(
+          "partition.follower-reads", bool_kind{}, AQUEDUCT_FIELD(partition.follower_reads),
+          "Whether this node answers fetches for partitions of which it has a replica and does not "
+          "lead, where the reader allows it. If not, it refers readers to the leader.")
       .add("topic.partitions-default", integer_kind{1, 10'000},
            AQUEDUCT_FIELD(topic.partitions_default),
            "Partitions of a topic that is created without saying how many.", reload::yes)

@@ -3,6 +3,7 @@
 #include "actors/network/request_cost.hpp"
 #include "actors/network/topic_lookup.hpp"
 #include "protocol/record_batch.hpp"
+#include "raft/read_freshness.hpp"
 
 #include <caf/send.hpp>
 
@@ -77,9 +78,12 @@ void produce_call::finish() {
 // -- fetch ----------------------------------------------------------------------------------------
 
 fetch_call::fetch_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
-                       std::size_t frame_bytes, protocol::fetch_request message)
+                       std::size_t frame_bytes, protocol::fetch_request message,
+                       const front_services& node)
     : native_call(std::move(client), request, frame_bytes),
       request_(std::move(message)),
+      node_(node.node),
+      env_(node.env),
       budget_(std::max(request_.max_bytes, 1)) {}
 
 void fetch_call::start(const topic_directory& directory) {
@@ -96,6 +100,7 @@ void fetch_call::start(const topic_directory& directory) {
       const auto& asked = topic.partitions[p];
       auto& result = response_.topics[t].partitions[p];
       result.partition = asked.partition;
+      result.replica = node_;
       slot_state slot;
       slot.asked = asked;
       slot.result = &result;
@@ -145,6 +150,9 @@ void fetch_call::ask(std::uint32_t slot, bool wait) {
   item.bytes_min = slots_.size() == 1 ? std::min(request_.min_bytes, state.asked.bytes_max) : 1;
   item.leader_epoch = state.asked.leader_epoch;
   item.wait = wait;
+  item.freshness = request_.freshness;
+  item.age_ms_max = request_.age_ms_max;
+  item.proof_wait_ms = std::clamp(request_.max_wait_ms, 1000, wait_max_ms);
   caf::anon_send(state.route->handle, partition_call{std::move(item)});
 }
 
@@ -167,6 +175,8 @@ void fetch_call::fetched(std::uint32_t slot, fetch_outcome outcome) {
   result.last_stable = outcome.last_stable;
   result.log_start = outcome.log_start;
   result.leader = outcome.leader;
+  result.leads = outcome.leads;
+  state.complete_at_ms = outcome.complete_at_ms;
   bytes_ += outcome.records.size();
   result.records = std::move(outcome.records);
   any_error_ = any_error_ || result.error != errc::none;
@@ -185,6 +195,7 @@ void fetch_call::finish_if_done(std::unique_lock<std::mutex>& lock) {
   }
   done_ = true;
   const auto deadlines = std::exchange(deadlines_, nullptr);
+  note_ages();
   lock.unlock();
   if (deadlines)
     deadlines->cancel(deadline_);
@@ -192,6 +203,13 @@ void fetch_call::finish_if_done(std::unique_lock<std::mutex>& lock) {
     if (slot.waiting)
       caf::anon_send(slot.route->handle, partition_call{cancel_fetch{shared_from_this()}});
   respond(response_);
+}
+
+void fetch_call::note_ages() {
+  const auto now = env_->steady_ms();
+  for (const auto& slot : slots_)
+    if (slot.complete_at_ms >= 0)
+      slot.result->age_ms = raft::age_ms(slot.complete_at_ms, now);
 }
 
 std::size_t fetch_call::reserve(std::size_t wanted) {

@@ -6,6 +6,7 @@
 #include "actors/directory.hpp"
 #include "actors/network/deadline_queue.hpp"
 #include "actors/network/native_call.hpp"
+#include "actors/network/services.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -42,7 +43,7 @@ class fetch_call : public fetch_sink,
                    public std::enable_shared_from_this<fetch_call> {
 public:
   fetch_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
-             std::size_t frame_bytes, protocol::fetch_request message);
+             std::size_t frame_bytes, protocol::fetch_request message, const front_services& node);
 
   /// Longest that a FETCH waits, whatever it asks for.
   static constexpr std::int32_t wait_max_ms = 300'000;
@@ -65,14 +66,19 @@ private:
     protocol::fetch_partition_result* result = nullptr;
     bool answered = false;
     bool waiting = false;
+    /// As in the outcome.
+    std::int64_t complete_at_ms = -1;
   };
 
   [[nodiscard]] bool may_wait() const { return request_.max_wait_ms > 0; }
   void ask(std::uint32_t slot, bool wait);
+  void note_ages();
   /// Answers if there is nothing left to wait for. Precondition: mutex_ is held.
   void finish_if_done(std::unique_lock<std::mutex>& lock);
 
   protocol::fetch_request request_;
+  const std::int32_t node_;
+  const std::shared_ptr<environment> env_;
   std::atomic<std::int64_t> budget_;
   std::mutex mutex_;
   // Guarded by mutex_ from `start` on.

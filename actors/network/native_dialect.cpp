@@ -363,8 +363,14 @@ void native_dialect::on_fetch(const incoming& request, protocol::fetch_request m
   const auto frame_limit = node_->limits.frame_bytes_max;
   if (message.max_bytes <= 0 || static_cast<std::uint64_t>(message.max_bytes) > frame_limit)
     message.max_bytes = static_cast<std::int32_t>(std::min<std::uint64_t>(frame_limit, 0x7fffffff));
-  const auto call =
-      std::make_shared<fetch_call>(client(), request.header, charged(request), std::move(message));
+  if (message.freshness < protocol::fetch_freshness::leader ||
+      message.freshness > protocol::fetch_freshness::linearizable || message.age_ms_max < 0)
+    return native_call(client(), request.header, charged(request))
+        .fail({errc::invalid_request, "freshness is 0 to 3 and age_ms_max not negative, not " +
+                                          std::to_string(static_cast<int>(message.freshness)) +
+                                          " and " + std::to_string(message.age_ms_max)});
+  const auto call = std::make_shared<fetch_call>(client(), request.header, charged(request),
+                                                 std::move(message), *node_);
   call->start(*node_->directory);
   call->wait_in(deadlines_, this);
 }

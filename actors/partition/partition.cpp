@@ -142,6 +142,7 @@ struct partition_state {
     options.node = services().node;
     options.topic = config.topic;
     options.cache = services().cache;
+    options.follower_reads = services().follower_reads;
     return options;
   }
 
@@ -301,6 +302,7 @@ struct partition_state {
       fail(state.error());
       return;
     }
+    state->logged = opened.logged;
     log = opened.log;
     generation = opened.generation;
     if (services().registry)
@@ -312,15 +314,20 @@ struct partition_state {
                                   static_cast<std::uint64_t>(services().idle_timeout_ms / 4 + 1));
     core.emplace(core_options(), std::move(*state));
     core->accept_writes(accepts_writes);
+    // An answer to a question of an earlier life may still be on its way.
+    read_life = services().env->random();
     run_waiting();
   }
 
   void handle(group_installed& news) {
     generation = news.generation;
     auto state = restore(news.state);
-    if (!state)
+    if (!state) {
       fail(state.error());
-    else if (core)
+      return;
+    }
+    state->logged = news.logged;
+    if (core)
       core->install(std::move(*state));
   }
 
@@ -363,7 +370,15 @@ struct partition_state {
   }
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
-  void handle(group_read_ready&) {}
+
+  void handle(group_read_ready& news) {
+    if (!core)
+      return;
+    partition_effects effects;
+    core->read_index_found(news.context - read_life, news.index, services().env->steady_ms(),
+                           effects);
+    perform(std::move(effects));
+  }
 
   void handle(group_members& news) {
     members = std::move(news.members);
@@ -606,6 +621,8 @@ struct partition_state {
                      storage_retention{config.group, *effects.retention, log_client_actor(self)}});
     if (effects.persist)
       persist(*effects.persist);
+    if (effects.read_index)
+      self->send(replica, replica_request{replica_read{read_life + *effects.read_index}});
     schedule_tick();
   }
 
@@ -649,6 +666,8 @@ struct partition_state {
   /// Of the state in storage.
   std::uint64_t generation = 0;
   std::uint64_t term = 0;
+  /// Added to the numbers of rounds when they are asked for, which so are those of this life.
+  std::uint64_t read_life = 0;
   bool accepts_writes = true;
   enum class tick_pace : std::uint8_t { none, slow, fast };
   tick_pace tick = tick_pace::none;
@@ -676,8 +695,9 @@ struct partition_state {
 struct call_dispatch {
   partition_core& core;
   partition_effects& out;
+  std::int64_t steady_ms = 0;
 
-  void operator()(fetch_item& item) const { core.fetch(std::move(item), out); }
+  void operator()(fetch_item& item) const { core.fetch(std::move(item), steady_ms, out); }
   void operator()(cancel_fetch& item) const { core.cancel_fetch(item.sink.get()); }
   void operator()(subscribe_item& item) const { core.subscribe(std::move(item), out); }
   void operator()(cancel_subscription& item) const { core.unsubscribe(item.sink.get()); }
@@ -699,8 +719,9 @@ void partition_state::ask(partition_call& call) {
     return;
   if (is_use(call))
     note_use();
-  with_core([what = std::move(call.what)](partition_core& opened, partition_effects& out) mutable {
-    std::visit(call_dispatch{opened, out}, what);
+  with_core([what = std::move(call.what), env = services().env](partition_core& opened,
+                                                                partition_effects& out) mutable {
+    std::visit(call_dispatch{opened, out, env->steady_ms()}, what);
   });
 }
 

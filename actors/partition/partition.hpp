@@ -43,6 +43,8 @@ struct partition_services {
   /// A partition that nobody used for so long goes to sleep; each waits up to a quarter longer, at
   /// random, so that many do not close at once. 0: never.
   std::int64_t idle_timeout_ms = 0;
+  /// Whether replicas that do not lead answer fetches that allow it.
+  bool follower_reads = true;
 
   [[nodiscard]] const storage_actor& storage_of(const group_id& group) const;
   [[nodiscard]] const reader_actor& reader_of(const group_id& group) const;

@@ -10,11 +10,13 @@ namespace aqueduct::actors {
 partition_core::partition_core(options opts, restored_state state)
     : options_(std::move(opts)), tail_(options_.cache) {
   adopt(std::move(state));
+  freshness_.applied(raft::log_index(applied_index_));
 }
 
 void partition_core::adopt(restored_state state) {
   applied_index_ = known_index_ = state.summary.applied_index;
   applied_term_ = state.summary.applied_term;
+  logged_index_ = state.logged;
   log_start_ = state.summary.log_start;
   high_watermark_ = next_offset_ = state.summary.high_watermark;
   for (auto& [producer, entry] : state.producers)
@@ -48,7 +50,7 @@ void partition_core::follow(std::uint64_t term, std::int32_t leader, partition_e
     return;
   // Whoever asked while nobody led is told where to go; what any replica can answer it does.
   unpark(0, out);
-  for (auto& waiter : take_waiters()) {
+  for (auto& waiter : take_waiters(options_.follower_reads)) {
     auto outcome = fetch_state();
     outcome.error = errc::not_leader;
     waiter.sink->fetched(waiter.slot, std::move(outcome));
@@ -79,7 +81,7 @@ void partition_core::unpark(std::int64_t now_ms, partition_effects& out) {
           if constexpr (std::is_same_v<parked_type, std::vector<produce_item>>)
             produce(std::move(parked), now_ms, out);
           else if constexpr (std::is_same_v<parked_type, fetch_item>)
-            fetch(std::move(parked), out);
+            fetch(std::move(parked), 0, out);
           else if constexpr (std::is_same_v<parked_type, subscribe_item>)
             subscribe(std::move(parked), out);
           else if constexpr (std::is_same_v<parked_type, offset_item>)
@@ -111,6 +113,7 @@ void partition_core::install(restored_state state) {
   oldest_of_ = oldest_ms_ = -1;
   adopt(std::move(state));
   tail_.drop_before(high_watermark_);
+  freshness_.applied(raft::log_index(applied_index_));
 }
 
 // -- the log --------------------------------------------------------------------------------------
@@ -168,6 +171,7 @@ partition_core::take_pending(const raft::entry& entry) {
 void partition_core::applied(const std::vector<raft::entry>& entries, std::int64_t now_ms,
                              partition_effects& out) {
   for (const auto& entry : entries) {
+    logged_index_ = std::max(logged_index_, entry.index.value);
     if (entry.index.value <= known_index_)
       continue;
     AQUEDUCT_INVARIANT(entry.index.value == applied_index_ + 1, std::to_string(entry.index.value) +
@@ -185,6 +189,8 @@ void partition_core::applied(const std::vector<raft::entry>& entries, std::int64
       become_ready(now_ms, out);
   }
   last_append_ms_ = now_ms;
+  freshness_.applied(raft::log_index(applied_index_));
+  release_proven(out);
   wake_readers(out);
   maybe_persist(out);
 }
@@ -280,8 +286,8 @@ void partition_core::persist_now(partition_effects& out) {
 
 bool partition_core::is_idle() const {
   return ready_ && pending_.empty() && abandoned_ == 0 && parked_.empty() && waiters_.empty() &&
-         subscribers_.empty() && disk_reads_.empty() && time_lookups_.empty() &&
-         describe_lookups_.empty();
+         unproven_.empty() && subscribers_.empty() && disk_reads_.empty() &&
+         time_lookups_.empty() && describe_lookups_.empty();
 }
 
 void partition_core::expire_waiters(std::int64_t steady_ms) {
@@ -301,6 +307,7 @@ void partition_core::expire_waiters(std::int64_t steady_ms) {
 
 void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition_effects& out) {
   expire_waiters(steady_ms);
+  expire_unproven(steady_ms);
   persist_now(out);
   if (now_ms - last_append_ms_ > options_.cache_idle_ms &&
       now_ms - last_shrink_ms_ > options_.cache_idle_ms) {
@@ -347,6 +354,12 @@ void partition_core::close(errc why) {
     outcome.error = why;
     outcome.message = message;
     waiter.sink->fetched(waiter.slot, std::move(outcome));
+  }
+  for (auto& waiter : std::exchange(unproven_, {})) {
+    auto outcome = fetch_state();
+    outcome.error = why;
+    outcome.message = message;
+    waiter.item.sink->fetched(waiter.item.slot, std::move(outcome));
   }
   for (auto& who : std::exchange(subscribers_, {}))
     who.item.sink->pushed(who.item.partition, {why, message, -1, -1, {}});

@@ -12,6 +12,7 @@
 #include "actors/partition/producer_table.hpp"
 #include "actors/partition/tail_cache.hpp"
 #include "config/topic_config.hpp"
+#include "raft/read_freshness.hpp"
 #include "raft/types.hpp"
 #include "storage/log_reader.hpp"
 
@@ -86,6 +87,8 @@ struct partition_effects {
   std::vector<describe_request> describes;
   std::optional<retention_request> retention;
   std::optional<persist_state_request> persist;
+  /// A read index is wanted of the group; answered by `partition_core::read_index_found`.
+  std::optional<raft::read_freshness::round> read_index;
 };
 
 /// What a storage read brought.
@@ -112,12 +115,16 @@ public:
     std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
     /// Milliseconds of idleness after which the tail cache begins to shrink.
     std::int64_t cache_idle_ms = 60'000;
+    /// Whether fetches that allow it are answered without leading.
+    bool follower_reads = true;
   };
 
   /// What the key-value state and the log held at the start.
   struct restored_state {
     partition_summary summary;
     std::map<std::int64_t, producer_entry> producers;
+    /// The log has the entries up to here, and they are those that were committed.
+    std::uint64_t logged = 0;
   };
 
   partition_core(options opts, restored_state state);
@@ -125,7 +132,8 @@ public:
   // -- questions of clients ----------------------------------------------------------------------
 
   void produce(std::vector<produce_item> items, std::int64_t now_ms, partition_effects& out);
-  void fetch(fetch_item item, partition_effects& out);
+  /// `steady_ms`: when it arrived; of account only with a freshness other than `leader`.
+  void fetch(fetch_item item, std::int64_t steady_ms, partition_effects& out);
   /// The request of `sink` was answered without this partition's help: forget its waiter.
   void cancel_fetch(const fetch_sink* sink);
   void subscribe(subscribe_item item, partition_effects& out);
@@ -149,6 +157,9 @@ public:
 
   // -- news of the Raft group --------------------------------------------------------------------
 
+  /// The answer to `partition_effects::read_index`. Nothing: leadership could not be confirmed.
+  void read_index_found(raft::read_freshness::round round, std::optional<std::uint64_t> index,
+                        std::int64_t steady_ms, partition_effects& out);
   /// The oldest `count` proposals that had no answer got the indexes from `first` on.
   void proposed(std::uint64_t first, std::uint64_t term, std::size_t count);
   /// The oldest `count` proposals that had no answer were refused.
@@ -185,7 +196,9 @@ public:
   [[nodiscard]] std::int64_t log_start() const { return log_start_; }
   [[nodiscard]] bool is_ready() const { return ready_; }
   /// Nothing waits for a tick but retention and other things that have time.
-  [[nodiscard]] bool is_quiet() const { return pending_.empty() && !state_changed_; }
+  [[nodiscard]] bool is_quiet() const {
+    return pending_.empty() && unproven_.empty() && !state_changed_;
+  }
   /// Nobody waits for anything, and nothing is under way: the group could be closed.
   [[nodiscard]] bool is_idle() const;
   [[nodiscard]] std::uint64_t applied_index() const { return applied_index_; }
@@ -234,6 +247,11 @@ private:
     const push_sink* push = nullptr;
     std::size_t reserved = 0;
   };
+  /// A fetch that waits until the state is known to be fresh enough.
+  struct unproven_fetch {
+    raft::read_freshness::round needed = 0;
+    fetch_item item;
+  };
   using parked_event = std::variant<std::vector<produce_item>, fetch_item, subscribe_item,
                                     offset_item, describe_item, trim_item>;
 
@@ -264,10 +282,24 @@ private:
   [[nodiscard]] fetch_outcome fetch_state() const;
   [[nodiscard]] std::optional<fetch_outcome> fetch_error(std::int64_t offset,
                                                          std::int32_t epoch) const;
+  [[nodiscard]] std::optional<fetch_outcome> fetch_error(const fetch_item& item) const;
   [[nodiscard]] std::string valid_range() const;
   void start_fetch(fetch_item item, partition_effects& out);
-  /// All who wait, in order; none is left.
-  [[nodiscard]] std::vector<fetch_item> take_waiters();
+  /// Whether there is nothing at `offset` yet that a fetch could be answered with.
+  [[nodiscard]] bool is_at_end(std::int64_t offset) const {
+    return ready_ ? offset == high_watermark_ : offset >= high_watermark_;
+  }
+  /// All who wait, or only those that the leader has to answer, in order; none of them is left.
+  [[nodiscard]] std::vector<fetch_item> take_waiters(bool only_leaders = false);
+
+  // partition_freshness.cpp
+  [[nodiscard]] bool may_answer(const fetch_item& item) const;
+  void prove_fresh(fetch_item item, std::int64_t steady_ms, partition_effects& out);
+  void begin_round(std::int64_t steady_ms, partition_effects& out);
+  void release_proven(partition_effects& out);
+  void refuse_unproven(const fetch_item& item, const std::string& why) const;
+  void expire_unproven(std::int64_t steady_ms);
+  [[nodiscard]] std::int64_t complete_at(const fetch_item& item) const;
   [[nodiscard]] bool wants_more(const fetch_item& item) const;
   void wake_readers(partition_effects& out);
   void push_to(subscriber& who, partition_effects& out);
@@ -290,6 +322,9 @@ private:
   std::uint64_t applied_term_ = 0;
   /// Entries up to here were in the state when it came; the log may bring them once more.
   std::uint64_t known_index_ = 0;
+  /// The log has the entries up to here, as they were committed. Below known_index_ what the log
+  /// has beyond may be an overruled leader's: nothing is read.
+  std::uint64_t logged_index_ = 0;
   std::int64_t log_start_ = 0;
   /// Offset after the last committed record. Invariant: log_start_ <= high_watermark_.
   std::int64_t high_watermark_ = 0;
@@ -314,6 +349,9 @@ private:
   /// The same by sink. Invariant: has the numbers of waiters_.
   std::set<std::pair<const fetch_sink*, std::uint64_t>> waiters_by_sink_;
   std::uint64_t next_waiter_ = 0;
+  /// How fresh the state is known to be, and who waits to hear that it is.
+  raft::read_freshness freshness_;
+  std::vector<unproven_fetch> unproven_;
   std::vector<subscriber> subscribers_;
   std::unordered_map<std::uint64_t, disk_read> disk_reads_;
   std::unordered_map<std::uint64_t, offset_item> time_lookups_;

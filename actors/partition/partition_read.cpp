@@ -19,6 +19,7 @@ fetch_outcome partition_core::fetch_state() const {
   outcome.last_stable = high_watermark_;
   outcome.log_start = log_start_;
   outcome.leader = leader_;
+  outcome.leads = ready_;
   return outcome;
 }
 
@@ -49,20 +50,39 @@ std::optional<fetch_outcome> partition_core::fetch_error(std::int64_t offset,
   return outcome;
 }
 
-void partition_core::fetch(fetch_item item, partition_effects& out) {
-  if (undecided())
+std::optional<fetch_outcome> partition_core::fetch_error(const fetch_item& item) const {
+  if (ready_ || failed_ || !may_answer(item))
+    return fetch_error(item.offset, item.leader_epoch);
+  // Offsets above what is known here may well be there: only who knows the latest can say no.
+  if (item.offset >= log_start_ &&
+      (item.offset <= high_watermark_ || item.freshness != protocol::fetch_freshness::linearizable))
+    return std::nullopt;
+  auto outcome = fetch_state();
+  outcome.error = errc::offset_out_of_range;
+  outcome.message =
+      "offset " + std::to_string(item.offset) + " is not in the log; " + valid_range();
+  return outcome;
+}
+
+void partition_core::fetch(fetch_item item, std::int64_t steady_ms, partition_effects& out) {
+  if (may_answer(item) && !failed_)
+    prove_fresh(std::move(item), steady_ms, out);
+  else if (undecided() && item.freshness != protocol::fetch_freshness::leader)
+    refuse_unproven(item, "this replica cannot answer now, and does not know who leads");
+  else if (undecided())
     parked_.push_back(std::move(item));
   else
     start_fetch(std::move(item), out);
 }
 
 void partition_core::start_fetch(fetch_item item, partition_effects& out) {
-  if (auto outcome = fetch_error(item.offset, item.leader_epoch)) {
+  if (auto outcome = fetch_error(item)) {
     item.sink->fetched(item.slot, std::move(*outcome));
     return;
   }
   auto outcome = fetch_state();
-  if (item.offset == high_watermark_ || wants_more(item)) {
+  outcome.complete_at_ms = complete_at(item);
+  if (is_at_end(item.offset) || wants_more(item)) {
     outcome.waiting = item.wait;
     auto sink = item.sink;
     const auto slot = item.slot;
@@ -113,6 +133,14 @@ void partition_core::read_done(std::uint64_t token, result<read_answer> answer,
   if (read.fetch) {
     auto& item = *read.fetch;
     auto outcome = fetch_state();
+    outcome.complete_at_ms = complete_at(item);
+    if (!ready_ && (!answer || answer->records.empty())) {
+      // It took over the state of another replica, and the log has not come yet.
+      item.sink->release(read.reserved);
+      refuse_unproven(item, "this replica cannot read offset " + std::to_string(item.offset) +
+                                (answer ? " yet" : ": " + answer.error().message));
+      return;
+    }
     if (answer) {
       if (answer->records.size() < read.reserved)
         item.sink->release(read.reserved - answer->records.size());
@@ -122,7 +150,7 @@ void partition_core::read_done(std::uint64_t token, result<read_answer> answer,
       outcome.error = answer.error().code;
       outcome.message = answer.error().message;
       // The log start may have moved while the read was under way.
-      if (auto now = fetch_error(item.offset, item.leader_epoch))
+      if (auto now = fetch_error(item))
         outcome = std::move(*now);
     }
     item.sink->fetched(item.slot, std::move(outcome));
@@ -152,17 +180,24 @@ void partition_core::cancel_fetch(const fetch_sink* sink) {
   for (auto it = waiters_by_sink_.lower_bound({sink, 0});
        it != waiters_by_sink_.end() && it->first == sink; it = waiters_by_sink_.erase(it))
     waiters_.erase(it->second);
+  std::erase_if(unproven_,
+                [&](const unproven_fetch& each) { return each.item.sink.get() == sink; });
   std::erase_if(parked_, [&](const parked_event& event) {
     const auto* item = std::get_if<fetch_item>(&event);
     return item != nullptr && item->sink.get() == sink;
   });
 }
 
-std::vector<fetch_item> partition_core::take_waiters() {
-  waiters_by_sink_.clear();
+std::vector<fetch_item> partition_core::take_waiters(bool only_leaders) {
   std::vector<fetch_item> all;
-  for (auto& [number, item] : std::exchange(waiters_, {}))
+  std::erase_if(waiters_, [&](auto& numbered) {
+    auto& [number, item] = numbered;
+    if (only_leaders && item.freshness != protocol::fetch_freshness::leader)
+      return false;
+    waiters_by_sink_.erase({item.sink.get(), number});
     all.push_back(std::move(item));
+    return true;
+  });
   return all;
 }
 
@@ -171,7 +206,7 @@ void partition_core::wake_readers(partition_effects& out) {
   std::erase_if(waiters_, [&](auto& numbered) {
     auto& [number, item] = numbered;
     // A trim can overtake a waiter as well as a commit can satisfy it.
-    if (item.offset == high_watermark_ || (item.offset >= log_start_ && wants_more(item)))
+    if (is_at_end(item.offset) || (item.offset >= log_start_ && wants_more(item)))
       return false;
     waiters_by_sink_.erase({item.sink.get(), number});
     woken.push_back(std::move(item));

@@ -154,7 +154,8 @@ struct replica_state {
     core.emplace(std::get<raft::core>(std::move(made)));
     log = opened.group->reader;
     state_applied = opened.group->applied_index;
-    notify(group_opened{std::move(opened.state), log, state_applied, opened.generation});
+    notify(group_opened{std::move(opened.state), log, state_applied, opened.generation,
+                        core->applied_index().value});
     notify(group_members{core->first_index().value - 1, core->members()});
     // Whoever decides alone need not wait for others to be silent.
     const auto& voters = core->members().voters;
@@ -211,7 +212,8 @@ struct replica_state {
     state_applied = done.state.mark.applied_index;
     config.log->info("group {}: took over the state at entry {} from node {}",
                      to_string(config.group), state_applied, fetching->from().node.value);
-    notify(group_installed{std::move(done.state.rows), state_applied, done.generation});
+    notify(group_installed{std::move(done.state.rows), state_applied, done.generation,
+                           fetching->meta().last.index.value});
     finish_fetch();
   }
 

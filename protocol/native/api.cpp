@@ -12,7 +12,7 @@ constexpr auto table = std::to_array<api_info>({
      "Appends one record batch to each named partition. Batches of one request to one partition "
      "are stored in the order of the request; requests of one connection to one partition in the "
      "order in which they were sent."},
-    {api_key::fetch, "FETCH", 1, 1,
+    {api_key::fetch, "FETCH", 1, 2,
      "Reads committed batches from many partitions. Waits up to `max_wait_ms` until `min_bytes` "
      "are there (long poll)."},
     {api_key::list_topics, "LIST_TOPICS", 1, 1, "Names all topics with their sizes."},

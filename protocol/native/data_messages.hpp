@@ -116,6 +116,18 @@ struct produce_response {
   }
 };
 
+/// Which replica may answer a fetch, and how fresh it has to be.
+enum class fetch_freshness : std::int8_t {
+  /// Only the one that leads, at once; what it has to prove is nothing.
+  leader = 0,
+  /// Any, with what it knows to be committed.
+  any = 1,
+  /// Any that proves to hold everything that was committed `age_ms_max` before the request came.
+  bounded = 2,
+  /// Any that proves to hold everything that was committed before the request came.
+  linearizable = 3,
+};
+
 struct fetch_partition {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
@@ -153,6 +165,8 @@ struct fetch_request {
   std::int32_t min_bytes = 1;
   std::int32_t max_bytes = 50 << 20;
   std::vector<fetch_topic> topics;
+  fetch_freshness freshness = fetch_freshness::leader;
+  std::int64_t age_ms_max = 0;
 
   static constexpr message_info info{"FetchRequest", "What to read."};
   template <class M, class V>
@@ -165,6 +179,14 @@ struct fetch_request {
     v(field{"max_bytes", "Most bytes in the whole response, but for the first batch."},
       m.max_bytes);
     v(field{"topics", "The partitions by topic."}, m.topics);
+    v(field{"freshness",
+            "Who may answer: 0 the leader; any replica 1 with what it knows to be committed, 2 if "
+            "it holds all that was committed `age_ms_max` before the request came, 3 if it holds "
+            "all that was committed before the request came. A replica that cannot prove it "
+            "answers NOT_LEADER.",
+            2},
+      m.freshness);
+    v(field{"age_ms_max", "With `freshness` 2: milliseconds, 0 or more.", 2}, m.age_ms_max);
   }
 };
 
@@ -177,6 +199,9 @@ struct fetch_partition_result {
   std::int64_t log_start = -1;
   std::int32_t leader = -1;
   buffer_chain records;
+  std::int32_t replica = -1;
+  bool leads = false;
+  std::int64_t age_ms = -1;
 
   static constexpr message_info info{"FetchPartitionResult", "What was read of a partition."};
   template <class M, class V>
@@ -189,6 +214,14 @@ struct fetch_partition_result {
     v(field{"log_start", "First offset that can be read."}, m.log_start);
     v(field{"leader", "With NOT_LEADER: the broker to try, or -1."}, m.leader);
     v(field{"records", "Whole record batches, one after the other."}, m.records);
+    v(field{"replica", "Broker that answers.", 2}, m.replica);
+    v(field{"leads", "Whether it leads the partition.", 2}, m.leads);
+    v(field{"age_ms",
+            "The answer knows of everything that was committed so many milliseconds before it was "
+            "sent, or earlier. -1: nothing is proven, as with `freshness` 0, or 1 where none was "
+            "asked for before.",
+            2},
+      m.age_ms);
   }
 };
 
