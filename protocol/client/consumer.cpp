@@ -12,6 +12,9 @@ result<void> consumer_config::validate() const {
   return config_check()
       .range("partition_bytes_max", partition_bytes_max, std::size_t{1} << 10,
              std::size_t{256} << 20, " bytes")
+      .require(read_from.age_max() >= 0ms, "read_from allows an age below 0")
+      .require(mode == consume_mode::fetch || read_from == read_source::leader(),
+               "read_from is not the leader, from whom alone pushes come")
       .require(prefetch_bytes >= partition_bytes_max,
                "prefetch_bytes is less than partition_bytes_max")
       .range("fetch_bytes_min", fetch_bytes_min, std::size_t{0}, std::size_t{1} << 30, " bytes")
@@ -88,6 +91,10 @@ result<offset_t> consumer::position(const topic_partition& tp) const {
 
 result<offset_t> consumer::high_watermark(const topic_partition& tp) const {
   return core_->high_watermark(tp);
+}
+
+result<answer_origin> consumer::last_answer(const topic_partition& tp) const {
+  return core_->last_answer(tp);
 }
 
 result<std::int64_t> consumer::lag(const topic_partition& tp) const {

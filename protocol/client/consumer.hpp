@@ -60,8 +60,48 @@ enum class consume_mode : std::uint8_t {
   push,
 };
 
+/// Who answers fetches, and how fresh its data has to be. Only what is committed is ever read.
+/// Anything but `leader` reads from replicas that do not lead where there are some, those in the
+/// rack of `cluster_config::rack` before others, and from the leader when they cannot answer.
+class read_source {
+public:
+  enum class kind : std::uint8_t { leader, any, bounded, linearizable };
+
+  /// The leader.
+  [[nodiscard]] static read_source leader() { return {kind::leader, milliseconds(0)}; }
+  /// Any replica, however far it is behind.
+  [[nodiscard]] static read_source any() { return {kind::any, milliseconds(0)}; }
+  /// Any that proves to know of everything that was committed so long before the request reached
+  /// it. Not negative.
+  [[nodiscard]] static read_source within(milliseconds age) { return {kind::bounded, age}; }
+  /// Any that proves to know of everything that was committed before the request reached it.
+  [[nodiscard]] static read_source linearizable() { return {kind::linearizable, milliseconds(0)}; }
+
+  [[nodiscard]] kind type() const { return type_; }
+  /// With `bounded`.
+  [[nodiscard]] milliseconds age_max() const { return age_max_; }
+  friend bool operator==(const read_source&, const read_source&) = default;
+
+private:
+  read_source(kind type, milliseconds age) : type_(type), age_max_(age) {}
+
+  kind type_;
+  milliseconds age_max_;
+};
+
+/// Where the last answer about a partition came from.
+struct answer_origin {
+  node_id replica;
+  bool leads = false;
+  /// The answer knew of everything that was committed so long before it was sent. Nothing: that was
+  /// not proven, as always with `read_source::leader()`.
+  std::optional<milliseconds> age;
+};
+
 struct consumer_config {
   consume_mode mode = consume_mode::fetch;
+  /// Pushes come from the leader only.
+  read_source read_from = read_source::leader();
   offset_reset on_out_of_range = offset_reset::earliest;
   /// Most bytes of one partition in one fetch, or pushed ahead of the user: 1 KiB to 256 MiB. A
   /// batch that is larger comes all the same.
@@ -184,6 +224,9 @@ public:
   [[nodiscard]] result<offset_t> position(const topic_partition& tp) const;
   /// Offset after the last committed record, as the last answer had it. Errors: as `position`.
   [[nodiscard]] result<offset_t> high_watermark(const topic_partition& tp) const;
+  /// Who answered the last fetch of the partition. Errors: not_found if not assigned;
+  /// topic_not_ready before there was an answer that says so, which pushes never do.
+  [[nodiscard]] result<answer_origin> last_answer(const topic_partition& tp) const;
   /// Records between the position and the high watermark. Errors: as `position`.
   [[nodiscard]] result<std::int64_t> lag(const topic_partition& tp) const;
 

@@ -296,6 +296,135 @@ TEST_CASE("reading follows the leader, and goes on after broken connections") {
   }
 }
 
+// -- reading from replicas that do not lead -------------------------------------------------------
+
+namespace {
+
+/// One topic with a partition that broker 0 leads and brokers 1 and 2 have as well.
+struct replicated {
+  replicated() : brokers(3) {
+    brokers.add_topic("t", 1, 0);
+    brokers.with([](fake_cluster& it) {
+      it.topics["t"].partitions[0].followers = {{0, -1}, {1, -1}, {2, -1}};
+      it.racks = {{0, "a"}, {1, "b"}, {2, "c"}};
+      return 0;
+    });
+  }
+
+  /// Brokers that got a FETCH.
+  std::set<int> fetched_from() {
+    return brokers.with([](fake_cluster& it) {
+      std::set<int> nodes;
+      for (const auto& each : it.log)
+        if (each.header.key == api_key::fetch)
+          nodes.insert(each.node);
+      return nodes;
+    });
+  }
+
+  fake_cluster brokers;
+};
+
+consumer_config reading_from(const read_source& source) {
+  auto config = quick();
+  config.read_from = source;
+  return config;
+}
+
+} // namespace
+
+TEST_CASE("followers are read from where that is allowed, and say how old their answer is") {
+  replicated it;
+  const auto on = open(it.brokers);
+  store(on, 50);
+  auto reader = create(on, reading_from(read_source::within(200ms)));
+  REQUIRE(reader.assign({{tp, start_position::earliest()}}));
+  CHECK(reader.last_answer(tp).error().code == errc::topic_not_ready);
+  expect(reader, 0, 50);
+
+  const auto nodes = it.fetched_from();
+  CHECK(nodes.size() == 1);
+  CHECK_FALSE(nodes.contains(0));
+  const auto from = reader.last_answer(tp);
+  REQUIRE(from);
+  CHECK(nodes.contains(from->replica.value));
+  CHECK_FALSE(from->leads);
+  CHECK(from->age == 7ms);
+  const auto asked = it.brokers.with([](fake_cluster& all) {
+    const auto last = std::ranges::find(all.log, api_key::fetch,
+                                        [](const auto& each) { return each.header.key; });
+    return last->as<protocol::fetch_request>();
+  });
+  CHECK(asked.freshness == protocol::fetch_freshness::bounded);
+  CHECK(asked.age_ms_max == 200);
+}
+
+TEST_CASE("a replica in the rack of the client is read from before others") {
+  replicated it;
+  cluster_config config;
+  config.brokers = it.brokers.addresses();
+  config.rack = "c";
+  const auto on = *cluster::open(config);
+  store(on, 10);
+  auto reader = create(on, reading_from(read_source::any()));
+  REQUIRE(reader.assign({{tp, start_position::earliest()}}));
+  expect(reader, 0, 10);
+  CHECK(it.fetched_from() == std::set<int>{2});
+}
+
+TEST_CASE("the leader is read from when a follower cannot answer, without a gap or a repeat") {
+  replicated it;
+  const auto on = open(it.brokers);
+  store(on, 50);
+  SUBCASE("because it refuses") {
+    it.brokers.on(api_key::fetch, [](const test::fake_request& request) {
+      return request.node == 0 ? reaction{} : reaction{kind::fail_partitions, errc::not_leader, 0};
+    });
+  }
+  SUBCASE("because of an error that only the leader may tell") {
+    it.brokers.on(api_key::fetch, [](const test::fake_request& request) {
+      return request.node == 0 ? reaction{}
+                               : reaction{kind::fail_partitions, errc::offset_out_of_range};
+    });
+  }
+  SUBCASE("because it is gone") {
+    it.brokers.on(api_key::fetch, [](const test::fake_request& request) {
+      return request.node == 0 ? reaction{} : reaction{kind::close};
+    });
+  }
+  SUBCASE("because it is behind") {
+    it.brokers.with([](fake_cluster& all) {
+      all.topics["t"].partitions[0].followers = {{1, 0}, {2, 0}};
+      return 0;
+    });
+  }
+  auto reader = create(on, reading_from(read_source::any()));
+  REQUIRE(reader.assign({{tp, start_position::at(offset_t(20))}}));
+  expect(reader, 20, 30);
+  CHECK(it.fetched_from().contains(0));
+  CHECK(reader.last_answer(tp)->leads);
+}
+
+TEST_CASE("without their leader followers are read from, one after the other") {
+  replicated it;
+  const auto on = open(it.brokers);
+  store(on, 50);
+  it.brokers.on(api_key::fetch, [](const test::fake_request& request) {
+    return request.number < 3 || request.node == 0 ? reaction{kind::close} : reaction{};
+  });
+  auto reader = create(on, reading_from(read_source::any()));
+  REQUIRE(reader.assign({{tp, start_position::at(offset_t(0))}}));
+  expect(reader, 0, 50);
+}
+
+TEST_CASE("pushes come from the leader only") {
+  auto config = quick(consume_mode::push);
+  config.read_from = read_source::any();
+  CHECK(config.validate().error().code == errc::invalid_config);
+  config = reading_from(read_source::within(-1ms));
+  CHECK(config.validate().error().code == errc::invalid_config);
+}
+
 TEST_CASE("passing errors are retried in silence") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);

@@ -416,7 +416,7 @@ metadata_response fake_cluster::metadata(const metadata_request& request) {
   response.controller = 0;
   response.metadata_version = 1;
   for (const auto& each : brokers_)
-    response.brokers.push_back({each->node, "127.0.0.1", each->port, ""});
+    response.brokers.push_back({each->node, "127.0.0.1", each->port, racks[each->node]});
   std::vector<std::string> names;
   if (request.topics)
     names = *request.topics;
@@ -435,8 +435,13 @@ metadata_response fake_cluster::metadata(const metadata_request& request) {
     }
     told.id = found->second.id;
     std::int32_t number = 0;
-    for (const auto& part : found->second.partitions)
-      told.partitions.push_back({number++, errc::none, part.leader, part.epoch, {part.leader}});
+    for (const auto& part : found->second.partitions) {
+      std::vector<std::int32_t> replicas{part.leader};
+      for (const auto& [node, end] : part.followers)
+        if (node != part.leader)
+          replicas.push_back(node);
+      told.partitions.push_back({number++, errc::none, part.leader, part.epoch, replicas});
+    }
   }
   return response;
 }
@@ -529,7 +534,8 @@ buffer fake_cluster::read_batches(const fake_partition& from, std::int64_t offse
 
 fetch_response fake_cluster::read(const fake_request& request, bool& is_any) {
   fetch_response response;
-  for (const auto& topic : request.as<fetch_request>().topics) {
+  const auto asked = request.as<fetch_request>();
+  for (const auto& topic : asked.topics) {
     fetch_topic_result& results = response.topics.emplace_back();
     results.name = topic.name;
     for (const auto& part : topic.partitions) {
@@ -544,7 +550,17 @@ fetch_response fake_cluster::read(const fake_request& request, bool& is_any) {
       const auto& in = found->second.partitions.at(static_cast<std::size_t>(part.partition));
       result.high_watermark = in.end;
       result.log_start = in.log_start;
-      if (in.leader != request.node) {
+      result.replica = request.node;
+      result.leads = in.leader == request.node;
+      const auto follower = in.followers.find(request.node);
+      if (!result.leads && asked.freshness != fetch_freshness::leader &&
+          follower != in.followers.end()) {
+        if (follower->second >= 0)
+          result.high_watermark = follower->second;
+        result.age_ms = 7;
+        if (part.offset < result.high_watermark)
+          result.records = read_batches(in, part.offset, static_cast<std::size_t>(part.bytes_max));
+      } else if (!result.leads) {
         result.error = errc::not_leader;
         result.leader = in.leader;
       } else if (part.offset < in.log_start || part.offset > in.end) {

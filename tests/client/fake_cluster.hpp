@@ -80,6 +80,9 @@ struct fake_producer {
 
 struct fake_partition {
   int leader = 0;
+  /// Brokers with a replica besides the leader, and the offset up to which each knows the log;
+  /// -1: all.
+  std::map<int, std::int64_t> followers;
   int epoch = 1;
   std::vector<buffer> batches;
   std::int64_t log_start = 0;
@@ -134,6 +137,8 @@ public:
   std::map<std::string, fake_topic> topics;
   std::vector<fake_request> log;
   std::size_t held_count() const { return held_.size(); }
+  /// Of the brokers.
+  std::map<int, std::string> racks;
   /// What HELLO says.
   protocol::hello_response hello;
   std::set<protocol::api_key> unknown_apis;

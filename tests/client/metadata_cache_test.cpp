@@ -27,6 +27,26 @@ const topic_partition tp{"t", partition_id(0)};
 
 TEST_SUITE_BEGIN("client.metadata_cache");
 
+TEST_CASE("whoever need not read from the leader reads from the nearest other replica") {
+  metadata_cache cache;
+  auto news = layout(1, 5);
+  news.brokers = {{node_id(1), "a", 1, "east"},
+                  {node_id(2), "b", 2, "west"},
+                  {node_id(3), "c", 3, "west"},
+                  {node_id(4), "d", 4, "north"}};
+  news.topics[0].partitions[0].replicas = {node_id(3), node_id(1), node_id(2), node_id(9)};
+  cache.apply(news);
+  using nodes = std::vector<node_id>;
+  CHECK(cache.nearest_replicas(tp, "") == nodes{node_id(2), node_id(3)});
+  CHECK(cache.nearest_replicas(tp, "west") == nodes{node_id(2), node_id(3)});
+  CHECK(cache.nearest_replicas(tp, "east") == nodes{node_id(1)});
+  CHECK(cache.nearest_replicas(tp, "north") == nodes{node_id(2), node_id(3)});
+  news.topics[0].partitions[0].replicas = {node_id(1)};
+  cache.apply(news);
+  CHECK(cache.nearest_replicas(tp, "") == nodes{node_id(1)});
+  CHECK(cache.nearest_replicas({"unknown", partition_id(0)}, "").empty());
+}
+
 TEST_CASE("a leader of an older epoch is stale news") {
   metadata_cache cache;
   cache.apply(layout(1, 5));

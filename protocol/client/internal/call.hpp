@@ -104,6 +104,9 @@ template <class Request>
 [[nodiscard]] std::uint16_t version_needed(const Request&) {
   return 1;
 }
+[[nodiscard]] inline std::uint16_t version_needed(const protocol::fetch_request& message) {
+  return message.freshness == protocol::fetch_freshness::leader ? 1 : 2;
+}
 [[nodiscard]] inline std::uint16_t version_needed(const protocol::alter_topic_request& message) {
   return message.partitions == -1 ? 1 : 2;
 }

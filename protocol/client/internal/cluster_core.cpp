@@ -188,6 +188,11 @@ std::optional<node_id> cluster_core::leader(const topic_partition& tp) const {
   return cache_.leader(tp);
 }
 
+std::vector<node_id> cluster_core::nearest_replicas(const topic_partition& tp) const {
+  const std::lock_guard lock(cache_mutex_);
+  return cache_.nearest_replicas(tp, config_.rack);
+}
+
 void cluster_core::leader_failed(const topic_partition& tp, const failure& why) {
   const auto address = parse_endpoint(why.leader_address);
   bool is_helped = false;

@@ -175,6 +175,16 @@ result<offset_t> consumer_core::high_watermark(const topic_partition& tp) const 
   return (*found)->high_watermark;
 }
 
+result<answer_origin> consumer_core::last_answer(const topic_partition& tp) const {
+  const std::lock_guard lock(mutex_);
+  auto found = find(tp);
+  if (!found)
+    return found.propagate();
+  if (!(*found)->origin)
+    return unexpected(errc::topic_not_ready, to_string(tp) + ": nothing was fetched yet");
+  return *(*found)->origin;
+}
+
 result<std::int64_t> consumer_core::lag(const topic_partition& tp) const {
   const auto at = position(tp);
   if (!at)

@@ -57,6 +57,11 @@ struct consumer_partition {
   backoff wait;
   /// A hint to another leader was followed, and nothing came of it yet.
   bool is_redirected = false;
+  /// A replica that does not lead could not answer: until then the leader is asked.
+  time_point leader_until{};
+  /// Whose turn it is among the replicas that may be read from.
+  std::size_t replica_turn = 0;
+  std::optional<answer_origin> origin;
 
   /// The subscription of push mode: on `link`, with the correlation id and number `id`.
   struct subscription {
@@ -89,6 +94,7 @@ public:
   [[nodiscard]] std::optional<topic_partition> failed_partition() const;
   [[nodiscard]] result<offset_t> position(const topic_partition& tp) const;
   [[nodiscard]] result<offset_t> high_watermark(const topic_partition& tp) const;
+  [[nodiscard]] result<answer_origin> last_answer(const topic_partition& tp) const;
   [[nodiscard]] result<std::int64_t> lag(const topic_partition& tp) const;
   void close();
 
@@ -98,6 +104,8 @@ private:
     partition_ptr partition;
     std::uint64_t generation = 0;
     std::int64_t value = 0;
+    /// A replica is asked that is not known to lead.
+    bool asks_follower = false;
   };
   using tasks = std::vector<task>;
   using locked = std::unique_lock<std::mutex>;
@@ -123,6 +131,9 @@ private:
   // -- the I/O thread -----------------------------------------------------------------------------
   void start();
   void pump();
+  /// Whom to read a partition from; nothing if nobody is known.
+  [[nodiscard]] std::optional<node_id> source_of(const consumer_partition& partition,
+                                                 std::optional<node_id> leader) const;
   void pump_fetches(const std::map<node_id, tasks>& by_leader);
   void look_up(node_id leader, tasks batch);
   void looked_up(const tasks& batch, answer<protocol::list_offsets_response> reply);
@@ -139,6 +150,8 @@ private:
   [[nodiscard]] bool is_current(const task& one) const;
   void received(consumer_partition& partition, buffer batches);
   void failed(locked& lock, const partition_ptr& partition, const failure& why);
+  void ask_leader_instead(consumer_partition& partition);
+  void note_origin(consumer_partition& partition, const protocol::fetch_partition_result& got);
   void retry_later(consumer_partition& partition);
   void arm_timer(time_point when);
 
@@ -161,6 +174,9 @@ private:
   std::optional<topic_partition> failed_partition_;
   /// Subscriptions that nobody wants any more.
   std::vector<consumer_partition::subscription> to_unsubscribe_;
+
+  /// Spreads consumers over replicas.
+  std::size_t spread_ = 0;
 
   // The I/O thread's.
   std::uint64_t listener_ = 0;

@@ -31,9 +31,27 @@ failure failure_of(errc code, const std::string& message, std::int32_t leader) {
   return why;
 }
 
+/// After a replica that does not lead could not answer.
+constexpr milliseconds leader_instead{5'000};
+
+fetch_freshness freshness_of(const read_source& source) {
+  switch (source.type()) {
+  case read_source::kind::any:
+    return fetch_freshness::any;
+  case read_source::kind::bounded:
+    return fetch_freshness::bounded;
+  case read_source::kind::linearizable:
+    return fetch_freshness::linearizable;
+  case read_source::kind::leader:
+    break;
+  }
+  return fetch_freshness::leader;
+}
+
 } // namespace
 
 void consumer_core::start() {
+  spread_ = static_cast<std::size_t>(cluster_->random() >> 1);
   listener_ = cluster_->add_listener([weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self)
@@ -78,14 +96,15 @@ void consumer_core::pump() {
         continue;
       cluster_->follow(each->tp.topic);
       const auto leader = cluster_->leader(each->tp);
-      if (!leader) {
-        is_leaderless = true;
+      const auto source = each->position ? source_of(*each, leader) : leader;
+      is_leaderless = is_leaderless || !leader;
+      if (!source)
         continue;
-      }
       if (!each->position)
-        lookups[*leader].push_back({each, each->generation, time_of(each->start)});
+        lookups[*source].push_back({each, each->generation, time_of(each->start)});
       else
-        reads[*leader].push_back({each, each->generation, each->fetch_offset.value});
+        reads[*source].push_back(
+            {each, each->generation, each->fetch_offset.value, source != leader});
     }
     for (const auto* work : {&lookups, &reads})
       for (const auto& [leader, batch] : *work)
@@ -112,6 +131,18 @@ void consumer_core::pump() {
     cluster_->refresh();
   if (wake_at != never)
     arm_timer(wake_at);
+}
+
+std::optional<node_id> consumer_core::source_of(const consumer_partition& partition,
+                                                std::optional<node_id> leader) const {
+  if (config_.read_from == read_source::leader() ||
+      (leader && partition.leader_until > clock::now()))
+    return leader;
+  const auto nearest = cluster_->nearest_replicas(partition.tp);
+  if (nearest.empty())
+    return leader;
+  const auto turn = spread_ + static_cast<std::size_t>(partition.tp.partition.value);
+  return nearest[(turn + partition.replica_turn) % nearest.size()];
 }
 
 void consumer_core::arm_timer(time_point when) {
@@ -221,6 +252,8 @@ void consumer_core::fetch(node_id leader, tasks batch, std::size_t bytes_max) {
   request.max_wait_ms = static_cast<std::int32_t>(config_.fetch_wait_max.count());
   request.min_bytes = to_i32(config_.fetch_bytes_min);
   request.max_bytes = to_i32(bytes_max);
+  request.freshness = freshness_of(config_.read_from);
+  request.age_ms_max = config_.read_from.age_max().count();
   {
     const std::lock_guard lock(mutex_);
     for (const auto& one : batch) {
@@ -266,12 +299,16 @@ void consumer_core::fetched(const tasks& batch, std::size_t reserved, time_point
         return;
       auto& partition = *one.partition;
       partition.is_busy = false;
-      if (got.high_watermark >= 0)
-        partition.high_watermark = offset_t(got.high_watermark);
-      if (got.error != errc::none)
+      note_origin(partition, got);
+      if (got.error != errc::none && one.asks_follower)
+        ask_leader_instead(partition);
+      else if (got.error != errc::none)
         failed(lock, one.partition, failure_of(got.error, got.message, got.leader));
       else
         received(partition, got.records.flatten());
+      // It is behind what was read elsewhere, or there is no such offset: the leader knows.
+      if (one.asks_follower && got.error == errc::none && got.high_watermark < one.value)
+        ask_leader_instead(partition);
     };
     if (reply)
       for (auto& topic : reply.value->topics)
@@ -282,7 +319,10 @@ void consumer_core::fetched(const tasks& batch, std::size_t reserved, time_point
     for (; at < batch.size(); ++at)
       if (is_current(batch[at])) {
         batch[at].partition->is_busy = false;
-        failed(lock, batch[at].partition, reply ? missing : reply.fail);
+        if (batch[at].asks_follower)
+          ask_leader_instead(*batch[at].partition);
+        else
+          failed(lock, batch[at].partition, reply ? missing : reply.fail);
       }
     // A broker that does not wait although there is nothing would be asked without a pause.
     if (reply && !is_any && clock::now() < after(asked, config_.fetch_wait_max / 4))
@@ -295,6 +335,27 @@ void consumer_core::fetched(const tasks& batch, std::size_t reserved, time_point
 }
 
 // -- what comes in --------------------------------------------------------------------------------
+
+/// What a replica that does not lead says of errors is not the last word. If the leader does not
+/// answer either, its failure makes the next replica's turn.
+void consumer_core::ask_leader_instead(consumer_partition& partition) {
+  partition.leader_until = after(clock::now(), leader_instead);
+  ++partition.replica_turn;
+  if (!cluster_->leader(partition.tp))
+    retry_later(partition);
+}
+
+void consumer_core::note_origin(consumer_partition& partition,
+                                const protocol::fetch_partition_result& got) {
+  // A replica may be behind what another one said before.
+  if (got.high_watermark >= 0 && (got.leads || config_.read_from == read_source::leader() ||
+                                  got.high_watermark > partition.high_watermark.value))
+    partition.high_watermark = offset_t(got.high_watermark);
+  if (got.replica >= 0)
+    partition.origin =
+        answer_origin{node_id(got.replica), got.leads,
+                      got.age_ms < 0 ? std::nullopt : std::optional(milliseconds(got.age_ms))};
+}
 
 void consumer_core::received(consumer_partition& partition, buffer batches) {
   partition.wait.reset();
@@ -329,6 +390,8 @@ void consumer_core::failed(locked& lock, const partition_ptr& partition, const f
     return;
   }
   retry_later(*partition);
+  // Whoever may answer instead of the leader does, while that one is looked for.
+  partition->leader_until = {};
   if (!is_about_leader(why.err.code) && !why.leader)
     return;
   // The cluster tells all its listeners, this consumer among them.

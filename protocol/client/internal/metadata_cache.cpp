@@ -1,6 +1,7 @@
 #include "protocol/client/internal/metadata_cache.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace aqueduct::client {
 
@@ -60,8 +61,11 @@ cluster_layout layout_of(protocol::metadata_response response) {
 
 void metadata_cache::apply(const cluster_layout& news) {
   brokers_.clear();
-  for (const auto& broker : news.brokers)
+  racks_.clear();
+  for (const auto& broker : news.brokers) {
     brokers_[broker.node] = {broker.host, broker.port};
+    racks_[broker.node] = broker.rack;
+  }
   for (const auto& topic : news.topics) {
     const auto known = topics_.find(topic.name);
     if (topic.error == errc::unknown_topic) {
@@ -107,6 +111,34 @@ std::optional<node_id> metadata_cache::leader(const topic_partition& tp) const {
     return {};
   const auto* partition = find(*found->second, tp.partition);
   return partition ? partition->leader : std::nullopt;
+}
+
+std::vector<node_id> metadata_cache::nearest_replicas(const topic_partition& tp,
+                                                      std::string_view rack) const {
+  const auto topic = topics_.find(tp.topic);
+  const auto* partition = topic == topics_.end() ? nullptr : find(*topic->second, tp.partition);
+  if (partition == nullptr)
+    return {};
+  std::vector<node_id> known;
+  std::ranges::copy_if(partition->replicas, std::back_inserter(known),
+                       [&](node_id node) { return brokers_.contains(node); });
+  // Whose turn it is is counted in the same order by everybody.
+  std::ranges::sort(known);
+  const auto keep = [&](auto wanted) {
+    std::vector<node_id> kept;
+    std::ranges::copy_if(known, std::back_inserter(kept), wanted);
+    return kept;
+  };
+  if (!rack.empty()) {
+    auto near = keep([&](node_id node) {
+      const auto found = racks_.find(node);
+      return found != racks_.end() && found->second == rack;
+    });
+    if (!near.empty())
+      return near;
+  }
+  auto followers = keep([&](node_id node) { return partition->leader != node; });
+  return followers.empty() ? known : followers;
 }
 
 std::optional<endpoint> metadata_cache::address(node_id node) const {

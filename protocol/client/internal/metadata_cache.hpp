@@ -29,6 +29,10 @@ public:
 
   [[nodiscard]] std::shared_ptr<const topic_layout> topic(std::string_view name) const;
   [[nodiscard]] std::optional<node_id> leader(const topic_partition& tp) const;
+  /// Whom to read from who need not lead: of the replicas whose address is known, those in `rack`
+  /// if it is not empty and there are some, else those that do not lead, else the leader.
+  [[nodiscard]] std::vector<node_id> nearest_replicas(const topic_partition& tp,
+                                                      std::string_view rack) const;
   /// Whether the node leads any partition of the topics that are known.
   [[nodiscard]] bool leads(node_id node) const;
   [[nodiscard]] std::optional<endpoint> address(node_id node) const;
@@ -36,6 +40,7 @@ public:
 
 private:
   std::map<node_id, endpoint> brokers_;
+  std::map<node_id, std::string> racks_;
   std::map<std::string, std::shared_ptr<const topic_layout>, std::less<>> topics_;
 };
 
