@@ -103,6 +103,14 @@ constexpr auto settings = std::to_array<setting_row>({
        s.consumer.mode = is_push ? client::consume_mode::push : client::consume_mode::fetch;
        return done;
      }},
+    {"consumer.read_from",
+     "leader, any, bounded:500ms or linearizable; see consume --follower-read",
+     [](client_settings& s, std::string_view v) {
+       auto parsed = parse_read_source(v);
+       if (parsed)
+         s.consumer.read_from = *parsed;
+       return parsed ? result<void>() : result<void>(parsed.propagate());
+     }},
     {"consumer.partition_bytes", "most bytes of one partition in one fetch",
      [](client_settings& s, std::string_view v) {
        return set_size(s.consumer.partition_bytes_max, v);
@@ -151,6 +159,25 @@ client::offset_query make_query(const std::string& topic, std::int32_t partition
 }
 
 } // namespace
+
+result<client::read_source> parse_read_source(std::string_view text) {
+  constexpr std::string_view bounded = "bounded:";
+  if (text == "leader")
+    return client::read_source::leader();
+  if (text == "any")
+    return client::read_source::any();
+  if (text == "linearizable")
+    return client::read_source::linearizable();
+  if (!text.starts_with(bounded))
+    return unexpected(errc::invalid_request,
+                      "\"" + std::string(text) +
+                          "\" is none of leader, any, linearizable and bounded:AGE, as in "
+                          "bounded:500ms");
+  const auto age = parse_duration(text.substr(bounded.size()));
+  if (!age)
+    return age.propagate();
+  return client::read_source::within(*age);
+}
 
 result<client_settings> make_client_settings(const global_options& options) {
   client_settings made;

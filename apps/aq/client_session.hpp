@@ -25,6 +25,9 @@ struct client_settings {
 /// the nearest known key.
 [[nodiscard]] result<client_settings> make_client_settings(const global_options& options);
 
+/// `leader`, `any`, `linearizable`, or `bounded:` and a duration, as in `bounded:500ms`.
+[[nodiscard]] result<client::read_source> parse_read_source(std::string_view text);
+
 /// The keys of `-X` with what they mean, one per line, for the help.
 [[nodiscard]] std::string client_settings_help();
 

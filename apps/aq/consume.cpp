@@ -109,8 +109,11 @@ public:
       if (auto done = consumer.assign(std::move(assigned)); !done)
         return on_.fail(done.error());
     while (open_ > 0 && !is_enough() && !on_.out().is_closed() && !on_.interrupted())
-      if (const auto stop = poll_once(consumer))
+      if (const auto stop = poll_once(consumer)) {
+        tell_origins(consumer);
         return finish(*stop);
+      }
+    tell_origins(consumer);
     return finish(on_.interrupted() ? exit_code::interrupted : exit_code::done);
   }
 
@@ -244,6 +247,18 @@ private:
     return std::nullopt;
   }
 
+  /// Who answered, for those who asked for more than the leader.
+  void tell_origins(client::consumer& consumer) {
+    for (const auto& [partition, run] : runs_) {
+      const auto from = consumer.last_answer(partition);
+      if (!from)
+        continue;
+      const auto age = from->age ? fmt::format("{} ms", from->age->count()) : "unknown";
+      on_.detail(fmt::format("{}: read last from node {} ({}), age {}", to_string(partition),
+                             from->replica.value, from->leads ? "leader" : "follower", age));
+    }
+  }
+
   exit_code finish(exit_code outcome) {
     if (printer_.has_encoded())
       on_.note("values that are not text are shown as base64; -f '%v\\n' prints them as they are");
@@ -303,13 +318,20 @@ exit_code consume(session& on, const consume_options& options) {
   const auto settings = make_client_settings(on.options());
   if (!settings)
     return on.fail(settings.error());
+  auto config = settings->consumer;
+  if (options.follower_read) {
+    const auto source = parse_read_source(*options.follower_read);
+    if (!source)
+      return on.fail(source.error());
+    config.read_from = *source;
+  }
   auto cluster = client::cluster::open(settings->cluster);
   if (!cluster)
     return on.fail(cluster.error());
   consuming run(on, options, std::move(*cluster), std::move(*printer));
   if (auto prepared = run.prepare(*range); !prepared)
     return on.fail(prepared.error());
-  return run.run(settings->consumer);
+  return run.run(config);
 }
 
 } // namespace aqueduct::aq

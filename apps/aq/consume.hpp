@@ -4,6 +4,7 @@
 #include "apps/aq/session.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct consume_options {
   bool meta_only = false;
   std::string grep;
   std::string grep_key;
+  /// As parse_read_source takes it; nothing: as the settings say.
+  std::optional<std::string> follower_read;
 };
 
 exit_code consume(session& on, const consume_options& options);

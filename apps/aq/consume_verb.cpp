@@ -28,6 +28,7 @@ void add_consume_verb(command_line& line) {
                              "aq consume orders -o -10 -e\n"
                              "aq consume orders -o @-1h:end --output json\n"
                              "aq consume orders -p 0 -o 100:200 -f '%o %k=%v\\n'\n"
+                             "aq consume orders -e --follower-read=bounded:500ms\n"
                              "aq consume orders payments -n 5 --grep 'error|failed'\n",
                              [options](session& on) { return consume(on, *options); });
   auto& o = *options;
@@ -44,6 +45,13 @@ void add_consume_verb(command_line& line) {
   verb.add_option("-f,--format", o.format, "Pattern for each record, or json; see aq help formats")
       ->type_name("PATTERN");
   verb.add_flag("--meta-only", o.meta_only, "Leave out keys, values and headers");
+  verb.add_option(
+          "--follower-read", o.follower_read,
+          "Read from replicas that do not lead: any, bounded:AGE for what was committed that "
+          "long ago, linearizable for all (the value if none is given)")
+      ->expected(0, 1)
+      ->default_str("linearizable")
+      ->type_name("FRESHNESS");
   verb.add_option("--grep", o.grep, "Only records whose value matches")->type_name("REGEX");
   verb.add_option("--grep-key", o.grep_key, "Only records whose key matches")->type_name("REGEX");
 }

@@ -210,6 +210,15 @@ TEST_CASE("a dry run of produce reads and checks the input without a broker") {
   CHECK(missing.code == exit_code::not_found);
 }
 
+TEST_CASE(
+    "how fresh a follower has to be is refused before anybody is asked if it makes no sense") {
+  const auto bad = run_aq({"consume", "t", "--follower-read=soon"});
+  CHECK(bad.code == exit_code::usage);
+  CHECK(contains(bad.err, "bounded:500ms"));
+  CHECK(run_aq({"consume", "t", "--follower-read=bounded:x"}).code == exit_code::usage);
+  CHECK(run_aq({"consume", "t", "-X", "consumer.read_from=soon"}).code == exit_code::usage);
+}
+
 TEST_CASE("what is printed to no terminal has neither colours nor bars") {
   const auto shown = run_aq({"errors"});
   CHECK_FALSE(contains(shown.out, "\x1b"));

@@ -112,6 +112,18 @@ TEST_CASE("a full disk is an error of the stream") {
   ::close(full);
 }
 
+TEST_CASE("where to read from is a word, or a bound with a duration") {
+  CHECK(*parse_read_source("leader") == client::read_source::leader());
+  CHECK(*parse_read_source("any") == client::read_source::any());
+  CHECK(*parse_read_source("linearizable") == client::read_source::linearizable());
+  CHECK(*parse_read_source("bounded:500ms") ==
+        client::read_source::within(std::chrono::milliseconds(500)));
+  CHECK(*parse_read_source("bounded:2s") ==
+        client::read_source::within(std::chrono::milliseconds(2000)));
+  for (const auto* text : {"", "follower", "bounded", "bounded:", "bounded:soon", "Any"})
+    CHECK_FALSE(parse_read_source(text).has_value());
+}
+
 TEST_CASE("lists of partitions are numbers and ranges") {
   CHECK(*parse_partitions("0") == std::vector<std::int32_t>{0});
   CHECK(*parse_partitions("7,0,2-4,3") == std::vector<std::int32_t>{0, 2, 3, 4, 7});
