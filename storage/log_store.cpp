@@ -271,6 +271,9 @@ void log_store::write_hard_states(std::vector<group_work>& work,
     if (hard && hard != each.group->hard) {
       put_hard_state(changes, each.group->id, *hard);
       changed.emplace_back(&each, *hard);
+    } else {
+      for (const auto i : each.batches)
+        outcomes[i].hard_is_durable = outcomes[i].status.has_value();
     }
   }
   if (changed.empty())
@@ -280,6 +283,8 @@ void log_store::write_hard_states(std::vector<group_work>& work,
   for (const auto& [each, hard] : changed) {
     if (written) {
       each->group->hard = hard;
+      for (const auto i : each->batches)
+        outcomes[i].hard_is_durable = outcomes[i].status.has_value();
       continue;
     }
     // What the store will say after a restart is not known, so nothing may be promised until then.

@@ -99,6 +99,9 @@ struct append_outcome {
   /// or invalid_request: the batch does not fit the log, nothing was changed. Everything else: the
   /// group is poisoned and refuses all later batches until the node is restarted.
   result<void> status;
+  /// Its hard state, or a later one of the group, is durable, whatever became of the entries. Who
+  /// tries them again leaves it out.
+  bool hard_is_durable = false;
   /// Of the log after this batch.
   std::uint64_t last_index = 0;
   std::uint64_t last_term = 0;

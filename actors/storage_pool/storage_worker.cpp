@@ -272,6 +272,9 @@ struct storage_worker_state {
     const auto outcomes = store->flush(batches);
     for (std::size_t i = 0; i < requests.size(); ++i) {
       requests[i].batch = std::move(batches[i]);
+      // What is durable is not written again: a later one may be by then.
+      if (outcomes[i].hard_is_durable)
+        requests[i].batch.hard.reset();
       answer(requests[i], outcomes[i].status);
     }
     note_space();

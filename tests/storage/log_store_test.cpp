@@ -354,6 +354,27 @@ TEST_SUITE("storage.log_store") {
     CHECK(n.open(group_b).last_index == 1);
   }
 
+  TEST_CASE("a hard state that is durable although the disk is full is said to be (S7)") {
+    node n;
+    begin(n, group_a);
+    n.host.files.set_capacity(n.host.files.used_bytes());
+    std::vector<append_batch> both{batch_of(group_a, {records_entry(1, 9, 0, 1, 9000)}),
+                                   batch_of(group_a, {})};
+    both[0].hard = hard_state{9, {}};
+    both[1].hard = hard_state{10, {}};
+    for (const auto& outcome : n.logs->flush(both)) {
+      CHECK_FAILS(outcome.status, errc::storage_full);
+      CHECK(outcome.hard_is_durable);
+    }
+    n.host.files.set_capacity(1 << 20);
+    // As they were, the first one would take back what the second one said.
+    CHECK_FAILS(n.logs->flush(both)[0].status, errc::invalid_request);
+    for (auto& batch : both)
+      batch.hard.reset();
+    for (const auto& outcome : n.logs->flush(both))
+      CHECK_OK(outcome.status);
+  }
+
   TEST_CASE("a full disk refuses produce and recovers by itself when there is room (S7)") {
     node n;
     begin(n, group_a);
