@@ -148,6 +148,27 @@ check 'soak takes a number of records' ends 0 'client 5'
 dev soak many
 check 'soak wants a number' [ "$status" -eq 64 ]
 
+fresh_tree
+program build/tests/simulation_test \
+  'echo "groups ${AQUEDUCT_SEEDS:-none} clusters ${AQUEDUCT_CLUSTER_SEEDS:-none}"'
+dev sim
+check 'sim lives 5,000 lives, a fifth of them of clusters' \
+  shows $'groups 1-4000 clusters none\ngroups none clusters 1-1000'
+dev sim --schedules 10
+check 'sim takes a number of lives' \
+  shows $'groups 1-8 clusters none\ngroups none clusters 1-2'
+dev sim --seed 7
+check 'sim repeats a seed' ends 0 'groups 7-7 clusters 7-7'
+dev sim --seconds 1
+check 'sim goes on for so long' [ "$(wc -l <<<"$standard_output")" -ge 2 ]
+dev sim --seed x
+check 'sim wants a number' [ "$status" -eq 64 ]
+dev sim --speed 5
+check 'sim refuses what it does not know' [ "$status" -eq 64 ]
+program build/tests/simulation_test 'exit 1'
+dev sim --seconds 1000
+check 'sim ends with the first life that breaks a promise' [ "$status" -eq 1 ]
+
 # A node that says its settings, and stops when it is told; and what kill-leader asks.
 fresh_tree
 stay=('trap "exit 0" TERM' 'exec 3<> <(:)' 'while :; do read -r -t 0.2 <&3 || true; done')

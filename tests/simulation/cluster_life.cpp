@@ -200,12 +200,10 @@ bool cluster_life::happen_to_node(cluster_event what) {
     return true;
   case cluster_event::wipe:
     // More than one disk may be more than there are copies.
-    // More than one disk may be more than there are copies. Nor may it hold all there is.
-    for (std::int32_t i = 1; i <= nodes_; ++i)
-      if (!cluster_.is_ready(i))
-        return false;
-    if (!std::exchange(may_lose_a_disk_, false))
+    // More than one disk may be more than there are copies, and two of two voters are needed.
+    if (!may_lose_a_disk_ || !cluster_.controller_can_lose_one())
       return false;
+    may_lose_a_disk_ = false;
     cluster_.wipe(node);
     return true;
   case cluster_event::pause:

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -18,37 +19,77 @@ namespace {
 
 constexpr int steps = 120;
 
+/// Lives that once broke a promise: a group without a leader for ever (398), a node that crashed
+/// when it took over the controller's state (576, 701), refusals by who no longer leads (216).
+constexpr std::array<std::uint64_t, 4> kept_seeds{216, 398, 576, 701};
+
+struct batch {
+  cluster_counts counts{};
+  std::uint64_t events = 0;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t seen = 0;
+  std::uint64_t retries = 0;
+  std::int64_t simulated_ms = 0;
+
+  void live(std::uint64_t seed) {
+    cluster_life life(seed);
+    for (const auto& sentence : life.run(steps))
+      FAIL_CHECK("seed " << seed << ": " << sentence);
+    const auto& ledger = life.cluster().ledger();
+    events += life.cluster().events();
+    acknowledged += ledger.acknowledged();
+    seen += ledger.seen();
+    retries += ledger.retries + ledger.unknown;
+    simulated_ms += life.cluster().now_ms();
+    for (std::size_t i = 0; i < counts.size(); ++i)
+      counts[i] += life.counts()[i];
+  }
+};
+
 } // namespace
 
 TEST_CASE("no promise is broken in random lives of clusters, and they come to rest") {
   // AQUEDUCT_CLUSTER_SEEDS=FIRST-LAST runs others.
   std::uint64_t first = 1;
-  std::uint64_t last = 300;
+  std::uint64_t last = 1000;
   if (const char* given = std::getenv("AQUEDUCT_CLUSTER_SEEDS"))
     REQUIRE(std::sscanf(given, "%" SCNu64 "-%" SCNu64, &first, &last) == 2);
-  cluster_counts counts{};
-  std::uint64_t events = 0;
-  std::uint64_t acknowledged = 0;
-  std::int64_t simulated_ms = 0;
-  for (auto seed = first; seed <= last; ++seed) {
-    cluster_life life(seed);
-    for (const auto& sentence : life.run(steps))
-      FAIL_CHECK("seed " << seed << ": " << sentence);
-    events += life.cluster().events();
-    acknowledged += life.cluster().ledger().acknowledged();
-    simulated_ms += life.cluster().now_ms();
-    for (std::size_t i = 0; i < counts.size(); ++i)
-      counts[i] += life.counts()[i];
+  batch all;
+  for (auto seed = first; seed <= last; ++seed)
+    all.live(seed);
+  MESSAGE((last - first + 1) << " lives of clusters, " << all.simulated_ms / 1000 << " s, "
+                             << all.events << " events, " << all.acknowledged
+                             << " records acknowledged, " << all.seen << " looked at, "
+                             << all.retries << " sent again");
+  if (last - first < 100)
+    return;
+  // A batch in which something never happened shows nothing of it.
+  for (std::size_t i = 0; i < all.counts.size(); ++i) {
+    const std::string name(to_string(static_cast<cluster_event>(i)));
+    std::printf("  %-24s %" PRIu64 "\n", name.c_str(), all.counts[i]);
+    CAPTURE(name);
+    CHECK(all.counts[i] > 0);
   }
-  MESSAGE((last - first + 1) << " lives, " << simulated_ms / 1000 << " s, " << events << " events, "
-                             << acknowledged << " records acknowledged");
-  for (std::size_t i = 0; i < counts.size(); ++i)
-    std::printf("  %-24s %" PRIu64 "\n",
-                std::string(to_string(static_cast<cluster_event>(i))).c_str(), counts[i]);
+  CHECK(all.acknowledged > last - first);
+  CHECK(all.retries > 0);
+}
+
+TEST_CASE("lives of clusters that once broke a promise break none") {
+  batch all;
+  for (const auto seed : kept_seeds)
+    all.live(seed);
+}
+
+TEST_CASE("the checks notice clusters that acknowledge before the sync") {
+  std::size_t noticed = 0;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed)
+    noticed += cluster_life(seed, storage::flush_mode::os).run(steps).empty() ? 0 : 1;
+  MESSAGE(noticed << " of 100 lives");
+  CHECK(noticed > 5);
 }
 
 TEST_CASE("a seed is the same life of a cluster every time") {
-  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
     cluster_life first(seed);
     cluster_life second(seed);
     CHECK(first.run(steps).empty());

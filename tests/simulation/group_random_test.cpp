@@ -22,7 +22,7 @@ constexpr int steps = 60;
 TEST_CASE("no promise is broken in random lives, and the group heals") {
   // AQUEDUCT_SEEDS=FIRST-LAST runs others.
   std::uint64_t first = 1;
-  std::uint64_t last = 2000;
+  std::uint64_t last = 4000;
   if (const char* given = std::getenv("AQUEDUCT_SEEDS"))
     REQUIRE(std::sscanf(given, "%" SCNu64 "-%" SCNu64, &first, &last) == 2);
   std::size_t acknowledged = 0;

@@ -397,6 +397,14 @@ std::int32_t sim_cluster::controller() const {
   return 0;
 }
 
+bool sim_cluster::controller_can_lose_one() {
+  const auto who = controller();
+  if (who == 0)
+    return false;
+  const auto report = broker(who).report(controller_group);
+  return report && report->members.voters.size() >= 3 && report->commit == report->last;
+}
+
 std::int32_t sim_cluster::leader_of(const std::string& topic, std::int32_t partition) const {
   for (std::int32_t i = 1; i <= options_.nodes; ++i) {
     if (!is_ready(i))

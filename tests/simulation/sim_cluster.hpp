@@ -91,6 +91,8 @@ public:
   /// A node that says it leads; 0 if none does.
   [[nodiscard]] std::int32_t leader_of(const std::string& topic, std::int32_t partition) const;
   [[nodiscard]] std::int32_t controller() const;
+  /// The controller's group has at least three voters.
+  [[nodiscard]] bool controller_can_lose_one();
   /// Looks at what all groups say of themselves; broken promises go to the ledger.
   void look();
   /// All nodes are ready and know the same, every partition has a leader and equal replicas, and
