@@ -213,8 +213,9 @@ result<void> segment_log::trim_prefix(log_base base) {
   publish_view();
   // What stays behind after a crash or an error lies below the base: the next opening deletes it.
   for (const auto& gone_file : files) {
-    // The one with the last entry goes when no other can be left: it proves that none is missing.
-    if (segments_.empty() && files.size() > 1 && gone_file == files.back())
+    // The one with the last entry goes when no other can be left, nor one that went before: it
+    // proves that none is missing.
+    if (segments_.empty() && gone_file == files.back())
       if (auto synced = files_.sync_directory(directory_); !synced)
         return synced;
     if (auto removed = cache_.remove(gone_file->id, gone_file->path); !removed)
