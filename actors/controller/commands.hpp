@@ -35,8 +35,9 @@ struct node_life {
 /// Where a partition's replicas are; the first is the preferred leader.
 struct replica_set {
   std::vector<std::int32_t> nodes;
-  /// The members with which the partition's Raft group begins: for ever the same, wherever the
-  /// replicas are moved. Empty in records of before there were several nodes: the one of `nodes`.
+  /// The members with which the partition's Raft group begins, wherever the replicas are moved; of
+  /// incarnation 0, which no replica has, who gave up its replica since. Empty in records of before
+  /// there were several nodes: the one of `nodes`.
   std::vector<node_life> founders{};
   /// Nodes that held a replica and are to give it up when those of `nodes` have everything.
   std::vector<std::int32_t> leaving{};

@@ -204,6 +204,11 @@ replay_outcome controller_core::apply(const replicas_moved_command& command) {
   auto* placed = find_placed(command.id, command.partition);
   if (placed == nullptr || placed->nodes != command.nodes || placed->leaving.empty())
     return refused(errc::conflict, "the replicas are not moving there");
+  // Who gives up its replica forgets what it promised: should it get one again, it must not found
+  // the group anew with others that forgot as well, but wait to be told by those who know.
+  for (auto& founder : placed->founders)
+    if (std::ranges::find(placed->leaving, founder.node) != placed->leaving.end())
+      founder.incarnation = 0;
   placed->leaving.clear();
   auto& topic = topics_.at(command.id);
   replay_outcome outcome;

@@ -152,6 +152,9 @@ TEST_SUITE("actors.moves") {
     CHECK_FALSE(placed(core, 1, 0).is_on(before[0]));
     CHECK(core.moves_under_way() == 0);
     CHECK(core.replicas_on(before[0]) == 0);
+    // Whoever gave up its replica founds nothing when it gets one again.
+    for (const auto& founder : placed(core, 1, 0).founders)
+      CHECK((founder.incarnation == 0) == (founder.node == before[0]));
   }
 
   TEST_CASE("a move names brokers that are there, each once, and a partition that exists") {
