@@ -213,9 +213,12 @@ result<timestamp_ms> parse_time(std::string_view text) {
     std::from_chars(text.data(), text.data() + text.size(), number);
     return timestamp_ms(text.size() >= 12 ? number : number * 1000);
   }
+  constexpr auto forms = "2026-01-31, 2026-01-31T12:00:00Z, or milliseconds since the epoch";
   const auto civil = parse_civil(text);
   if (!civil)
-    return bad("a time", text, "2026-01-31, 2026-01-31T12:00:00Z, or milliseconds since the epoch");
+    return bad("a time", text, forms);
+  if (*civil < 0)
+    return bad("a time since 1970-01-01T00:00:00Z", text, forms);
   return timestamp_ms(*civil);
 }
 

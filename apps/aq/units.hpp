@@ -30,7 +30,8 @@ struct rate {
 [[nodiscard]] result<rate> parse_rate(std::string_view text);
 
 /// `2026-01-31`, `2026-01-31T12:00[:05[.250]][Z|+02:00]` (UTC if no zone is given), or a number:
-/// milliseconds since the epoch from 12 digits on, else seconds (9 digits at least).
+/// milliseconds since the epoch from 12 digits on, else seconds (9 digits at least). Not before the
+/// epoch: negative timestamps mean that there is none.
 [[nodiscard]] result<timestamp_ms> parse_time(std::string_view text);
 
 /// RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:05.250Z`. The milliseconds since the epoch

@@ -140,8 +140,7 @@ TEST_CASE("any replica answers as fresh as it is asked to be, and never lies abo
   }());
   nodes.resume(leader);
   const auto frame = at_leader.receive_answer(asked);
-  const auto answer =
-      test::must(protocol::decode<protocol::fetch_response>(frame.payload, frame.header.version));
+  const auto answer = test::fetched(frame);
   const auto& latest = answer.topics.at(0).partitions.at(0);
   CHECK((latest.error == errc::not_leader || latest.high_watermark == 200));
 }

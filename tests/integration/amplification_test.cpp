@@ -227,10 +227,7 @@ TEST_CASE("a fetch that was answered, or whose client has gone, is not kept for 
   append(own.client, "quiet", 0, {"at last"});
   for (const auto correlation : asked) {
     const auto frame = own.client.receive_answer(correlation);
-    CHECK(must(protocol::decode<protocol::fetch_response>(frame.payload))
-              .topics.at(0)
-              .partitions.at(0)
-              .records.size() > 0);
+    CHECK(fetched(frame).topics.at(0).partitions.at(0).records.size() > 0);
   }
   own.check_unharmed(24 * mib);
 }

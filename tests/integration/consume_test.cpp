@@ -54,7 +54,7 @@ TEST_CASE("a long poll is answered by the produce that it waits for") {
   const auto frame = reader.receive_answer(poll);
 
   CHECK(test_clock::now() - began < patience);
-  const auto answer = must(protocol::decode<protocol::fetch_response>(frame.payload));
+  const auto answer = fetched(frame);
   const auto& part = answer.topics.at(0).partitions.at(0);
   CHECK(values_of(records_in(part.records)) == std::vector<std::string>{"flash"});
   CHECK(part.high_watermark == 1);
@@ -69,8 +69,7 @@ TEST_CASE("a long poll over several partitions is answered by the first that has
   poll.topics.push_back({"many", {{0, 0, 1 << 20, -1}, {1, 0, 1 << 20, -1}, {2, 0, 1 << 20, -1}}});
   const auto asked = reader.send(poll);
   append(own.client, "many", 1, {"here"});
-  const auto answer =
-      must(protocol::decode<protocol::fetch_response>(reader.receive_answer(asked).payload));
+  const auto answer = fetched(reader.receive_answer(asked));
   REQUIRE(answer.topics.at(0).partitions.size() == 3);
   CHECK(answer.topics[0].partitions[0].records.empty());
   CHECK(values_of(records_in(answer.topics[0].partitions[1].records)) ==
@@ -87,8 +86,7 @@ TEST_CASE("a long poll waits for min_bytes and takes what is there when its time
   CHECK(produce(own.client, "slow", 0, batch).error == errc::none);
   CHECK_FALSE(something_came(reader));
   CHECK(produce(own.client, "slow", 0, batch).error == errc::none);
-  auto answer =
-      must(protocol::decode<protocol::fetch_response>(reader.receive_answer(poll).payload));
+  auto answer = fetched(reader.receive_answer(poll));
   CHECK(records_in(answer.topics[0].partitions[0].records).size() == 2);
 
   const auto short_poll = fetch_request_of("slow", 0, 1, 100, enough);
@@ -106,8 +104,7 @@ TEST_CASE("a long poll ends when its topic is deleted") {
   const auto poll = reader.send(fetch_request_of("passing", 0, 0, 60'000));
   CHECK_FALSE(something_came(reader));
   delete_topic(own.client, "passing");
-  const auto answer =
-      must(protocol::decode<protocol::fetch_response>(reader.receive_answer(poll).payload));
+  const auto answer = fetched(reader.receive_answer(poll));
   CHECK(answer.topics[0].partitions[0].error == errc::unknown_topic);
 }
 

@@ -285,7 +285,7 @@ TEST_CASE("pipelined reads of what is only on the disk are made one after the ot
   CHECK(own.node.process().resident_bytes() < before + memory_bound(std::size_t{160} << 20));
   for (std::uint32_t i = 0; i < 3; ++i) {
     const auto frame = deaf.receive_answer(100 + i);
-    const auto answer = must(protocol::decode<protocol::fetch_response>(frame.payload));
+    const auto answer = fetched(frame);
     CHECK(answer.topics.at(0).partitions.at(0).records.size() > 30'000'000);
   }
   own.check_unharmed(std::size_t{200} << 20);

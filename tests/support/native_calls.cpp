@@ -1,5 +1,7 @@
 #include "tests/support/native_calls.hpp"
 
+#include <chrono>
+
 namespace aqueduct::test {
 
 namespace {
@@ -61,6 +63,12 @@ std::string setting_of(const protocol::get_topic_info_response& info, const std:
   return {};
 }
 
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 buffer batch_of(const std::vector<std::string>& values, std::int64_t timestamp,
                 const protocol::batch_options& options) {
   protocol::batch_builder builder;
@@ -97,6 +105,10 @@ std::int64_t append(native_client& client, const std::string& topic, std::int32_
   if (outcome.error != errc::none)
     throw refused({outcome.error, outcome.message});
   return outcome.base_offset;
+}
+
+protocol::fetch_response fetched(const received_frame& frame) {
+  return must(protocol::decode<protocol::fetch_response>(frame.payload, frame.header.version));
 }
 
 protocol::fetch_request fetch_request_of(const std::string& topic, std::int32_t partition,

@@ -38,8 +38,12 @@ void alter_topic(native_client& client, const std::string& name, const setting_l
 [[nodiscard]] std::string setting_of(const protocol::get_topic_info_response& info,
                                      const std::string& name);
 
+/// The wall clock in ms: the timestamp of records that retention by time must leave alone.
+[[nodiscard]] std::int64_t now_ms();
+
 /// A batch of records without keys, all with this timestamp.
-[[nodiscard]] buffer batch_of(const std::vector<std::string>& values, std::int64_t timestamp = 1,
+[[nodiscard]] buffer batch_of(const std::vector<std::string>& values,
+                              std::int64_t timestamp = now_ms(),
                               const protocol::batch_options& options = {});
 
 [[nodiscard]] protocol::produce_request
@@ -52,7 +56,10 @@ protocol::produce_partition_result produce(native_client& client, const std::str
                                            protocol::acks acks = protocol::acks::all);
 /// Produces one batch of `values`, which must be accepted, and returns its first offset.
 std::int64_t append(native_client& client, const std::string& topic, std::int32_t partition,
-                    const std::vector<std::string>& values, std::int64_t timestamp = 1);
+                    const std::vector<std::string>& values, std::int64_t timestamp = now_ms());
+
+/// The answer to a FETCH, in the version that it was asked for in.
+[[nodiscard]] protocol::fetch_response fetched(const received_frame& frame);
 
 [[nodiscard]] protocol::fetch_request fetch_request_of(const std::string& topic,
                                                        std::int32_t partition, std::int64_t offset,
