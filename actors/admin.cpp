@@ -259,6 +259,9 @@ admin_actor::behavior_type admin(admin_actor::pointer, admin_services given) {
         return checked(request.version, "transfer",
                        [&] { return transfer_leadership(*node, request); });
       },
+      [=](const admin_snapshot_request& request) {
+        return checked(request.version, "snapshot", [&] { return take_snapshot(*node, request); });
+      },
       [=](const admin_broker_change_request& request) {
         return checked(request.version, "change of a broker",
                        [&] { return change_broker(*node, request); });

@@ -136,6 +136,22 @@ result<replica_report> describe(const admin_services& node, const group_id& grou
   return answer.wait(std::chrono::steady_clock::now() + patience);
 }
 
+/// A partition, or the controller's group. Errors: unknown_topic, unknown_partition.
+result<group_id> group_named(const admin_services& node, const std::string& topic,
+                             std::int32_t partition) {
+  if (topic == controller_name)
+    return controller_group;
+  const auto found = node.directory->find(topic);
+  if (!found)
+    return unexpected(errc::unknown_topic, "there is no topic '" + topic + "'");
+  const auto count = found->partitions.size();
+  if (partition < 0 || static_cast<std::size_t>(partition) >= count)
+    return unexpected(errc::unknown_partition, "the topic has " + std::to_string(count) +
+                                                   " partitions, from 0; there is no " +
+                                                   std::to_string(partition));
+  return group_id{found->record.id, partition};
+}
+
 /// Has the controller that leads do something.
 result<controller_answer> ask_controller(const admin_services& node,
                                          controller_question_body question) {
@@ -223,20 +239,10 @@ admin_groups describe_groups(const admin_services& node, const admin_groups_requ
 
 result<void> transfer_leadership(const admin_services& node,
                                  const admin_transfer_request& request) {
-  group_id group = controller_group;
-  if (request.topic != controller_name) {
-    const auto topic = node.directory->find(request.topic);
-    if (!topic)
-      return unexpected(errc::unknown_topic, "there is no topic '" + request.topic + "'");
-    if (request.partition < 0 ||
-        static_cast<std::size_t>(request.partition) >= topic->partitions.size())
-      return unexpected(errc::unknown_partition, "the topic has " +
-                                                     std::to_string(topic->partitions.size()) +
-                                                     " partitions, from 0; there is no " +
-                                                     std::to_string(request.partition));
-    group = {topic->record.id, request.partition};
-  }
-  const auto report = describe(node, group);
+  const auto group = group_named(node, request.topic, request.partition);
+  if (!group)
+    return group.propagate();
+  const auto report = describe(node, *group);
   if (!report)
     return report.propagate();
   if (report->role != raft::role_kind::leader)
@@ -250,8 +256,23 @@ result<void> transfer_leadership(const admin_services& node,
   if (!to || !report->members.is_voter(*to))
     return unexpected(errc::invalid_request,
                       "node " + std::to_string(request.to) + " has no vote in the group");
-  if (const auto replica = node.groups->find(group))
+  if (const auto replica = node.groups->find(*group))
     caf::anon_send(replica, replica_request{replica_transfer{*to, false}});
+  return {};
+}
+
+result<void> take_snapshot(const admin_services& node, const admin_snapshot_request& request) {
+  const auto group = group_named(node, request.topic, request.partition);
+  if (!group)
+    return group.propagate();
+  const auto report = describe(node, *group);
+  if (!report)
+    return report.propagate();
+  if (auto flushed = node.flush(); !flushed)
+    return flushed;
+  if (*group == controller_group)
+    if (const auto replica = node.groups->find(*group))
+      caf::anon_send(replica, replica_request{replica_compact{report->applied + 1}});
   return {};
 }
 

@@ -15,6 +15,9 @@ namespace aqueduct::actors {
 /// vote in it.
 [[nodiscard]] result<void> transfer_leadership(const admin_services& node,
                                                const admin_transfer_request& request);
+/// Returns when the state is durable. Errors also: shutting_down, timed_out, storage_failed.
+[[nodiscard]] result<void> take_snapshot(const admin_services& node,
+                                         const admin_snapshot_request& request);
 /// Errors: invalid_request, and those of controller_core.
 [[nodiscard]] result<void> change_broker(const admin_services& node,
                                          const admin_broker_change_request& request);

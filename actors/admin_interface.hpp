@@ -291,6 +291,17 @@ struct admin_transfer_request {
 };
 AQUEDUCT_ADMIN_FIELDS(admin_transfer_request, x.version, x.topic, x.partition, x.to)
 
+/// Makes the state of one replica on this node durable, so that a start need not replay the log.
+/// The controller's log then loses the entries that the state stands for: a node that lacks them
+/// gets the state. A partition's entries are its records and stay.
+struct admin_snapshot_request {
+  std::uint16_t version = admin_version;
+  /// "controller": that group.
+  std::string topic;
+  std::int32_t partition = 0;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_snapshot_request, x.version, x.topic, x.partition)
+
 /// Whichever node is asked passes it on to the controller that leads.
 struct admin_broker_change_request {
   std::uint16_t version = admin_version;
@@ -360,6 +371,7 @@ using admin_actor =
                      caf::replies_to<admin_brokers_request>::with<admin_brokers>,
                      caf::replies_to<admin_groups_request>::with<admin_groups>,
                      caf::replies_to<admin_transfer_request>::with<admin_done>,
+                     caf::replies_to<admin_snapshot_request>::with<admin_done>,
                      caf::replies_to<admin_broker_change_request>::with<admin_done>,
                      caf::replies_to<admin_move_request>::with<admin_moves>,
                      caf::replies_to<admin_plan_request>::with<admin_moves>>;
@@ -396,4 +408,5 @@ CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_move_request))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_plan_request))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_move))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_moves))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_snapshot_request))
 CAF_END_TYPE_ID_BLOCK(aqueduct_admin)

@@ -197,6 +197,13 @@ result<void> admin_client::transfer(const std::string& topic, std::int32_t parti
   return connection_->tell(std::move(request));
 }
 
+result<void> admin_client::snapshot(const std::string& topic, std::int32_t partition) {
+  actors::admin_snapshot_request request;
+  request.topic = topic;
+  request.partition = partition;
+  return connection_->tell(std::move(request));
+}
+
 result<void> admin_client::change_broker(std::int32_t node, const std::string& change) {
   actors::admin_broker_change_request request;
   request.node = node;

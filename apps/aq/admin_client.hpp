@@ -44,6 +44,8 @@ public:
   /// of what is named.
   [[nodiscard]] result<void> transfer(const std::string& topic, std::int32_t partition,
                                       std::int32_t to);
+  /// Success: the state of the replica on this node is durable, and the controller's log shorter.
+  [[nodiscard]] result<void> snapshot(const std::string& topic, std::int32_t partition);
   /// `change`: drain, evacuate, undrain or remove. Errors: as the controller judges.
   [[nodiscard]] result<void> change_broker(std::int32_t node, const std::string& change);
   /// The move that is made or, with `dry_run`, would be. Errors: as the controller judges.

@@ -1,4 +1,4 @@
-// aq raft status|transfer|add-replica|remove-replica: the Raft groups of one node.
+// aq raft status|transfer|snapshot|add-replica|remove-replica: the Raft groups of one node.
 #include "apps/aq/admin_session.hpp"
 #include "apps/aq/broker_documents.hpp"
 #include "apps/aq/command_line.hpp"
@@ -143,6 +143,55 @@ exit_code transfer(session& on, const group_options& options) {
   return on.print(transfer_document(*name, from, options.node, true));
 }
 
+// -- snapshot -------------------------------------------------------------------------------------
+
+document snapshot_document(const group_name& name, const actors::admin_group& group,
+                           bool was_done) {
+  document doc;
+  doc.add("group", "GROUP", to_string(name));
+  doc.add("applied", "APPLIED", group.applied, kind::number);
+  doc.add("first", "FIRST", group.first, kind::number);
+  doc.add("last", "LAST", group.last, kind::number);
+  doc.add("done", "DONE", was_done);
+  return doc;
+}
+
+/// The group as the node has it now. Errors: as `groups_of`; conflict: it is asleep; timed_out.
+result<actors::admin_group> open_group(admin_client& node, const group_name& name) {
+  auto groups = groups_of(node, name);
+  if (!groups)
+    return groups.propagate();
+  auto& group = groups->groups.front();
+  if (!group.error.empty())
+    return unexpected(errc::timed_out, fmt::format("{}: {}", to_string(name), group.error));
+  if (group.role == "asleep")
+    return unexpected(errc::conflict, fmt::format("{} is asleep: all its state is durable since it "
+                                                  "was closed",
+                                                  to_string(name)));
+  return std::move(group);
+}
+
+exit_code snapshot(session& on, const std::string& what) {
+  const auto name = parse_led(what);
+  if (!name)
+    return on.fail(name.error());
+  auto node = connect_admin(on);
+  if (!node)
+    return on.fail(node.error());
+  auto group = open_group(*node, *name);
+  if (!group)
+    return on.fail(group.error());
+  if (on.options().dry_run) {
+    const auto printed = on.print(snapshot_document(*name, *group, false));
+    on.note(fmt::format("would make the state of {} durable (--dry-run)", to_string(*name)));
+    return printed;
+  }
+  if (const auto done = node->snapshot(name->topic, name->partition); !done)
+    return on.fail(done.error());
+  group = open_group(*node, *name);
+  return group ? on.print(snapshot_document(*name, *group, true)) : on.fail(group.error());
+}
+
 // -- replicas -------------------------------------------------------------------------------------
 
 /// Where the replicas are to be, from where they are.
@@ -236,6 +285,17 @@ void add_raft_verbs(command_line& line) {
       ->required()
       ->type_name("TOPIC:PARTITION|controller");
   add_node_argument(transfer_verb, handed->node, "Who is to lead");
+
+  auto kept = std::make_shared<group_options>();
+  auto& snapshot_verb = line.add_verb(
+      group, "snapshot",
+      "Make the state of the node's replica durable; the controller's log then begins after it",
+      "aq raft snapshot controller\n"
+      "aq raft snapshot orders:0\n",
+      [kept](session& on) { return snapshot(on, kept->what); });
+  snapshot_verb.add_option("WHAT", kept->what, "The partition, or the controller")
+      ->required()
+      ->type_name("TOPIC:PARTITION|controller");
 
   add_replica_verb(line, group, "add-replica", "Give a partition one more replica",
                    "Where it is to be", with_replica);

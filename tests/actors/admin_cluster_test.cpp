@@ -25,6 +25,10 @@ struct node_script {
   bool forgets = false;
   std::vector<controller_question_body> questions;
   std::vector<raft::replica_id> transfers;
+  /// The first entry that is kept, of each order to forget those before it.
+  std::vector<std::uint64_t> compactions;
+  int flushes = 0;
+  result<void> flushed;
 };
 using script_pointer = std::shared_ptr<node_script>;
 
@@ -44,6 +48,8 @@ replica_actor::behavior_type act_replica(const script_pointer& script) {
             const std::lock_guard lock(script->mutex);
             if (const auto* asked = std::get_if<replica_describe>(&request.what))
               asked->done(script->report);
+            else if (const auto* order = std::get_if<replica_compact>(&request.what))
+              script->compactions.push_back(order->first_kept);
             else
               script->transfers.push_back(std::get<replica_transfer>(request.what).to);
           },
@@ -83,6 +89,10 @@ public:
         system.spawn([s = script](controller_actor::pointer) { return act_controller(s); });
     replica = system.spawn([s = script](replica_actor::pointer) { return act_replica(s); });
     partition = system.spawn([](partition_actor::pointer) { return act_partition(); });
+    node.flush = [s = script] {
+      ++s->flushes;
+      return s->flushed;
+    };
     auto view = std::make_shared<cluster_view>();
     view->controller = 2;
     view->registered = {broker(1, "a"), broker(2), broker(3), broker(4)};
@@ -115,6 +125,7 @@ public:
     topic->partitions[0]->handle = partition;
     node.directory->put(topic);
     node.groups->add({orders, 0}, [] {});
+    node.groups->add(controller_group, [] {});
   }
   ~admin_cluster_bench() {
     caf::anon_send_exit(node.controller, caf::exit_reason::kill);
@@ -137,6 +148,7 @@ public:
                         {life(3), 12, raft::progress_mode::snapshot, true}};
     script->report = report;
     node.groups->opened({orders, 0}, replica);
+    node.groups->opened(controller_group, replica);
   }
   [[nodiscard]] result<void> transfer(std::string topic, std::int32_t partition_number,
                                       std::int32_t to) const {
@@ -145,6 +157,12 @@ public:
     request.partition = partition_number;
     request.to = to;
     return transfer_leadership(node, request);
+  }
+  [[nodiscard]] result<void> snapshot(std::string topic, std::int32_t partition_number) const {
+    admin_snapshot_request request;
+    request.topic = std::move(topic);
+    request.partition = partition_number;
+    return take_snapshot(node, request);
   }
   [[nodiscard]] result<void> change(std::int32_t which, std::string what) const {
     admin_broker_change_request request;
@@ -291,6 +309,30 @@ TEST_SUITE("actors.admin_cluster") {
     bench.script->report = unexpected(errc::storage_failed, "the disk failed");
     CHECK(bench.transfer("orders", 0, 2).error().code == errc::storage_failed);
     CHECK(bench.script->transfers.empty());
+  }
+
+  TEST_CASE("a snapshot makes the state durable, and shortens the log of the controller alone") {
+    admin_cluster_bench bench;
+    bench.opens(raft::role_kind::follower, life(2));
+    CHECK(bench.snapshot("orders", 0));
+    CHECK(bench.script->flushes == 1);
+    CHECK(bench.snapshot("controller", 0));
+    CHECK(bench.script->flushes == 2);
+    // The replica answers the next question after it took the order.
+    CHECK_FALSE(bench.transfer("orders", 0, 2));
+    CHECK(bench.script->compactions == std::vector<std::uint64_t>{29});
+  }
+
+  TEST_CASE("what is not durable shortens no log, and what is not there has no snapshot") {
+    admin_cluster_bench bench;
+    CHECK(bench.snapshot("nowhere", 0).error().code == errc::unknown_topic);
+    CHECK(bench.snapshot("orders", 2).error().code == errc::unknown_partition);
+    CHECK(bench.snapshot("orders", 0).error().code == errc::not_found);
+    bench.opens(raft::role_kind::leader, life(1));
+    bench.script->flushed = unexpected(errc::storage_full, "no space");
+    CHECK(bench.snapshot("controller", 0).error().code == errc::storage_full);
+    CHECK(bench.transfer("orders", 0, 1));
+    CHECK(bench.script->compactions.empty());
   }
 
   TEST_CASE("changes of brokers are passed on to the controller") {

@@ -96,6 +96,14 @@ admin_actor::behavior_type behave(const shared_pointer& node) {
           return next(says.done);
         });
       },
+      [=](const admin_snapshot_request& request) {
+        const auto text = fmt::format("snapshot {}:{}", request.topic, request.partition);
+        return noted(node, text, [&](auto& says) {
+          for (auto& each : says.groups.groups)
+            each.first = each.applied + 1;
+          return next(says.done);
+        });
+      },
       [=](const admin_broker_change_request& request) {
         return order(node, fmt::format("{} {}", request.change, request.node));
       },

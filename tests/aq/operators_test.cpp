@@ -257,6 +257,31 @@ TEST_CASE("a transfer is refused with what has to be done instead") {
   CHECK(on.asked() == words{});
 }
 
+TEST_CASE("a snapshot says how far the state has come and where the log begins then") {
+  bench on;
+  const auto planned = on.aq({"raft", "snapshot", "orders:0", "--dry-run"});
+  CHECK(holds(planned.err, "would make the state of orders:0 durable"));
+  CHECK(on.asked() == words{});
+  const auto done = on.aq_json({"raft", "snapshot", "orders:0"});
+  CHECK(done["group"] == "orders:0");
+  CHECK(done["first"] == done["applied"].get<int>() + 1);
+  CHECK(done["done"] == true);
+  CHECK(on.asked() == words{"snapshot orders:0"});
+}
+
+TEST_CASE("a snapshot is refused with a sentence") {
+  bench on;
+  CHECK(on.aq({"raft", "snapshot", "orders"}).code == exit_code::usage);
+  CHECK(on.aq({"raft", "snapshot", "controller"}).code == exit_code::not_found);
+  on.node.with([](auto& says) { says.groups.groups[0].role = "asleep"; });
+  const auto asleep = on.aq({"raft", "snapshot", "orders:0"});
+  CHECK(asleep.code == exit_code::conflict);
+  CHECK(holds(asleep.err, "orders:0 is asleep: all its state is durable"));
+  on.node.with([](auto& says) { says.groups.groups[0].error = "no answer in time"; });
+  CHECK(on.aq({"raft", "snapshot", "orders:0"}).code == exit_code::try_again);
+  CHECK(on.asked() == words{});
+}
+
 TEST_CASE("replicas are added to and taken from those that are there") {
   bench on;
   const auto added = on.aq_json({"raft", "add-replica", "orders:0", "3"});

@@ -247,6 +247,33 @@ TEST_CASE("leaders hand over when they are told, of partitions and of the metada
   writer.finish();
 }
 
+TEST_CASE("a node that lacks entries which a snapshot stands for takes over the state") {
+  bench at;
+  create_topic(*at.on, "before", 1);
+  at.check_health({1, 2, 3});
+  const int leader = admin(*at.on).describe_cluster()->controller->value;
+  CHECK(at.comes(leader, {"raft", "status", "controller"},
+                 [](const json& now) { return now["groups"][0]["voters"].size() == 3; }));
+  const int away = leader % 3 + 1;
+  at.nodes.kill(away);
+  for (int i = 0; i < 5; ++i)
+    create_topic(*at.on, "during-" + std::to_string(i), 1);
+  for (int node = 1; node <= 3; ++node)
+    if (node != away) {
+      const auto kept = at.done(node, {"raft", "snapshot", "controller"});
+      CHECK(kept["first"].get<int>() > 5);
+      CHECK(kept["first"] == kept["applied"].get<int>() + 1);
+    }
+  at.nodes.start_and_wait(away);
+  at.check_health({1, 2, 3});
+  const auto group = at.done(away, {"raft", "status", "controller"})["groups"][0];
+  CHECK(group["first"].get<int>() > 5);
+  create_topic(*at.on, "after", 1);
+  const auto there = at.done(away, {"raft", "status"})["groups"];
+  CHECK(std::ranges::any_of(there, [](const auto& each) { return each["group"] == "during-4:0"; }));
+  CHECK(std::ranges::any_of(there, [](const auto& each) { return each["group"] == "before:0"; }));
+}
+
 TEST_CASE("health says what is wrong when a node is gone, and all is well when it is back") {
   bench at({.settings = {"cluster.session-timeout=1500ms"}});
   create_topic(*at.on, "numbers", 3);
