@@ -191,13 +191,22 @@ struct replica_state_piece {
   std::uint64_t number = 0;
   result<buffer> answer = unexpected(errc::internal, "not answered");
 };
+/// The time has come to read what a replica that is behind lacks; sent by a replica to itself.
+struct replica_load {
+  raft::load_request what;
+};
+/// The time has come to ask for the next piece of a state; sent by a replica to itself.
+struct replica_next_piece {
+  /// Of the piece before.
+  std::uint64_t number = 0;
+};
 /// Stops taking proposals, waits for the writes under way, closes the group.
 struct replica_stop {};
 struct replica_request {
   std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_receive,
                replica_read, replica_wake, replica_lost_contact, replica_transfer,
                replica_hand_over, replica_describe, replica_change, replica_share_state,
-               replica_state_piece, replica_stop>
+               replica_state_piece, replica_load, replica_next_piece, replica_stop>
       what;
 };
 

@@ -147,6 +147,7 @@ struct node::impl {
     shared->registry = cluster->registry();
     shared->transport = cluster->transport();
     shared->calls = cluster->transport();
+    shared->pacer = pacer;
     shared->env = env;
     shared->log = component_logger("partition");
     shared->raft_log = component_logger("raft");
@@ -368,6 +369,7 @@ struct node::impl {
     opts.config = std::move(*merged);
     set_log_levels(opts.config.log);
     front->limit_connections(opts.config.limits.connections);
+    pacer->set_rate(opts.config.cluster.catch_up_rate);
     live->auto_create = opts.config.topic.auto_create;
     live->topic_defaults =
         std::make_shared<const config::topic_config>(config::topic_defaults(opts.config));
@@ -472,6 +474,8 @@ struct node::impl {
   std::unique_ptr<caf_settings> caf_config;
   std::unique_ptr<caf::actor_system> system;
   std::shared_ptr<const partition_services> services;
+  std::shared_ptr<catch_up_pacer> pacer =
+      std::make_shared<catch_up_pacer>(settings().cluster.catch_up_rate);
   controller_actor controller;
   admin_actor admin;
   upkeep_actor upkeep;

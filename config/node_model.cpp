@@ -61,6 +61,14 @@ void add_addresses(builder& model) {
            "Messages that wait for one other node, on the connection for large ones; an eighth of "
            "it, and at least 1 MiB, on the one for votes and heartbeats. What comes beyond it is "
            "dropped and sent again when the node keeps up.")
+      .add(
+          "cluster.catch-up-rate", size_kind{.min = 1 * mib, .max = 1 * tib},
+          AQUEDUCT_FIELD(cluster.catch_up_rate),
+          "Bytes per second that this node reads from its disk for replicas that are behind: those "
+          "that move here, that were away, or that lost their disk. All of them share it, so that "
+          "clients keep the rest. What is still in memory is not counted: it must be above what "
+          "clients write, or a replica that is far behind never catches up.",
+          reload::yes)
       .add("http.listen", listening, AQUEDUCT_FIELD(http.listen),
            "Where metrics, health and the console are served. This version does not open it yet.")
       .add("admin.listen", listening, AQUEDUCT_FIELD(admin.listen),

@@ -58,6 +58,8 @@ struct load_request {
   /// The answer holds at least one entry, and stops before it would exceed this many bytes of
   /// payload.
   std::size_t bytes_max = 0;
+  /// For a replica that is behind; else for the state machine of this one.
+  bool for_peer = false;
 };
 
 /// Answer to `core::read_index`.

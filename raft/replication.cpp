@@ -119,7 +119,8 @@ void core::send_entries(progress& to, std::vector<entry> entries) {
 
 void core::request_peer_load(progress& to) {
   to.load = next_load_id_;
-  out_.loads.push_back({next_load_id_++, to.next(), log_.tail_begin(), options_.append_bytes_max});
+  out_.loads.push_back(
+      {next_load_id_++, to.next(), log_.tail_begin(), options_.append_bytes_max, true});
 }
 
 void core::peer_loaded(progress& to, std::vector<entry> entries) {

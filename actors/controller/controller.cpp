@@ -46,6 +46,7 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   group.reader = config.services->reader_of(controller_group);
   group.transport = config.services->transport;
   group.calls = config.services->calls;
+  group.pacer = config.services->pacer;
   group.state_machine = state_machine_actor(self);
   group.env = config.services->env;
   group.log = config.services->raft_log;

@@ -34,6 +34,7 @@ struct partition_services {
   /// To replicas on other nodes, and from there; nothing when there are none.
   std::shared_ptr<raft_transport> transport;
   std::shared_ptr<node_caller> calls;
+  std::shared_ptr<catch_up_pacer> pacer;
   std::shared_ptr<group_registry> registry;
   std::int64_t raft_tick_ms = 50;
   std::uint32_t election_timeout_ticks = 20;

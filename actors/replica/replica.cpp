@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <unordered_map>
 
 namespace aqueduct::actors {
 
@@ -184,6 +185,7 @@ struct replica_state {
   }
 
   void handle(replica_loaded& loaded) {
+    settle(loaded);
     if (!core)
       return;
     if (loaded.entries) {
@@ -381,12 +383,23 @@ struct replica_state {
       give_up_fetch(piece.answer.error());
       return;
     }
+    const auto size = piece.answer->size();
     const auto complete = fetching->take(*piece.answer, core->term());
     if (!complete)
       give_up_fetch(complete.error());
     else if (*complete)
       install();
     else
+      await_next_piece(size);
+  }
+
+  void handle(replica_load& due) {
+    if (core)
+      load(due.what);
+  }
+
+  void handle(replica_next_piece& due) {
+    if (core && fetching && !installing && due.number == last_question)
       ask_for_state();
   }
 
@@ -417,7 +430,7 @@ struct replica_state {
       notify(group_read_ready{read.context,
                               read.index ? std::optional(read.index->value) : std::nullopt});
     for (const auto& load : effects.loads)
-      self->send(config.reader, reader_request{reader_load{log, load, self}});
+      begin_load(load);
     const auto wanted = std::move(effects.fetch);
     const bool damaged = report(effects.events);
     schedule_tick();
@@ -450,6 +463,42 @@ struct replica_state {
     return damaged;
   }
 
+  // -- what others lack ---------------------------------------------------------------------------
+
+  void begin_load(const raft::load_request& what) {
+    if (!what.for_peer || !config.pacer) {
+      load(what);
+      return;
+    }
+    paced.emplace(what.id, what.bytes_max);
+    const auto wait_ms = config.pacer->reserve(config.env->steady_ms(), what.bytes_max);
+    if (wait_ms <= 0)
+      load(what);
+    else
+      after(wait_ms, replica_load{what});
+  }
+
+  void load(const raft::load_request& what) {
+    self->send(config.reader, reader_request{reader_load{log, what, self}});
+  }
+
+  /// Books what was read in the place of what might have been.
+  void settle(const replica_loaded& loaded) {
+    const auto booked = paced.extract(loaded.id);
+    if (!booked)
+      return;
+    std::size_t bytes = 0;
+    if (loaded.entries)
+      for (const auto& entry : *loaded.entries)
+        bytes += entry.body.size();
+    config.pacer->settle(booked.mapped(), bytes);
+  }
+
+  template <class What>
+  void after(std::int64_t wait_ms, What what) {
+    self->delayed_send(self, std::chrono::milliseconds(wait_ms), replica_request{std::move(what)});
+  }
+
   // -- the state of another replica --------------------------------------------------------------
 
   [[nodiscard]] storage::state_place state_place() const {
@@ -471,6 +520,15 @@ struct replica_state {
         [to = replica_actor(self), number = ++last_question](result<buffer> answer) {
           caf::anon_send(to, replica_request{replica_state_piece{number, std::move(answer)}});
         });
+  }
+
+  void await_next_piece(std::size_t bytes) {
+    const auto wait_ms =
+        config.pacer ? config.pacer->reserve(config.env->steady_ms(), bytes) : std::int64_t{0};
+    if (wait_ms <= 0)
+      ask_for_state();
+    else
+      after(wait_ms, replica_next_piece{last_question});
   }
 
   void install() {
@@ -575,6 +633,8 @@ struct replica_state {
   bool failed = false;
   bool stopping = false;
   bool tick_scheduled = false;
+  /// Bytes that were booked for reads that are to come, by load.
+  std::unordered_map<std::uint64_t, std::size_t> paced;
 };
 
 replica_actor::behavior_type replica(replica_actor::stateful_pointer<replica_state> self,

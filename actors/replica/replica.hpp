@@ -12,6 +12,7 @@
 #include "actors/messages.hpp"
 #include "actors/peer/node_calls.hpp"
 #include "actors/peer/transport.hpp"
+#include "actors/replica/catch_up_pacer.hpp"
 #include "raft/options.hpp"
 
 #include <caf/fwd.hpp>
@@ -32,6 +33,8 @@ struct replica_config {
   /// Fetches the state of another replica when entries that are missing here are gone there.
   /// Nothing: the replica stays behind then.
   std::shared_ptr<node_caller> calls;
+  /// Paces what others that are behind are sent from the disk. Nothing: as fast as it goes.
+  std::shared_ptr<catch_up_pacer> pacer;
   state_machine_actor state_machine;
   std::shared_ptr<environment> env;
   std::shared_ptr<spdlog::logger> log;

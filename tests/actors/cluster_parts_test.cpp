@@ -5,6 +5,7 @@
 #include "actors/controller/placement_plan.hpp"
 #include "actors/controller/questions.hpp"
 #include "actors/discovery/seed_survey.hpp"
+#include "actors/replica/catch_up_pacer.hpp"
 #include "actors/replica/member_plan.hpp"
 
 #include <doctest/doctest.h>
@@ -331,5 +332,28 @@ TEST_SUITE("actors.questions") {
     text[1] = 99;
     CHECK(decode_controller_question(buffer::copy_of(text)).error().message.find("99") !=
           std::string::npos);
+  }
+}
+
+TEST_SUITE("actors.replica.catch_up_pacer") {
+  TEST_CASE("reads stand in line, each as long as its bytes take") {
+    catch_up_pacer pacer(1'000'000);
+    CHECK(pacer.reserve(5000, 100'000) == 0);
+    CHECK(pacer.reserve(5000, 100'000) == 100);
+    CHECK(pacer.reserve(5050, 100'000) == 150);
+    // What was not used gives way to others, and nobody saves up.
+    pacer.settle(100'000, 0);
+    CHECK(pacer.reserve(5100, 100'000) == 100);
+    CHECK(pacer.reserve(9000, 100'000) == 0);
+  }
+
+  TEST_CASE("a read that was larger than was booked, or another rate, count from the next on") {
+    catch_up_pacer pacer(1'000'000);
+    CHECK(pacer.reserve(0, 1000) == 0);
+    pacer.settle(1000, 501'000);
+    CHECK(pacer.reserve(0, 1000) == 501);
+    pacer.set_rate(10'000'000);
+    CHECK(pacer.reserve(0, 1'000'000) == 502);
+    CHECK(pacer.reserve(0, 1'000'000) == 602);
   }
 }

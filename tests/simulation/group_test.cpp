@@ -115,6 +115,33 @@ TEST_CASE("a follower that was away reads what it missed from the leader's log")
   CHECK(group.check().empty());
 }
 
+TEST_CASE("a follower that was away is sent no more than the node may read for it") {
+  sim_group::options paced;
+  paced.catch_up_rate = 16 << 10;
+  sim_group group(paced);
+  const auto leader = group.wait_for_leader();
+  REQUIRE(leader > 0);
+  const auto away = leader % 3 + 1;
+  group.crash(away);
+  const std::string value(512, 'v');
+  for (int i = 0; i < 200; ++i) {
+    group.propose(leader, value + std::to_string(i));
+    group.run_for(10);
+  }
+  REQUIRE(group.acknowledged().size() == 200);
+
+  // 100 KiB take six seconds. What is proposed meanwhile does not wait for that.
+  group.start(away);
+  group.run_for(3000);
+  CHECK(last_applied(group, away) < 150);
+  group.propose(leader, "meanwhile");
+  group.run_for(50);
+  CHECK(group.acknowledged().size() == 201);
+  group.run_for(5000);
+  CHECK(group.wait_until_equal(0));
+  CHECK(group.check().empty());
+}
+
 TEST_CASE("a read is confirmed by a majority, and not while the leader is cut off") {
   sim_group group({.seed = 6});
   const auto leader = group.wait_for_leader();

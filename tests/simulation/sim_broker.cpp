@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::int64_t election_timeout_ms = 1000;
 constexpr std::int64_t raft_tick_ms = 50;
+/// Bytes per second, little enough to be felt.
+constexpr std::uint64_t catch_up_rate = 64 << 10;
 
 caf::scheduler::test_coordinator& coordinator(caf::actor_system& system) {
   return dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
@@ -202,6 +204,7 @@ void sim_broker::spawn_storage() {
   services->cache = std::make_shared<cache_budget>(4096);
   services->transport = transport_;
   services->calls = transport_;
+  services->pacer = std::make_shared<catch_up_pacer>(catch_up_rate);
   services->registry = registry_;
   services->raft_tick_ms = raft_tick_ms;
   services->election_timeout_ticks = election_timeout_ms / raft_tick_ms;

@@ -297,6 +297,8 @@ void sim_group::start(std::int32_t number) {
   made.transport = network_.join(number, life.registry,
                                  std::make_shared<state_server>(replica_of(number), life.registry));
   made.calls = network_.caller(number);
+  if (options_.catch_up_rate > 0)
+    made.pacer = std::make_shared<catch_up_pacer>(options_.catch_up_rate);
   made.state_machine = life.state_machine;
   made.env = node.machine->env;
   made.log = component_logger("raft");

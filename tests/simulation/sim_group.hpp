@@ -86,6 +86,8 @@ public:
     std::uint32_t inflight_requests_max = 64;
     /// A state travels in pieces of about this size.
     std::size_t state_piece_bytes = 300;
+    /// Bytes per second that a node reads for others that are behind; 0: as fast as it goes.
+    std::uint64_t catch_up_rate = 0;
   };
 
   explicit sim_group(const options& given);
