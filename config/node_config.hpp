@@ -68,7 +68,7 @@ struct cluster_settings {
   /// Per other node.
   std::uint64_t send_window_bytes = 32ULL << 20;
   /// Bytes per second that this node reads for replicas that are behind.
-  std::uint64_t catch_up_rate = 100ULL << 20;
+  std::uint64_t catch_up_rate = 32ULL << 20;
 
   friend bool operator==(const cluster_settings&, const cluster_settings&) = default;
 };

@@ -66,8 +66,8 @@ void add_addresses(builder& model) {
           AQUEDUCT_FIELD(cluster.catch_up_rate),
           "Bytes per second that this node reads from its disk for replicas that are behind: those "
           "that move here, that were away, or that lost their disk. All of them share it, so that "
-          "clients keep the rest. What is still in memory is not counted: it must be above what "
-          "clients write, or a replica that is far behind never catches up.",
+          "clients keep the rest. What clients write meanwhile comes on top of it, so that a "
+          "replica comes nearer at this rate however much that is.",
           reload::yes)
       .add("http.listen", listening, AQUEDUCT_FIELD(http.listen),
            "Where metrics, health and the console are served. This version does not open it yet.")

@@ -25,4 +25,9 @@ void catch_up_pacer::settle(std::size_t reserved, std::size_t used) {
   free_us_ += microseconds_for(used) - microseconds_for(reserved);
 }
 
+void catch_up_pacer::written(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  free_us_ -= microseconds_for(bytes);
+}
+
 } // namespace aqueduct::actors

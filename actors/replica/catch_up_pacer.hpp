@@ -1,5 +1,5 @@
 // How fast a node reads old entries for replicas that are behind, all groups together. What they
-// take of disk, CPU and network is missing to clients; what is still in memory is not counted, so
+// take of disk, CPU and network is missing to clients. What is still in memory is not counted, so
 // replication of what arrives is never held back.
 #pragma once
 
@@ -20,6 +20,9 @@ public:
   [[nodiscard]] std::int64_t reserve(std::int64_t now_ms, std::size_t bytes);
   /// What was booked as `reserved` bytes was `used`, which may be more: one entry is always read.
   void settle(std::size_t reserved, std::size_t used);
+  /// Clients wrote so much to groups that this node leads: whoever is behind lacks that too, and
+  /// may be sent as much more. So it comes nearer at the rate, however much is written.
+  void written(std::size_t bytes);
 
 private:
   [[nodiscard]] std::int64_t microseconds_for(std::size_t bytes) const;

@@ -24,6 +24,13 @@ namespace {
 /// How long another node may take to answer with a piece of a state.
 constexpr std::int64_t piece_timeout_ms = 10'000;
 
+std::size_t bytes_of(const std::vector<storage::log_entry>& entries) {
+  std::size_t bytes = 0;
+  for (const auto& entry : entries)
+    bytes += entry.body.size();
+  return bytes;
+}
+
 raft::payload to_payload(const buffer& bytes) {
   return {bytes.owner(), bytes.size()};
 }
@@ -487,11 +494,7 @@ struct replica_state {
     const auto booked = paced.extract(loaded.id);
     if (!booked)
       return;
-    std::size_t bytes = 0;
-    if (loaded.entries)
-      for (const auto& entry : *loaded.entries)
-        bytes += entry.body.size();
-    config.pacer->settle(booked.mapped(), bytes);
+    config.pacer->settle(booked.mapped(), loaded.entries ? bytes_of(*loaded.entries) : 0);
   }
 
   template <class What>
@@ -587,6 +590,8 @@ struct replica_state {
     if (request.truncate_from)
       append.batch.truncate_from = request.truncate_from->value;
     append.batch.entries = to_storage(std::move(request.append));
+    if (config.pacer && core->is_leader())
+      config.pacer->written(bytes_of(append.batch.entries));
     if (request.compact)
       append.compact = to_storage(*request.compact);
     self->send(config.storage, storage_request{std::move(append)});

@@ -347,6 +347,16 @@ TEST_SUITE("actors.replica.catch_up_pacer") {
     CHECK(pacer.reserve(9000, 100'000) == 0);
   }
 
+  TEST_CASE("what is written may be sent beside it, and is not saved up either") {
+    catch_up_pacer pacer(1'000'000);
+    CHECK(pacer.reserve(0, 300'000) == 0);
+    pacer.written(100'000);
+    CHECK(pacer.reserve(0, 100'000) == 200);
+    pacer.written(500'000'000);
+    CHECK(pacer.reserve(1000, 100'000) == 0);
+    CHECK(pacer.reserve(1000, 100'000) == 100);
+  }
+
   TEST_CASE("a read that was larger than was booked, or another rate, count from the next on") {
     catch_up_pacer pacer(1'000'000);
     CHECK(pacer.reserve(0, 1000) == 0);
