@@ -112,11 +112,6 @@ void cluster_network::heal() {
   wake();
 }
 
-std::uint64_t cluster_network::vanished_bytes() const {
-  const std::lock_guard lock(mutex_);
-  return vanished_;
-}
-
 void cluster_network::wake() const {
   const std::uint64_t one = 1;
   (void)!::write(wake_, &one, sizeof one);
@@ -251,7 +246,6 @@ bool cluster_network::is_cut(const connection& on, std::size_t from) const {
 void cluster_network::pass(connection& on, std::size_t from, byte_span bytes) {
   if (is_cut(on, from) || on.sides[1 - from].fd < 0) {
     on.has_lost = true;
-    vanished_ += bytes.size();
     return;
   }
   auto& to = on.sides[1 - from];

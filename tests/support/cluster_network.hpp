@@ -45,9 +45,6 @@ public:
   /// Takes all cuts and delays back. Connections that lost something end.
   void heal();
 
-  /// Bytes that vanished in cuts so far.
-  [[nodiscard]] std::uint64_t vanished_bytes() const;
-
 private:
   using clock = std::chrono::steady_clock;
 
@@ -100,7 +97,6 @@ private:
   bool is_over_ = false;
   std::set<std::pair<int, int>> cuts_;
   std::map<int, std::chrono::milliseconds> delays_;
-  std::uint64_t vanished_ = 0;
   std::list<connection> connections_;
   std::thread thread_;
 };

@@ -22,10 +22,6 @@ constexpr int port_min = 10'000;
 constexpr int block_ports = 1000;
 constexpr int blocks = 22;
 
-std::string local(std::uint16_t port) {
-  return "127.0.0.1:" + std::to_string(port);
-}
-
 } // namespace
 
 std::uint16_t free_port() {
@@ -61,6 +57,8 @@ test_cluster::test_cluster(options opts) : options_(std::move(opts)) {
       ports.push_back(each.nodes);
     network_ = std::make_unique<cluster_network>(std::move(ports));
   }
+  if (options_.namespaced)
+    namespaces_ = std::make_unique<namespace_network>(size());
   if (!options_.start)
     return;
   for (int node = 1; node <= size(); ++node)
@@ -82,17 +80,22 @@ std::string test_cluster::seeds_of(int node) const {
 
 void test_cluster::start(int node) {
   std::vector<std::string> settings{"node.id=" + std::to_string(node),
-                                    "cluster.listen=" + local(at(node).nodes),
+                                    "cluster.listen=" + with_host(node, at(node).nodes),
                                     "cluster.advertise=" + cluster_address(node),
                                     "admin.listen=" + admin_address(node),
-                                    "http.listen=127.0.0.1:0",
+                                    "http.listen=" + with_host(node, 0),
                                     "discovery.seeds=" + seeds_of(node)};
   settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
   std::vector<std::string> arguments{"--data-dir", data_of(node).string(), "--listen",
                                      address(node)};
   for (const auto& setting : settings)
     arguments.insert(arguments.end(), {"--set", setting});
-  at(node).process = std::make_unique<child_process>(program, arguments);
+  auto words = namespaces_ ? namespace_network::prefix_of(node) : std::vector<std::string>();
+  words.push_back(program.string());
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const std::filesystem::path first = words.front();
+  words.erase(words.begin());
+  at(node).process = std::make_unique<child_process>(first, words);
 }
 
 bool test_cluster::is_ready_until(int node, test_clock::time_point deadline) {
@@ -147,15 +150,20 @@ bool test_cluster::says(const std::vector<int>& nodes, const std::string& words)
 }
 
 std::string test_cluster::address(int node) const {
-  return local(at(node).clients);
+  return with_host(node, at(node).clients);
 }
 
 std::string test_cluster::admin_address(int node) const {
-  return local(at(node).operators);
+  return with_host(node, at(node).operators);
 }
 
 std::string test_cluster::cluster_address(int node) const {
-  return network_ ? network_->address(node) : local(at(node).nodes);
+  return network_ ? network_->address(node) : with_host(node, at(node).nodes);
+}
+
+std::string test_cluster::with_host(int node, std::uint16_t port) const {
+  const auto host = namespaces_ ? namespace_network::host_of(node) : std::string("127.0.0.1");
+  return host + ':' + std::to_string(port);
 }
 
 std::vector<std::string> test_cluster::addresses() const {

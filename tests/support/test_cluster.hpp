@@ -3,6 +3,7 @@
 
 #include "tests/support/child_process.hpp"
 #include "tests/support/cluster_network.hpp"
+#include "tests/support/namespace_network.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <cstdint>
@@ -31,6 +32,8 @@ public:
     std::optional<std::string> seeds{};
     /// Nodes reach each other through a network that the test can break.
     bool relayed = false;
+    /// Each node is in a network namespace of its own. Precondition: `has_namespaces`.
+    bool namespaced = false;
     bool start = true;
   };
 
@@ -61,13 +64,15 @@ public:
   [[nodiscard]] int size() const { return static_cast<int>(nodes_.size()); }
   [[nodiscard]] bool is_running(int node) const { return at(node).process != nullptr; }
   [[nodiscard]] child_process& process(int node) { return *at(node).process; }
-  /// "127.0.0.1:PORT" for clients.
+  /// "HOST:PORT" for clients.
   [[nodiscard]] std::string address(int node) const;
   [[nodiscard]] std::string admin_address(int node) const;
   /// Where other nodes reach it.
   [[nodiscard]] std::string cluster_address(int node) const;
   /// Precondition: `relayed`.
   [[nodiscard]] cluster_network& network() { return *network_; }
+  /// Precondition: `namespaced`.
+  [[nodiscard]] namespace_network& namespaces() { return *namespaces_; }
   /// Of all nodes, running or not.
   [[nodiscard]] std::vector<std::string> addresses() const;
   [[nodiscard]] std::filesystem::path data_of(int node) const;
@@ -85,10 +90,13 @@ private:
     return nodes_.at(static_cast<std::size_t>(node - 1));
   }
   [[nodiscard]] std::string seeds_of(int node) const;
+  /// With the host of the node.
+  [[nodiscard]] std::string with_host(int node, std::uint16_t port) const;
 
   options options_;
   temp_directory folder_;
   std::unique_ptr<cluster_network> network_;
+  std::unique_ptr<namespace_network> namespaces_;
   std::vector<member> nodes_;
 };
 
