@@ -204,6 +204,10 @@ admin_brokers describe_brokers(const admin_services& node) {
       if (!placed.nodes.empty())
         ++rows[placed.nodes.front()].preferred;
     }
+  if (const auto metadata = describe(node, controller_group))
+    for (auto& [id, row] : rows)
+      row.votes =
+          metadata->members.is_voter({raft::node_id(id), raft::incarnation(row.incarnation)});
   for (const auto& peer : node.links())
     if (const auto row = rows.find(peer.peer.value); row != rows.end())
       row->second.link = to_admin(peer);

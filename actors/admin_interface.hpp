@@ -207,6 +207,8 @@ struct admin_broker {
   /// that id is registered.
   std::string state;
   bool is_controller = false;
+  /// It has a vote on the cluster's metadata, as far as the asked node knows.
+  bool votes = false;
   /// Replicas placed there, partitions of which it is the preferred leader, replicas that it has
   /// yet to give up.
   std::int64_t replicas = 0;
@@ -216,7 +218,7 @@ struct admin_broker {
   admin_link link;
 };
 AQUEDUCT_ADMIN_FIELDS(admin_broker, x.node, x.address, x.cluster_address, x.rack, x.incarnation,
-                      x.state, x.is_controller, x.replicas, x.preferred, x.leaving, x.link)
+                      x.state, x.is_controller, x.votes, x.replicas, x.preferred, x.leaving, x.link)
 
 struct admin_brokers {
   std::uint16_t version = admin_version;

@@ -332,18 +332,40 @@ void controller_state::watch_brokers() {
   }
 }
 
+/// A broker that is being drained leads nothing: the metadata neither. True while somebody else is
+/// to take over.
+bool controller_state::gives_office_away() {
+  const auto self_record = core->brokers().find(node());
+  if (self_record == core->brokers().end() || !self_record->second.draining)
+    return false;
+  std::optional<raft::replica_id> heir;
+  for (const auto& [id, broker] : core->brokers()) {
+    const raft::replica_id who{raft::node_id(id), raft::incarnation(broker.incarnation)};
+    if (broker.takes() && members.is_voter(who))
+      heir = who;
+  }
+  if (heir)
+    self->send(replica, replica_request{replica_transfer{*heir, true}});
+  return heir.has_value();
+}
+
 /// Every broker holds the controller's log. Voters stay voters as long as they can: a new broker
 /// does not push out an old one.
 void controller_state::tend_members() {
-  if (member_change_under_way)
+  if (member_change_under_way || gives_office_away())
     return;
   std::vector<raft::replica_id> wanted;
-  for (const auto& [id, broker] : core->brokers())
+  std::vector<raft::replica_id> listeners;
+  for (const auto& [id, broker] : core->brokers()) {
     wanted.push_back({raft::node_id(id), raft::incarnation(broker.incarnation)});
+    // It may be gone any time now: what is left must not need its vote.
+    if (broker.evacuating && core->replicas_on(id) == 0)
+      listeners.push_back(wanted.back());
+  }
   std::ranges::stable_partition(wanted,
                                 [&](raft::replica_id who) { return members.is_voter(who); });
-  const auto change =
-      next_member_change(members, wanted, controller_voters_max, config.services->replica);
+  const auto change = next_member_change(members, wanted, controller_voters_max,
+                                         config.services->replica, listeners);
   if (!change)
     return;
   member_change_under_way = true;

@@ -104,6 +104,7 @@ struct controller_state {
   void establish();
   void watch_brokers();
   void tend_members();
+  [[nodiscard]] bool gives_office_away();
   /// Carries plans out, a few moves at a time.
   void tend_moves();
   void run_errands();

@@ -17,14 +17,16 @@ inline constexpr std::size_t controller_voters_max = 5;
 ///
 /// 1. A wanted node that is no member becomes a learner. If another life of its disk is a member,
 ///    the new one takes its place: that disk is lost.
-/// 2. A learner becomes a voter, while fewer than `voters_max` wanted nodes are. The Raft core
-///    refuses it until the learner has caught up.
-/// 3. Who is not wanted goes, when every wanted node is in its place. The leader itself never goes
-///    by this plan: it first hands its office to somebody else.
+/// 2. A learner becomes a voter, while fewer than `voters_max` wanted nodes are, unless it is to
+///    listen only. The Raft core refuses it until the learner has caught up.
+/// 3. Who is not wanted goes, and so does a voter that is to listen only, when every wanted node is
+///    in its place; the latter comes back by 1. The leader itself never goes by this plan: it first
+///    hands its office to somebody else.
 ///
-/// `wanted` is in order of preference.
+/// `wanted` is in order of preference; `listeners` are some of them.
 [[nodiscard]] std::optional<raft::membership_change>
 next_member_change(const raft::membership& members, std::span<const raft::replica_id> wanted,
-                   std::size_t voters_max, raft::replica_id leader);
+                   std::size_t voters_max, raft::replica_id leader,
+                   std::span<const raft::replica_id> listeners = {});
 
 } // namespace aqueduct::actors

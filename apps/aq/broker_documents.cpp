@@ -43,6 +43,7 @@ document brokers_described(const actors::admin_brokers& all) {
                   {"rack", "RACK"},
                   {"state", "STATE"},
                   {"is_controller", "CONTROLLER"},
+                  {"votes", "VOTES", kind::text, true},
                   {"preferred", "PREFERRED", kind::number},
                   {"replicas", "REPLICAS", kind::number},
                   {"leaving", "LEAVING", kind::number},
@@ -56,8 +57,8 @@ document brokers_described(const actors::admin_brokers& all) {
                   {"link_error", "LINK-ERROR", kind::text, true}};
   for (const auto& each : all.brokers)
     rows.rows.push_back({each.node, text_or_none(each.address), text_or_none(each.rack), each.state,
-                         each.is_controller, each.preferred, each.replicas, each.leaving,
-                         link_state(each, all.node), round_trip(each),
+                         each.is_controller, each.votes, each.preferred, each.replicas,
+                         each.leaving, link_state(each, all.node), round_trip(each),
                          text_or_none(each.cluster_address), each.incarnation, each.link.bytes_sent,
                          each.link.bytes_received, each.link.dropped,
                          text_or_none(each.link.last_error)});
@@ -73,6 +74,7 @@ document broker_described(const actors::admin_broker& broker, std::int32_t asked
   doc.add("rack", "RACK", text_or_none(broker.rack));
   doc.add("incarnation", "INCARNATION", broker.incarnation, kind::number);
   doc.add("is_controller", "CONTROLLER", broker.is_controller);
+  doc.add("votes", "VOTES", broker.votes);
   doc.add("preferred", "PREFERRED", broker.preferred, kind::number);
   doc.add("replicas", "REPLICAS", broker.replicas, kind::number);
   doc.add("leaving", "LEAVING", broker.leaving, kind::number);

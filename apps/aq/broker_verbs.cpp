@@ -76,7 +76,8 @@ exit_code change(session& on, std::string_view action, std::int32_t id) {
   return on.print(change_document(action, id, true));
 }
 
-/// Replicas that an evacuated broker still has. Error cancelled: somebody called it off.
+/// Replicas that an evacuated broker still has, and its vote on the metadata, which it gives up
+/// last: then it is missed by nobody. Error cancelled: somebody called it off.
 result<std::uint64_t> replicas_left(admin_client& node, std::int32_t id) {
   const auto all = node.brokers();
   if (!all)
@@ -84,7 +85,8 @@ result<std::uint64_t> replicas_left(admin_client& node, std::int32_t id) {
   const auto broker = find_broker(*all, id);
   if (!broker)
     return broker.propagate();
-  const auto left = static_cast<std::uint64_t>(broker->replicas + broker->leaving);
+  const auto left =
+      static_cast<std::uint64_t>(broker->replicas + broker->leaving) + (broker->votes ? 1 : 0);
   if (left > 0 && (broker->state == "there" || broker->state == "draining"))
     return unexpected(errc::cancelled,
                       fmt::format("the evacuation of broker {} was called off", id));
@@ -153,7 +155,8 @@ void add_broker_verbs(command_line& line) {
       });
   add_node_argument(drain_verb, drained->node);
   drain_verb.add_flag("--evacuate", drained->evacuate, "Move its replicas to other brokers too");
-  drain_verb.add_flag("--wait", drained->wait, "Look on until it holds nothing");
+  drain_verb.add_flag("--wait", drained->wait,
+                      "Look on until it holds nothing and is missed by nobody");
 
   auto undrained = std::make_shared<broker_options>();
   auto& undrain_verb = line.add_verb(

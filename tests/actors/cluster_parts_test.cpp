@@ -47,8 +47,8 @@ raft::replica_id replica(std::int32_t node, std::uint64_t incarnation = 1) {
 }
 
 std::string next(const raft::membership& members, std::vector<raft::replica_id> wanted,
-                 std::size_t voters_max = 5) {
-  const auto change = next_member_change(members, wanted, voters_max, replica(1));
+                 std::size_t voters_max = 5, std::vector<raft::replica_id> listeners = {}) {
+  const auto change = next_member_change(members, wanted, voters_max, replica(1), listeners);
   return change ? raft::to_string(*change) : "nothing";
 }
 
@@ -222,6 +222,22 @@ TEST_SUITE("actors.member_plan") {
                {replica(1), replica(2), replica(4)}) ==
           raft::to_string(raft::membership_change(raft::remove_replica{replica(3)})));
     CHECK(next({{replica(1), replica(2)}, {}}, {replica(2)}) == "nothing");
+  }
+
+  TEST_CASE("who is to listen only leaves its vote, and comes back as a learner") {
+    const std::vector<raft::replica_id> both{replica(1), replica(2)};
+    CHECK(next({both, {}}, both, 5, {replica(2)}) ==
+          raft::to_string(raft::membership_change(raft::remove_replica{replica(2)})));
+    CHECK(next({{replica(1)}, {}}, both, 5, {replica(2)}) ==
+          raft::to_string(raft::membership_change(raft::add_learner{replica(2)})));
+    CHECK(next({{replica(1)}, {replica(2)}}, both, 5, {replica(2)}) == "nothing");
+    // Called back.
+    CHECK(next({{replica(1)}, {replica(2)}}, both) ==
+          raft::to_string(raft::membership_change(raft::promote_learner{replica(2)})));
+    // Others vote in its place, and who leads stays.
+    CHECK(next({both, {replica(3)}}, {replica(1), replica(2), replica(3)}, 2, {replica(2)}) ==
+          raft::to_string(raft::membership_change(raft::remove_replica{replica(2)})));
+    CHECK(next({both, {}}, both, 5, {replica(1)}) == "nothing");
   }
 }
 

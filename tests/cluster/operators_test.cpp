@@ -175,6 +175,37 @@ TEST_CASE("a broker is evacuated and leaves the cluster for good, while records 
   writer.finish();
 }
 
+TEST_CASE("three brokers shrink to one, whoever leads the metadata, while records come") {
+  bench at({.settings = {"cluster.session-timeout=1500ms"}});
+  create_topic(*at.on, "numbers", 3, std::int16_t{1});
+  steady_writer writer(*at.on, "numbers", 3);
+  writer.wait_for_more(200);
+  std::set<int> left{1, 2, 3};
+  while (left.size() > 1) {
+    const int leaving = admin(*at.on).describe_cluster()->controller->value;
+    const int asked = *std::ranges::find_if(left, [&](int node) { return node != leaving; });
+    left.erase(leaving);
+    const auto number = std::to_string(leaving);
+    at.done(asked, {"broker", "drain", number, "--evacuate", "--wait"});
+    CHECK(at.done(asked, {"broker", "describe", number})["votes"] == false);
+    // It is missed by nobody, also for the moment until it counts as gone.
+    CHECK(at.nodes.stop(leaving) == 0);
+    at.on.emplace(open({at.nodes.address(asked)}));
+    CHECK(at.comes(asked, {"broker", "describe", number},
+                   [](const json& broker) { return broker["state"] == "gone"; }));
+    at.done(asked, {"broker", "remove", number});
+    CHECK(at.comes(asked, {"raft", "status", "controller"}, [&](const json& all) {
+      const auto& group = all["groups"][0];
+      return group["voters"].get<std::set<int>>() == left && group["learners"].empty();
+    }));
+    writer.wait_for_more(200);
+    for (const int node : left)
+      at.check_health({node});
+  }
+  create_topic(*at.on, "after", 1);
+  writer.finish();
+}
+
 TEST_CASE("a broker that comes back from a drain is filled by a rebalance, while records come") {
   bench at;
   create_topic(*at.on, "numbers", 6, std::int16_t{2});
