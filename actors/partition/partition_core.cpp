@@ -349,6 +349,7 @@ void partition_core::retention_found(std::int64_t offset, partition_effects& out
 void partition_core::close(errc why) {
   const auto message = failed_ ? failed_->message : std::string(aqueduct::describe(why).meaning);
   fail_pending(why, -1, message);
+  producers_.drop_speculative();
   for (auto& waiter : take_waiters()) {
     auto outcome = fetch_state();
     outcome.error = why;

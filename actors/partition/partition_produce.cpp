@@ -105,6 +105,10 @@ bool partition_core::answer_duplicate(produce_item& item) {
         return true;
       }
     }
+    // It was given up. Whatever became of it, it is not known to be committed.
+    answer(waiter, refusal(errc::not_leader, "the first copy of the batch was given up; it may or "
+                                             "may not be stored"));
+    return true;
   }
   produce_outcome outcome;
   outcome.base_offset = verdict.base_offset;
@@ -116,7 +120,7 @@ bool partition_core::answer_duplicate(produce_item& item) {
 }
 
 void partition_core::produce_one(produce_item item, std::int64_t now_ms, partition_effects& out) {
-  if (ready_ && answer_duplicate(item))
+  if (ready_ && !failed_ && answer_duplicate(item))
     return;
   if (auto outcome = refuse(item)) {
     answer({std::move(item.sink), item.slot, item.deadline_ms}, std::move(*outcome));

@@ -399,6 +399,20 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.fetch(0)->outcomes.at(0).error == errc::storage_failed);
   }
 
+  TEST_CASE("a repeat of what was given up at a stop is not acknowledged as a repeat") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1, idempotent(0)));
+    it.core.close(errc::shutting_down);
+    CHECK(it.outcome(0).error == errc::shutting_down);
+    it.produce(build_batch(1, idempotent(0)));
+    CHECK(it.outcome(1).error == errc::shutting_down);
+    // Nor after other entries of the term were committed meanwhile.
+    it.commit_entry(raft::entry_kind::noop, {});
+    it.produce(build_batch(1, idempotent(0)));
+    CHECK(it.outcome(2).error == errc::shutting_down);
+  }
+
   TEST_CASE("a log that does not fit the state breaks an invariant loudly") {
     lab it;
     it.lead();
