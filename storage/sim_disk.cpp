@@ -84,14 +84,15 @@ void replay(name_map& to, const name_op& op) {
     to[op.added] = op.node;
 }
 
-/// What a crash leaves of one write that it tore.
-void tear(byte_vector& to, const data_op& op, std::uint32_t unit, generator& random) {
+/// What a crash leaves of one write that it tore. Returns how many bytes.
+std::uint64_t tear(byte_vector& to, const data_op& op, std::uint32_t unit, generator& random) {
   constexpr std::array<std::uint32_t, 3> units{1, 512, 4096};
   if (unit == 0)
     unit = units[random.below(units.size())];
   const bool prefix_only = unit == 1 || random.below(2) == 0;
   const std::uint64_t size = op.bytes.size();
   const std::uint64_t cut = random.below(size + 1);
+  std::uint64_t left = 0;
   for (std::uint64_t from = 0; from < size;) {
     // Units are those of the disk, so they are aligned in the file and not in the write.
     const std::uint64_t to_next = unit - (op.at + from) % unit;
@@ -101,9 +102,11 @@ void tear(byte_vector& to, const data_op& op, std::uint32_t unit, generator& ran
       const auto begin = op.bytes.begin() + static_cast<std::ptrdiff_t>(from);
       replay(to, {data_op::kind::write, op.at + from,
                   byte_vector(begin, begin + static_cast<std::ptrdiff_t>(count))});
+      left += count;
     }
     from += count;
   }
+  return left;
 }
 
 enum class fate : std::uint8_t { kept, dropped, torn };
@@ -115,13 +118,23 @@ fate draw(const crash_policy& policy, generator& random) {
   return roll < policy.keep_per_mille + policy.tear_per_mille ? fate::torn : fate::dropped;
 }
 
-void crash_inode(inode& node, const crash_policy& policy, generator& random) {
+void crash_inode(inode& node, const crash_policy& policy, generator& random, disk_faults& faults) {
+  bool is_missing = false;
   for (const auto& op : node.pending) {
     const auto what = draw(policy, random);
-    if (what == fate::kept)
+    const bool is_write = op.what == data_op::kind::write;
+    std::uint64_t left = 0;
+    if (what == fate::kept) {
       replay(node.durable, op);
-    else if (what == fate::torn && op.what == data_op::kind::write)
-      tear(node.durable, op, policy.tear_unit, random);
+      left = op.bytes.size();
+    } else if (what == fate::torn && is_write) {
+      left = tear(node.durable, op, policy.tear_unit, random);
+      faults.torn_writes += left > 0 && left < op.bytes.size() ? 1 : 0;
+    }
+    if (is_write) {
+      faults.holes += is_missing && left > 0 ? 1 : 0;
+      is_missing = is_missing || left == 0;
+    }
   }
   node.pending.clear();
   node.visible = node.durable;
@@ -168,6 +181,7 @@ struct sim_disk::state {
   std::optional<std::uint64_t> failing_write_after;
   std::vector<bad_range> bad_ranges;
   disk_counts counted;
+  disk_faults faults;
   /// Sum of the visible sizes; a removed file that is still open and grows may count too much.
   mutable std::optional<std::uint64_t> used_known;
 
@@ -283,6 +297,7 @@ public:
     ++disk_->counted.writes;
     if (!has_effect)
       return disk_->no_power(path_);
+    const auto whole = bytes.size();
     std::optional<unexpected> fault = take_write_fault(bytes);
     const std::uint64_t end = position + bytes.size();
     const std::uint64_t size = node_->visible.size();
@@ -291,7 +306,9 @@ public:
       const std::uint64_t fitting = size + disk_->room();
       bytes.resize(fitting > position ? fitting - position : 0);
       fault = unexpected(errc::storage_full, "cannot write " + path_ + ": no space left");
+      ++disk_->faults.full;
     }
+    disk_->faults.short_writes += !bytes.empty() && bytes.size() < whole ? 1 : 0;
     if (!bytes.empty())
       disk_->change_data(*node_, {data_op::kind::write, position, std::move(bytes)});
     if (!powered)
@@ -327,6 +344,7 @@ public:
       return disk_->no_power(path_);
     if (disk_->failing_syncs > 0 && path_.find(disk_->failing_sync_part) != std::string::npos) {
       --disk_->failing_syncs;
+      ++disk_->faults.failed_syncs;
       // The dirty pages are marked clean; sizes live in the journal, which goes on.
       std::erase_if(node_->pending,
                     [](const data_op& op) { return op.what == data_op::kind::write; });
@@ -349,8 +367,10 @@ public:
       return disk_->no_power(path_);
     const auto end = from + size;
     const auto present = node_->visible.size();
-    if (end > present && end - present > disk_->room())
+    if (end > present && end - present > disk_->room()) {
+      ++disk_->faults.full;
       return unexpected(errc::storage_full, "cannot reserve space in " + path_ + ": no space left");
+    }
     disk_->change_data(*node_, {data_op::kind::allocate, end, {}});
     return powered ? result<void>() : result<void>(disk_->no_power(path_));
   }
@@ -583,11 +603,13 @@ void sim_disk::crash(const crash_policy& policy) {
     for (const auto& op : ops)
       if (draw(policy, random) == fate::kept)
         replay(state_->durable, op);
+      else
+        ++state_->faults.lost_names;
   state_->pending.clear();
   state_->drop_orphans();
   for (const auto& [path, node] : state_->durable)
     if (node != nullptr)
-      crash_inode(*node, policy, random);
+      crash_inode(*node, policy, random, state_->faults);
   state_->visible = state_->durable;
   state_->disarm();
 }
@@ -692,6 +714,11 @@ std::uint64_t sim_disk::used_bytes() const {
 disk_counts sim_disk::counts() const {
   const std::lock_guard guard(state_->mutex);
   return state_->counted;
+}
+
+disk_faults sim_disk::faults() const {
+  const std::lock_guard guard(state_->mutex);
+  return state_->faults;
 }
 
 std::uint64_t sim_disk::fingerprint() const {

@@ -50,6 +50,21 @@ struct disk_counts {
   std::uint64_t changes = 0;
 };
 
+/// How often a fault did something, over the life of the disk.
+struct disk_faults {
+  std::uint64_t failed_syncs = 0;
+  /// Calls that found no room.
+  std::uint64_t full = 0;
+  /// Writes of which a part, not all, reached the file before an error.
+  std::uint64_t short_writes = 0;
+  /// Writes of which a crash kept a part, not all.
+  std::uint64_t torn_writes = 0;
+  /// Writes that a crash kept although it took an earlier one of the same file.
+  std::uint64_t holes = 0;
+  /// Creations, renames and removals that a crash took back.
+  std::uint64_t lost_names = 0;
+};
+
 /// Thread-safe. Deterministic: the same calls and seeds give the same bytes.
 class sim_disk final : public disk {
 public:
@@ -110,6 +125,7 @@ public:
   [[nodiscard]] std::vector<std::string> files() const;
   [[nodiscard]] std::uint64_t used_bytes() const;
   [[nodiscard]] disk_counts counts() const;
+  [[nodiscard]] disk_faults faults() const;
   /// Of all visible names and bytes: equal for equal disks.
   [[nodiscard]] std::uint64_t fingerprint() const;
 

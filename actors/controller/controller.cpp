@@ -47,6 +47,7 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   group.transport = config.services->transport;
   group.calls = config.services->calls;
   group.pacer = config.services->pacer;
+  group.watch = config.services->watch;
   group.state_machine = state_machine_actor(self);
   group.env = config.services->env;
   group.log = config.services->raft_log;

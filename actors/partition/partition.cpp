@@ -111,6 +111,7 @@ struct partition_state {
     group.transport = services().transport;
     group.calls = services().calls;
     group.pacer = services().pacer;
+    group.watch = services().watch;
     group.prefers_to_lead =
         !config.members.wanted.empty() && config.members.wanted.front() == group.core.self;
     replica = spawn_replica(self->system(), std::move(group));

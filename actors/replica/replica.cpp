@@ -162,6 +162,8 @@ struct replica_state {
     core.emplace(std::get<raft::core>(std::move(made)));
     log = opened.group->reader;
     state_applied = opened.group->applied_index;
+    if (config.watch)
+      config.watch->opened(config.group, *core, state_applied);
     notify(group_opened{std::move(opened.state), log, state_applied, opened.generation,
                         core->applied_index().value});
     notify(group_members{core->first_index().value - 1, core->members()});
@@ -180,6 +182,8 @@ struct replica_state {
   void handle(replica_appended& done) {
     if (!core)
       return;
+    if (config.watch)
+      config.watch->written(config.group, *core, done.ticket, done.status.has_value());
     if (done.status) {
       perform(core->persisted(done.ticket));
       return;
@@ -284,8 +288,11 @@ struct replica_state {
 
   /// While a state is being installed nothing may commit that is not in it: what arrives is lost.
   void handle(replica_receive& arrived) {
-    if (core && !installing)
-      perform(core->step(arrived.from, std::move(arrived.body)));
+    if (!core || installing)
+      return;
+    if (config.watch)
+      config.watch->receiving(config.group, *core, arrived.from, arrived.body);
+    perform(core->step(arrived.from, std::move(arrived.body)));
   }
 
   void handle(replica_read& request) {
@@ -420,6 +427,8 @@ struct replica_state {
   // -- effects -----------------------------------------------------------------------------------
 
   void perform(raft::effects effects, bool loaded = false) {
+    if (config.watch)
+      config.watch->acted(config.group, *core, effects);
     if (effects.persist)
       persist(std::move(*effects.persist));
     if (effects.leader) {

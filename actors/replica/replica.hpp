@@ -13,6 +13,7 @@
 #include "actors/peer/node_calls.hpp"
 #include "actors/peer/transport.hpp"
 #include "actors/replica/catch_up_pacer.hpp"
+#include "actors/replica/replica_watch.hpp"
 #include "raft/options.hpp"
 
 #include <caf/fwd.hpp>
@@ -48,6 +49,8 @@ struct replica_config {
   raft::membership founders;
   /// Whether this replica stands for election at once when the group begins.
   bool prefers_to_lead = false;
+  /// Nothing: nobody watches.
+  std::shared_ptr<replica_watch> watch;
 };
 
 [[nodiscard]] replica_actor spawn_replica(caf::actor_system& system, replica_config config);

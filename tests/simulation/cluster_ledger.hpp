@@ -75,6 +75,8 @@ public:
   std::uint64_t topics_altered = 0;
   std::uint64_t partitions_added = 0;
   std::uint64_t trims = 0;
+  /// Fetches of what a trim had taken, that were told where the log begins.
+  std::uint64_t reads_behind_trim = 0;
 
 private:
   void mix(const std::string& text);

@@ -16,8 +16,11 @@ std::int32_t nodes_of(std::uint64_t seed) {
   return sizes[seed % sizes.size()];
 }
 
-sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush) {
+sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush,
+                                known_faults faults) {
   sim_cluster::options made;
+  made.disks_stall = faults == known_faults::all;
+  made.clocks_drift = faults == known_faults::all && seed / 4 % 2 == 0;
   made.seed = seed;
   made.nodes = nodes_of(seed);
   made.flush = flush;
@@ -63,13 +66,20 @@ std::string_view to_string(cluster_event what) {
                                         "transfer",
                                         "trim",
                                         "fetch",
-                                        "produce"};
+                                        "produce",
+                                        "stalled disk",
+                                        "write error",
+                                        "full disk of a leader"};
   static_assert(std::size(names) == static_cast<std::size_t>(cluster_event::count_));
   return names[static_cast<std::size_t>(what)];
 }
 
-cluster_life::cluster_life(std::uint64_t seed, storage::flush_mode flush)
-    : chance_(seed), nodes_(nodes_of(seed)), cluster_(options_of(seed, flush)) {
+cluster_life::cluster_life(std::uint64_t seed, storage::flush_mode flush, known_faults faults)
+    : chance_(seed),
+      other_chance_(seed * 13 + 7),
+      faults_(faults),
+      nodes_(nodes_of(seed)),
+      cluster_(options_of(seed, flush, faults)) {
   // Each life has about half of the kinds of trouble: together they hide each other's effects.
   mood_ = chance_.random();
   may_lose_a_disk_ = nodes_ >= 3 && draw(3) == 0;
@@ -105,6 +115,8 @@ std::vector<std::string> cluster_life::run(int steps) {
   }
   for (int i = 0; i < steps && cluster_.ledger().is_clean(); ++i) {
     step();
+    if (faults_ == known_faults::all)
+      step_beside();
     cluster_.run_for(static_cast<std::int64_t>(draw(200)));
     if (i % 4 == 0)
       cluster_.look();
@@ -154,6 +166,53 @@ void cluster_life::step() {
     ++counts_[static_cast<std::size_t>(what)];
 }
 
+void cluster_life::step_beside() {
+  // Clients that have not heard of the new leader, and one that reads from the start.
+  const auto node =
+      1 + static_cast<std::int32_t>(other_chance_.random() % static_cast<std::uint64_t>(nodes_));
+  if (cluster_.is_ready(node) && !cluster_.is_paused(node)) {
+    cluster_.ask_deposed(node);
+    const auto topics = cluster_.topics();
+    if (!topics.empty() && other_chance_.random() % 8 == 0)
+      cluster_.fetch(node, topics[other_chance_.random() % topics.size()]->record.name, 0, 0);
+  }
+  if (other_chance_.random() % 48 != 0)
+    return;
+  const auto first = static_cast<std::uint64_t>(cluster_event::stalled_disk);
+  const auto count = static_cast<std::uint64_t>(cluster_event::count_) - first;
+  const auto what = static_cast<cluster_event>(first + other_chance_.random() % count);
+  cluster_.note(std::string(to_string(what)));
+  if (happen_beside(what))
+    ++counts_[static_cast<std::size_t>(what)];
+}
+
+bool cluster_life::happen_beside(cluster_event what) {
+  const auto any = [this](std::uint64_t bound) { return other_chance_.random() % bound; };
+  auto node = 1 + static_cast<std::int32_t>(any(static_cast<std::uint64_t>(nodes_)));
+  // Often one that leads something: what happens to the others is less of a test.
+  const auto topics = cluster_.topics();
+  if (!topics.empty() && any(2) == 0)
+    if (const auto leads = cluster_.leader_of(topics[any(topics.size())]->record.name, 0);
+        leads != 0)
+      node = leads;
+  auto& disk = *cluster_.machine(node).disk;
+  switch (what) {
+  case cluster_event::stalled_disk:
+    // From a tenth of a second to ten.
+    cluster_.stall_disk(node, static_cast<std::int64_t>(100 << any(7)));
+    return true;
+  case cluster_event::write_error:
+    if (cluster_.is_up(node))
+      cluster_.cut_write(node, any(600));
+    return cluster_.is_up(node);
+  case cluster_event::full_disk_of_leader:
+    disk.set_capacity(disk.used_bytes() + any(2000));
+    return true;
+  default:
+    return false;
+  }
+}
+
 /// False if it could not happen now.
 bool cluster_life::happen(cluster_event what) {
   if (what < cluster_event::isolation)
@@ -174,9 +233,7 @@ bool cluster_life::happen_to_node(cluster_event what) {
       cluster_.crash(node);
     return is_up;
   case cluster_event::power_cut_of_all:
-    for (std::int32_t i = 1; i <= nodes_; ++i)
-      if (cluster_.is_up(i))
-        cluster_.crash(i);
+    cluster_.crash_all();
     for (std::int32_t i = 1; i <= nodes_; ++i)
       cluster_.start(i);
     return true;
@@ -242,14 +299,10 @@ bool cluster_life::happen_to_network(cluster_event what) {
     cluster_.wires().cut(node, any_node());
     return nodes_ > 1;
   case cluster_event::bridge:
-    // One node is seen by all others, who do not see each other.
-    for (std::int32_t a = 1; a <= nodes_; ++a)
-      for (std::int32_t b = 1; b <= nodes_; ++b)
-        if (a != node && b != node)
-          cluster_.wires().cut(a, b);
+    cluster_.bridge(node);
     return nodes_ > 2;
   case cluster_event::heal:
-    cluster_.wires().heal();
+    cluster_.heal_network();
     return true;
   case cluster_event::slow_network: {
     const auto least = static_cast<std::int64_t>(draw(30)) + 1;
@@ -260,7 +313,7 @@ bool cluster_life::happen_to_network(cluster_event what) {
     cluster_.wires().set_faults({1, 5, static_cast<std::uint32_t>(draw(50)) + 1});
     return nodes_ > 1;
   case cluster_event::clock_jump:
-    cluster_.machine(node).skew(static_cast<std::int64_t>(draw(7'200'000)) - 3'600'000);
+    cluster_.skew(node, static_cast<std::int64_t>(draw(7'200'000)) - 3'600'000);
     return true;
   default:
     return false;
@@ -380,9 +433,10 @@ bool cluster_life::ask(cluster_event what) {
 }
 
 void cluster_life::heal() {
-  cluster_.wires().heal();
+  cluster_.heal_network();
   cluster_.wires().set_faults({});
   for (std::int32_t node = 1; node <= nodes_; ++node) {
+    cluster_.stall_disk(node, 0);
     cluster_.machine(node).disk->set_capacity(std::uint64_t{1} << 40);
     // What was planned for its disk is not to happen any more.
     if (cluster_.is_up(node))

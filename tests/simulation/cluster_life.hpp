@@ -48,6 +48,10 @@ enum class cluster_event : std::uint8_t {
   // Clients.
   fetch,
   produce,
+  // Drawn beside the others, in lives that have them.
+  stalled_disk,
+  write_error,
+  full_disk_of_leader,
   count_,
 };
 [[nodiscard]] std::string_view to_string(cluster_event what);
@@ -56,8 +60,8 @@ using cluster_counts = std::array<std::uint64_t, static_cast<std::size_t>(cluste
 
 class cluster_life {
 public:
-  explicit cluster_life(std::uint64_t seed,
-                        storage::flush_mode flush = storage::flush_mode::commit);
+  explicit cluster_life(std::uint64_t seed, storage::flush_mode flush = storage::flush_mode::commit,
+                        known_faults faults = known_faults::all);
 
   /// Lives `steps` steps, heals, and returns the promises that were broken.
   [[nodiscard]] std::vector<std::string> run(int steps);
@@ -75,7 +79,9 @@ private:
   [[nodiscard]] std::int32_t any_ready();
   [[nodiscard]] std::shared_ptr<const topic_route> any_topic();
   void step();
+  void step_beside();
   [[nodiscard]] bool happen(cluster_event what);
+  [[nodiscard]] bool happen_beside(cluster_event what);
   [[nodiscard]] bool happen_to_node(cluster_event what);
   [[nodiscard]] bool happen_to_network(cluster_event what);
   [[nodiscard]] bool operate(cluster_event what);
@@ -85,6 +91,9 @@ private:
   void heal();
 
   virtual_environment chance_;
+  /// Of what is drawn beside.
+  virtual_environment other_chance_;
+  known_faults faults_;
   std::int32_t nodes_;
   sim_cluster cluster_;
   cluster_counts counts_{};

@@ -37,6 +37,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
   std::uint64_t ahead = 0;
   std::uint64_t skipped = 0;
   life_counts counts{};
+  case_counts cases;
   for (auto seed = first; seed <= last; ++seed) {
     random_life life(seed);
     const auto broken = life.run(steps);
@@ -51,6 +52,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     unfinished += life.group().unfinished_installs();
     ahead += life.group().ahead_of_log();
     skipped += life.group().skipped();
+    cases.add(life.group().cases());
     for (std::size_t i = 0; i < counts.size(); ++i)
       counts[i] += life.counts()[i];
     for (const auto& sentence : broken)
@@ -64,6 +66,10 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
                              << unfinished << " of them cut short before the log was reset, "
                              << ahead << " lives with a state ahead of the log, " << skipped
                              << " entries skipped");
+  MESSAGE("what came up in lives of groups:\n" << cases.table(life_kind::group));
+  if (last - first >= 1000)
+    for (const auto& name : cases.missing(life_kind::group))
+      FAIL_CHECK("in " << (last - first + 1) << " lives of groups this never came up: " << name);
   // A batch in which something never happened shows nothing of it.
   if (last - first >= 100) {
     for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -72,7 +78,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     }
     CHECK(acknowledged > last - first);
     CHECK(reads > 0);
-    CHECK(fresh > last - first);
+    CHECK(2 * fresh > last - first);
     CHECK(installs > 0);
     CHECK(fetches > installs);
     CHECK(struck > 0);
@@ -85,7 +91,8 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
 TEST_CASE("lives of groups that once broke a promise break none") {
   // A file that a trim had removed came back after a power cut, and the one behind it did not.
   for (const std::uint64_t seed : {11897u, 89806u, 91919u, 117770u, 125655u, 155810u})
-    for (const auto& sentence : random_life(seed).run(steps))
+    for (const auto& sentence :
+         random_life(seed, storage::flush_mode::commit, known_faults::first).run(steps))
       FAIL_CHECK("seed " << seed << ": " << sentence);
 }
 
@@ -97,7 +104,7 @@ TEST_CASE("the checks notice nodes that acknowledge before the sync") {
 }
 
 TEST_CASE("a seed is the same life every time") {
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     random_life first(seed);
     random_life second(seed);
     CHECK(first.run(steps).empty());

@@ -257,4 +257,33 @@ TEST_CASE("an idle group goes to sleep, and work or a silent node wakes it") {
   CHECK(group.check().empty());
 }
 
+TEST_CASE("a leader whose disk stands still hands over within two election timeouts") {
+  constexpr std::int64_t election_timeout_ms = 100;
+  sim_group::options options;
+  options.disks_stall = true;
+  sim_group group(options);
+  const auto leader = group.wait_for_leader();
+  REQUIRE(leader != 0);
+  group.propose(leader, "before");
+  group.run_for(50);
+  REQUIRE(group.acknowledged().size() == 1);
+
+  // Its heartbeats go on.
+  group.stall_disk(leader, 10'000);
+  group.propose(leader, "waits");
+  std::int64_t waited = 0;
+  for (; (group.leader() == 0 || group.leader() == leader) && waited < 10'000; ++waited)
+    group.run_for(1);
+  CHECK(waited <= 2 * election_timeout_ms);
+  MESSAGE("another leads after " << waited << " ms");
+
+  group.propose(group.leader(), "goes on");
+  group.run_for(20);
+  CHECK(group.acknowledged() == std::vector<std::string>{"before", "goes on"});
+  CHECK(group.leader() != leader);
+  REQUIRE(group.wait_until_equal());
+  CHECK(group.acknowledged().size() == 3);
+  CHECK(group.check().empty());
+}
+
 TEST_SUITE_END();

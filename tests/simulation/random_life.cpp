@@ -13,8 +13,10 @@ std::int32_t nodes_of(std::uint64_t seed) {
   return founders_of(seed) + static_cast<std::int32_t>(seed / 5 % 2);
 }
 
-sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush) {
+sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush, known_faults faults) {
   sim_group::options made;
+  made.disks_stall = faults == known_faults::all;
+  made.clocks_drift = faults == known_faults::all && seed / 4 % 2 == 0;
   made.seed = seed;
   made.nodes = nodes_of(seed);
   made.founders = founders_of(seed);
@@ -31,23 +33,50 @@ sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush) {
 } // namespace
 
 std::string_view to_string(life_event what) {
-  constexpr std::string_view names[] = {
-      "crash",         "crash in a write", "failed sync",
-      "restart",       "isolation",        "one-way cut",
-      "healing",       "bad network",      "transfer",
-      "lost contact",  "member change",    "read",
-      "state written", "compaction",       "crash while a state is taken over",
-      "proposals"};
+  constexpr std::string_view names[] = {"crash",
+                                        "crash in a write",
+                                        "failed sync",
+                                        "restart",
+                                        "isolation",
+                                        "one-way cut",
+                                        "healing",
+                                        "bad network",
+                                        "transfer",
+                                        "lost contact",
+                                        "member change",
+                                        "read",
+                                        "state written",
+                                        "compaction",
+                                        "crash while a state is taken over",
+                                        "proposals",
+                                        "bridge",
+                                        "stalled disk",
+                                        "full disk",
+                                        "room again",
+                                        "write error",
+                                        "power cut of all nodes",
+                                        "leader cut off with a stalled disk"};
   static_assert(std::size(names) == static_cast<std::size_t>(life_event::count_));
   return names[static_cast<std::size_t>(what)];
 }
 
-random_life::random_life(std::uint64_t seed, storage::flush_mode flush)
-    : chance_(seed), nodes_(nodes_of(seed)), group_(options_of(seed, flush)) {}
+random_life::random_life(std::uint64_t seed, storage::flush_mode flush, known_faults faults)
+    : chance_(seed),
+      other_chance_(seed * 13 + 7),
+      faults_(faults),
+      nodes_(nodes_of(seed)),
+      group_(options_of(seed, flush, faults)) {}
 
 std::vector<std::string> random_life::run(int steps) {
+  const auto cut_off_at = static_cast<int>(other_chance_.random() % 30);
   for (int i = 0; i < steps; ++i) {
     step();
+    if (faults_ == known_faults::all)
+      step_beside();
+    // Rare by chance: writes of a leader that is deposed before they end.
+    if (faults_ == known_faults::all && i == cut_off_at &&
+        happen_beside(life_event::stalled_and_cut_off))
+      ++counts_[static_cast<std::size_t>(life_event::stalled_and_cut_off)];
     group_.run_for(static_cast<std::int64_t>(draw(40)));
   }
   heal();
@@ -118,7 +147,7 @@ bool random_life::happen(life_event what) {
     group_.network().cut(node, any_node());
     return nodes_ > 1;
   case life_event::heal:
-    group_.network().heal();
+    group_.heal_network();
     return true;
   case life_event::bad_network:
     group_.network().set_faults({static_cast<std::uint32_t>(draw(300)),
@@ -153,10 +182,68 @@ bool random_life::happen(life_event what) {
     return true;
   case life_event::propose:
     return propose_some();
-  case life_event::count_:
-    break;
+  default:
+    return false;
   }
-  return false;
+}
+
+void random_life::step_beside() {
+  if (cut_off_steps_ > 0 && --cut_off_steps_ == 0)
+    group_.heal_network();
+  if (other_chance_.random() % 12 != 0)
+    return;
+  const auto first = static_cast<std::uint64_t>(life_event::bridge);
+  const auto count = static_cast<std::uint64_t>(life_event::count_) - first;
+  const auto what = static_cast<life_event>(first + other_chance_.random() % count);
+  if (happen_beside(what))
+    ++counts_[static_cast<std::size_t>(what)];
+}
+
+bool random_life::happen_beside(life_event what) {
+  const auto any = [this](std::uint64_t bound) { return other_chance_.random() % bound; };
+  // Often the one that leads: what happens to the others is less of a test.
+  auto node = 1 + static_cast<std::int32_t>(any(static_cast<std::uint64_t>(nodes_)));
+  if (group_.leader() != 0 && any(2) == 0)
+    node = group_.leader();
+  auto& disk = *group_.machine(node).disk;
+  switch (what) {
+  case life_event::bridge:
+    if (nodes_ > 2)
+      group_.bridge(node);
+    return nodes_ > 2;
+  case life_event::stalled_disk:
+    // From a fraction of an election timeout to a dozen of them.
+    group_.stall_disk(node, static_cast<std::int64_t>(20 << any(6)));
+    return true;
+  case life_event::full_disk:
+    disk.set_capacity(disk.used_bytes() + any(4000));
+    return true;
+  case life_event::room_again:
+    for (std::int32_t each = 1; each <= nodes_; ++each)
+      group_.machine(each).disk->set_capacity(std::uint64_t{1} << 40);
+    return true;
+  case life_event::write_error:
+    if (group_.is_up(node))
+      group_.cut_write(node, any(600));
+    return group_.is_up(node);
+  case life_event::power_cut_of_all:
+    group_.crash_all();
+    for (std::int32_t each = 1; each <= nodes_; ++each)
+      group_.start(each);
+    return true;
+  case life_event::stalled_and_cut_off:
+    node = group_.leader();
+    if (node == 0 || nodes_ < 3)
+      return false;
+    group_.stall_disk(node, 400 + static_cast<std::int64_t>(any(400)));
+    for (int i = 0; i < 3; ++i)
+      group_.propose(node, "value " + std::to_string(next_value_++));
+    group_.network().isolate(node);
+    cut_off_steps_ = 10 + static_cast<int>(any(10));
+    return true;
+  default:
+    return false;
+  }
 }
 
 bool random_life::change_members() {
@@ -204,10 +291,12 @@ bool random_life::propose_some() {
 }
 
 void random_life::heal() {
-  group_.network().heal();
+  group_.heal_network();
   group_.network().set_faults({});
   group_.lie_in_wait(std::nullopt);
   for (std::int32_t node = 1; node <= nodes_; ++node) {
+    group_.machine(node).disk->set_capacity(std::uint64_t{1} << 40);
+    group_.stall_disk(node, 0);
     // What was planned for its disk is not to happen any more.
     if (group_.is_up(node))
       group_.crash(node);

@@ -30,6 +30,15 @@ enum class life_event : std::uint8_t {
   compact,
   crash_in_takeover,
   propose,
+  // Drawn beside the others, in lives that have them.
+  bridge,
+  stalled_disk,
+  full_disk,
+  room_again,
+  write_error,
+  power_cut_of_all,
+  /// The leader, with entries that are on their way to a disk that stands still.
+  stalled_and_cut_off,
   count_,
 };
 [[nodiscard]] std::string_view to_string(life_event what);
@@ -38,7 +47,8 @@ using life_counts = std::array<std::uint64_t, static_cast<std::size_t>(life_even
 
 class random_life {
 public:
-  explicit random_life(std::uint64_t seed, storage::flush_mode flush = storage::flush_mode::commit);
+  explicit random_life(std::uint64_t seed, storage::flush_mode flush = storage::flush_mode::commit,
+                       known_faults faults = known_faults::all);
 
   /// Lives `steps` steps, heals, and returns the promises that were broken.
   [[nodiscard]] std::vector<std::string> run(int steps);
@@ -53,13 +63,20 @@ private:
   [[nodiscard]] std::uint64_t draw(std::uint64_t bound) { return chance_.random() % bound; }
   [[nodiscard]] std::int32_t any_node();
   [[nodiscard]] bool happen(life_event what);
+  [[nodiscard]] bool happen_beside(life_event what);
   [[nodiscard]] bool change_members();
   [[nodiscard]] bool read_somewhere();
   [[nodiscard]] bool propose_some();
   void step();
+  void step_beside();
   void heal();
 
   virtual_environment chance_;
+  /// Of what is drawn beside.
+  virtual_environment other_chance_;
+  known_faults faults_;
+  /// Steps until who was cut off with a disk that stands still is heard again.
+  int cut_off_steps_ = 0;
   std::int32_t nodes_;
   sim_group group_;
   life_counts counts_{};

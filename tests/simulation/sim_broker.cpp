@@ -36,7 +36,8 @@ sim_broker::sim_broker(std::int32_t number, sim_machine& machine, std::uint64_t 
       machine_(machine),
       wires_(wires),
       settings_(settings),
-      config_(std::make_unique<caf::actor_system_config>()) {
+      config_(std::make_unique<caf::actor_system_config>()),
+      watch_(std::make_shared<case_watch>(settings.book, number)) {
   config_->set("scheduler.policy", caf::atom("testing"));
   system_ = std::make_unique<caf::actor_system>(*config_);
   storage::claim_request claim;
@@ -68,10 +69,17 @@ sim_broker::~sim_broker() {
   kill(controller_);
   auto& schedule = coordinator(*system_);
   schedule.run();
+  // Who waits for a disk that stands still hears that it has no power.
+  if (const auto left = machine_.pace->stalled_until_ms - machine_.env->steady_ms(); left > 0) {
+    schedule.advance_time(std::chrono::milliseconds(left));
+    schedule.run();
+  }
   if (services_) {
     auto services = *services_;
     services_.reset();
     for (auto& worker : services.storage)
+      kill(worker);
+    for (auto& worker : workers_)
       kill(worker);
     for (auto& reader : services.readers)
       kill(reader);
@@ -193,8 +201,14 @@ void sim_broker::spawn_storage() {
   auto services = std::make_shared<partition_services>();
   for (int i = 0; i < 2; ++i) {
     worker.finish_removals = i == 0;
-    services->storage.push_back(spawn_storage_worker(*system_, worker));
+    workers_.push_back(spawn_storage_worker(*system_, worker));
+    services->storage.push_back(
+        settings_.disks_stall
+            ? spawn_slow_storage(*system_, workers_.back(), machine_.env, machine_.pace,
+                                 [env = machine_.env] { return env->steady_ms(); })
+            : workers_.back());
   }
+  services->watch = watch_;
   services->readers.push_back(spawn_reader(*system_, false));
   services->node = number_;
   services->replica = transport_->identity().self;

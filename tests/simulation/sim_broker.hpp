@@ -11,6 +11,7 @@
 #include "actors/peer/peer_transport.hpp"
 #include "actors/replica/group_registry.hpp"
 #include "storage/data_directory.hpp"
+#include "tests/simulation/case_watch.hpp"
 #include "tests/simulation/sim_node.hpp"
 #include "tests/simulation/sim_wires.hpp"
 
@@ -35,6 +36,10 @@ struct broker_settings {
   storage::flush_mode flush = storage::flush_mode::commit;
   std::uint64_t controller_entries_kept = 50;
   std::shared_ptr<spdlog::logger> log;
+  /// Where it is written down what came up. Must be set.
+  std::shared_ptr<case_book> book;
+  /// Disks may stall.
+  bool disks_stall = false;
 };
 
 class sim_broker {
@@ -56,6 +61,7 @@ public:
   [[nodiscard]] bool is_ready() const { return ready_->has_value() && (*ready_)->has_value(); }
   [[nodiscard]] const std::optional<error>& failure() const { return failure_; }
   [[nodiscard]] const uuid& cluster() const { return data_->identity().cluster; }
+  [[nodiscard]] case_watch& watch() { return *watch_; }
   [[nodiscard]] std::uint64_t incarnation() const { return data_->identity().incarnation; }
 
   void send(controller_call call);
@@ -101,6 +107,9 @@ private:
   discovery_actor discovery_;
   controller_actor controller_;
   upkeep_actor upkeep_;
+  /// Behind those that the replicas see.
+  std::vector<storage_actor> workers_;
+  std::shared_ptr<case_watch> watch_;
   bool spawned_ = false;
   std::optional<error> failure_;
   std::shared_ptr<std::optional<survey_outcome>> decided_ =

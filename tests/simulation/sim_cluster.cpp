@@ -37,9 +37,11 @@ struct produce_note : produce_sink {
 };
 
 struct fetch_note : fetch_sink {
-  fetch_note(std::shared_ptr<cluster_ledger> ledger, cluster_ledger::place at)
-      : ledger(std::move(ledger)), at(std::move(at)) {}
+  fetch_note(std::shared_ptr<cluster_ledger> ledger, cluster_ledger::place at, std::int64_t offset)
+      : ledger(std::move(ledger)), at(std::move(at)), offset(offset) {}
   void fetched(std::uint32_t, fetch_outcome outcome) override {
+    if (outcome.error == errc::offset_out_of_range && offset < outcome.log_start)
+      ++ledger->reads_behind_trim;
     if (outcome.error != errc::none)
       return;
     const auto values = values_of(outcome.records);
@@ -57,6 +59,7 @@ struct fetch_note : fetch_sink {
   void release(std::size_t) override {}
   std::shared_ptr<cluster_ledger> ledger;
   cluster_ledger::place at;
+  std::int64_t offset;
 };
 
 struct trim_note : query_sink {
@@ -115,10 +118,17 @@ sim_cluster::sim_cluster(const options& given)
   settings_.idle_timeout_ms = given.idle_timeout_ms;
   settings_.flush = given.flush;
   settings_.controller_entries_kept = given.controller_entries_kept;
+  settings_.book = book_;
+  settings_.disks_stall = given.disks_stall;
+  book_->is_cut = [this](std::int32_t from, std::int32_t to) { return wires_.is_cut(from, to); };
+  book_->drifts = given.clocks_drift;
+  virtual_environment rates(given.seed * 11 + 5);
   for (std::int32_t i = 1; i <= given.nodes; ++i) {
     nodes_.emplace_back().machine =
         std::make_unique<sim_machine>(given.seed * 100 + static_cast<std::uint64_t>(i));
     nodes_.back().log = logger_of(i);
+    if (given.clocks_drift)
+      nodes_.back().machine->drift(900 + static_cast<std::int64_t>(rates.random() % 201));
   }
 }
 
@@ -148,9 +158,9 @@ void sim_cluster::run_for(std::int64_t ms) {
     for (auto& each : nodes_) {
       if (each.paused)
         continue;
-      each.machine->advance(1);
-      if (each.broker)
-        each.broker->tick();
+      for (auto passed = each.machine->pass(); passed > 0; --passed)
+        if (each.broker)
+          each.broker->tick();
     }
     events_ += wires_.advance(now_ms_);
     step_producers();
@@ -188,12 +198,25 @@ void sim_cluster::end_life(std::int32_t number, std::int64_t told_within_ms) {
 
 void sim_cluster::crash(std::int32_t number) {
   machine(number).disk->crash_after(0);
+  broker(number).watch().crashed();
   end_life(number, 3000);
   machine(number).crash(options_.seed * 1000 + ++crashes_);
 }
 
+void sim_cluster::crash_all() {
+  if (std::ranges::any_of(ledger_->producers,
+                          [](const auto& each) { return each.second.answer != nullptr; }))
+    book_->counts.note(fault_case::all_killed_under_load);
+  if (acknowledged_ms_ >= 0 && now_ms_ - acknowledged_ms_ <= 100)
+    book_->counts.note(fault_case::power_lost_after_acknowledgement);
+  for (std::int32_t i = 1; i <= options_.nodes; ++i)
+    if (is_up(i))
+      crash(i);
+}
+
 void sim_cluster::kill(std::int32_t number) {
   machine(number).disk->crash_after(0);
+  broker(number).watch().crashed();
   end_life(number, 0);
   machine(number).keep_all();
 }
@@ -218,6 +241,29 @@ void sim_cluster::wipe(std::int32_t number) {
 void sim_cluster::pause(std::int32_t number, bool paused) {
   at(number).paused = paused;
   wires_.freeze(number, paused);
+}
+
+void sim_cluster::skew(std::int32_t node, std::int64_t ms) {
+  machine(node).skew(ms);
+  if (is_up(node))
+    book_->counts.note(fault_case::clock_jumped);
+}
+
+void sim_cluster::stall_disk(std::int32_t node, std::int64_t ms) {
+  machine(node).pace->stalled_until_ms = machine(node).env->steady_ms() + ms;
+}
+
+void sim_cluster::bridge(std::int32_t node) {
+  for (std::int32_t a = 1; a <= options_.nodes; ++a)
+    for (std::int32_t b = 1; b <= options_.nodes; ++b)
+      if (a != node && b != node)
+        wires_.cut(a, b);
+  book_->is_bridged = options_.nodes > 2;
+}
+
+void sim_cluster::heal_network() {
+  wires_.heal();
+  book_->is_bridged = false;
 }
 
 // -- clients --------------------------------------------------------------------------------------
@@ -294,6 +340,7 @@ void sim_cluster::step_producers() {
                                  std::to_string(producer.number));
         ++producer.number;
         producer.wanted = false;
+        acknowledged_ms_ = now_ms_;
       } else {
         ++ledger_->retries;
         producer.hint = outcome.leader;
@@ -359,11 +406,29 @@ void sim_cluster::fetch(std::int32_t node, const std::string& topic, std::int32_
   if (!to)
     return;
   fetch_item item;
-  item.sink =
-      std::make_shared<fetch_note>(ledger_, cluster_ledger::place{route->record.id, partition});
+  item.sink = std::make_shared<fetch_note>(
+      ledger_, cluster_ledger::place{route->record.id, partition}, offset);
   item.offset = offset;
   item.bytes_max = 4096;
   caf::anon_send(to, partition_call{std::move(item)});
+}
+
+void sim_cluster::ask_deposed(std::int32_t node) {
+  if (!is_ready(node))
+    return;
+  const auto deposed = broker(node).watch().deposed();
+  for (const auto& topic : broker(node).directory().all())
+    for (std::size_t p = 0; p < topic->partitions.size(); ++p) {
+      const auto partition = static_cast<std::int32_t>(p);
+      if (!deposed.contains({topic->record.id, partition}))
+        continue;
+      book_->counts.note(fault_case::deposed_leader_asked);
+      fetch(node, topic->record.name, partition, 0);
+      produce(topic->record.name, partition);
+      if (const auto producer = ledger_->producers.find({topic->record.id, partition});
+          producer != ledger_->producers.end())
+        producer->second.hint = node;
+    }
 }
 
 void sim_cluster::trim(std::int32_t node, const std::string& topic, std::int32_t partition,
@@ -491,6 +556,14 @@ std::string sim_cluster::unrest_of(const topic_record& topic, std::int32_t parti
       return name + ": node " + std::to_string(node) + " is behind";
   }
   return {};
+}
+
+case_counts sim_cluster::cases() const {
+  auto all = book_->counts;
+  for (const auto& each : nodes_)
+    all.note(each.machine->disk->faults());
+  all.note(fault_case::reader_behind_trim, ledger_->reads_behind_trim);
+  return all;
 }
 
 void sim_cluster::note(const std::string& text) {

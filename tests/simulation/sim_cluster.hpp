@@ -27,6 +27,10 @@ public:
     std::uint64_t segment_bytes = 4096;
     std::uint64_t controller_entries_kept = 50;
     storage::flush_mode flush = storage::flush_mode::commit;
+    /// Disks may stall.
+    bool disks_stall = false;
+    /// Clocks and timers run at a rate between 0.9 and 1.1, as the seed says.
+    bool clocks_drift = false;
   };
 
   explicit sim_cluster(const options& given);
@@ -47,6 +51,8 @@ public:
   void start(std::int32_t node);
   /// Power is lost: what was not synced is lost, kept or torn. The others hear of it late.
   void crash(std::int32_t node);
+  /// Power is lost everywhere at once.
+  void crash_all();
   /// Only the process dies: what was written stays.
   void kill(std::int32_t node);
   /// Ends cleanly, if it does within a while; else it is killed.
@@ -56,7 +62,18 @@ public:
   void pause(std::int32_t node, bool paused);
   [[nodiscard]] bool is_paused(std::int32_t node) const { return at(node).paused; }
   /// The node's wall clock is off by so much from here on.
-  void skew(std::int32_t node, std::int64_t ms) { machine(node).skew(ms); }
+  void skew(std::int32_t node, std::int64_t ms);
+  /// The node's disk does nothing for so long.
+  void stall_disk(std::int32_t node, std::int64_t ms);
+  /// The next write of the node's logs ends with an error after so many bytes.
+  void cut_write(std::int32_t node, std::uint64_t bytes) {
+    machine(node).disk->fail_write("/data/groups", bytes);
+  }
+  /// One node is seen by all others, who do not see each other.
+  void bridge(std::int32_t node);
+  void heal_network();
+  /// Readers and producers turn to a node that leads partitions no more and does not know it.
+  void ask_deposed(std::int32_t node);
   [[nodiscard]] bool is_up(std::int32_t node) const { return at(node).broker != nullptr; }
   [[nodiscard]] bool is_ready(std::int32_t node) const {
     return is_up(node) && at(node).broker->is_ready();
@@ -102,6 +119,8 @@ public:
   void audit();
   /// A line among those of the nodes.
   void note(const std::string& text);
+  /// What came up of the catalogue until now.
+  [[nodiscard]] case_counts cases() const;
   [[nodiscard]] std::uint64_t leader_changes() const { return terms_seen_.size(); }
 
 private:
@@ -135,6 +154,8 @@ private:
   std::int64_t now_ms_ = 0;
   std::uint64_t events_ = 0;
   std::uint64_t crashes_ = 0;
+  std::int64_t acknowledged_ms_ = -1;
+  std::shared_ptr<case_book> book_ = std::make_shared<case_book>();
   /// Who led a group in a term.
   std::map<std::pair<group_id, std::uint64_t>, raft::replica_id> terms_seen_;
 };

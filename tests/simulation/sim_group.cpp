@@ -25,30 +25,6 @@ void kill(const Handle& handle) {
     caf::anon_send_exit(handle, caf::exit_reason::kill);
 }
 
-/// A disk that takes its time: requests reach the storage actor late, in order.
-struct slow_disk {
-  storage_actor storage;
-  std::shared_ptr<environment> env;
-  std::int64_t delay_ms_max = 0;
-  std::int64_t last_due_ms = 0;
-};
-
-storage_actor::behavior_type delay_requests(storage_actor::pointer self, slow_disk given) {
-  const auto disk = std::make_shared<slow_disk>(std::move(given));
-  return {
-      [self, disk](storage_request& request) {
-        const auto now = disk->env->steady_ms();
-        const auto drawn = disk->env->random() % static_cast<std::uint64_t>(disk->delay_ms_max + 1);
-        disk->last_due_ms = std::max(disk->last_due_ms, now + static_cast<std::int64_t>(drawn));
-        self->delayed_send(disk->storage, std::chrono::milliseconds(disk->last_due_ms - now),
-                           std::move(request));
-      },
-      [](storage_flush) {},
-      [](storage_sync_tick) {},
-      [](storage_tick) {},
-  };
-}
-
 /// The state machine of the simulated group: writes everything down.
 struct note_taker {
   std::shared_ptr<group_journal> journal;
@@ -91,6 +67,8 @@ struct note_taker {
         continue;
       if (mine->second.first == entry.term.value)
         journal->acknowledged.push_back(mine->second.second);
+      else
+        ++journal->replaced;
       journal->accepted.erase(mine);
     }
     if (news.confirm)
@@ -166,9 +144,15 @@ noted_state noted_state::from_rows(const std::vector<storage::kv_pair>& rows,
 sim_group::sim_group(const options& given) : options_(given), network_(given.seed) {
   config_.set("scheduler.policy", caf::atom("testing"));
   system_ = std::make_unique<caf::actor_system>(config_);
+  book_->is_cut = [this](std::int32_t from, std::int32_t to) { return network_.is_cut(from, to); };
+  book_->drifts = options_.clocks_drift;
+  virtual_environment rates(options_.seed * 11 + 5);
   for (std::int32_t i = 1; i <= options_.nodes; ++i) {
     auto& made = nodes_.emplace_back();
     made.machine = std::make_unique<sim_machine>(options_.seed * 100 + static_cast<unsigned>(i));
+    made.machine->pace->delay_ms_max = options_.disk_delay_ms_max;
+    if (options_.clocks_drift)
+      made.machine->drift(900 + static_cast<std::int64_t>(rates.random() % 201));
     start(i);
   }
 }
@@ -206,7 +190,7 @@ void sim_group::run_for(std::int64_t ms) {
   for (; ms > 0; --ms) {
     ++now_ms_;
     for (auto& each : nodes_)
-      each.machine->advance(1);
+      (void)each.machine->pass();
     schedule.advance_time(std::chrono::milliseconds(1));
     network_.advance(now_ms_);
     settle();
@@ -275,13 +259,14 @@ void sim_group::start(std::int32_t number) {
   worker.states.piece_bytes = options_.state_piece_bytes;
   life.storage = spawn_storage_worker(*system_, worker);
   life.slow_storage = life.storage;
-  if (options_.disk_delay_ms_max > 0)
-    life.slow_storage = system_->spawn(
-        delay_requests, slow_disk{life.storage, node.machine->env, options_.disk_delay_ms_max, 0});
+  if (options_.disk_delay_ms_max > 0 || options_.disks_stall)
+    life.slow_storage = spawn_slow_storage(*system_, life.storage, node.machine->env,
+                                           node.machine->pace, [this] { return now_ms_; });
   life.reader = spawn_reader(*system_, false);
   const auto replica = std::make_shared<replica_actor>();
   life.state_machine = system_->spawn(take_notes, note_taker{node.journal, replica});
   life.registry = std::make_shared<group_registry>(replica_of(number));
+  life.watch = std::make_shared<case_watch>(book_, number);
 
   replica_config made;
   made.group = group;
@@ -305,7 +290,8 @@ void sim_group::start(std::int32_t number) {
   made.state_prefix = storage::group_prefix(group);
   made.segment_bytes = options_.segment_bytes;
   made.segment_age_ms = -1;
-  made.tick_ms = tick_ms;
+  made.tick_ms = tick_ms * 1000 / node.machine->rate_per_mille();
+  made.watch = life.watch;
   if (number <= options_.founders)
     for (std::int32_t i = 1; i <= options_.founders; ++i)
       made.founders.voters.push_back(replica_of(i));
@@ -319,6 +305,7 @@ void sim_group::start(std::int32_t number) {
 void sim_group::crash(std::int32_t number) {
   auto& node = nodes_.at(at(number));
   node.machine->disk->crash_after(0);
+  node.life->watch->crashed();
   network_.leave(number);
   kill(node.life->replica);
   kill(node.life->state_machine);
@@ -332,6 +319,36 @@ void sim_group::crash(std::int32_t number) {
   node.machine->crash(options_.seed * 1000 + ++crashes_);
 }
 
+void sim_group::crash_all() {
+  const auto is_waited_for = [](const node& each) {
+    return each.life && (!each.journal->accepted.empty() || !each.journal->proposed.empty());
+  };
+  if (std::ranges::any_of(nodes_, is_waited_for))
+    book_->counts.note(fault_case::all_killed_under_load);
+  if (acknowledged_ms_ >= 0 && now_ms_ - acknowledged_ms_ <= 100)
+    book_->counts.note(fault_case::power_lost_after_acknowledgement);
+  for (std::int32_t i = 1; i <= options_.nodes; ++i)
+    if (is_up(i))
+      crash(i);
+}
+
+void sim_group::stall_disk(std::int32_t node, std::int64_t ms) {
+  machine(node).pace->stalled_until_ms = now_ms_ + ms;
+}
+
+void sim_group::bridge(std::int32_t node) {
+  for (std::int32_t a = 1; a <= options_.nodes; ++a)
+    for (std::int32_t b = 1; b <= options_.nodes; ++b)
+      if (a != node && b != node && a != b)
+        network_.cut(a, b);
+  book_->is_bridged = true;
+}
+
+void sim_group::heal_network() {
+  network_.heal();
+  book_->is_bridged = false;
+}
+
 /// Whether a crash struck in the middle of taking over a state.
 void sim_group::look_at_disk(const node& of) {
   const auto installed = storage::read_installed(*of.machine->kv, group);
@@ -340,7 +357,10 @@ void sim_group::look_at_disk(const node& of) {
   if (!installed || !*installed || !applied || !log)
     return;
   ahead_of_log_ += (*installed)->applied_index == *applied ? 1 : 0;
-  unfinished_installs_ += log->base.index < (*installed)->base.index ? 1 : 0;
+  if (log->base.index < (*installed)->base.index) {
+    ++unfinished_installs_;
+    book_->counts.note(fault_case::crashed_in_takeover);
+  }
 }
 
 void sim_group::persist(std::int32_t number) {
@@ -375,6 +395,8 @@ void sim_group::propose(std::int32_t number, const std::string& value) {
 }
 
 void sim_group::read(std::int32_t number, std::uint64_t context) {
+  if (!nodes_.at(at(number)).life->watch->deposed().empty())
+    book_->counts.note(fault_case::deposed_leader_asked);
   read_floors_[context] = ledger_.empty() ? 0 : ledger_.rbegin()->first;
   caf::anon_send(nodes_.at(at(number)).life->replica, replica_request{replica_read{context}});
   settle();
@@ -465,6 +487,9 @@ void sim_group::collect(node& from) {
     broken_.push_back("node " + std::to_string(number) + " was given entries with a hole");
   installs_ += std::exchange(journal.installs, 0);
   skipped_ += std::exchange(journal.skipped, 0);
+  book_->counts.note(fault_case::proposal_replaced, std::exchange(journal.replaced, 0));
+  if (!journal.acknowledged.empty())
+    acknowledged_ms_ = now_ms_;
   acknowledged_.insert(acknowledged_.end(), journal.acknowledged.begin(),
                        journal.acknowledged.end());
   journal.acknowledged.clear();
@@ -483,6 +508,13 @@ void sim_group::collect(node& from) {
   if (journal.failure && journal.failure->code != errc::storage_failed)
     broken_.push_back("node " + std::to_string(number) + ": " +
                       to_string(*std::exchange(journal.failure, std::nullopt)));
+}
+
+case_counts sim_group::cases() const {
+  auto all = book_->counts;
+  for (const auto& each : nodes_)
+    all.note(each.machine->disk->faults());
+  return all;
 }
 
 std::vector<std::string> sim_group::check() {

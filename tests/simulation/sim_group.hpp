@@ -7,6 +7,7 @@
 #include "actors/replica/group_registry.hpp"
 #include "actors/replica/replica.hpp"
 #include "actors/replica/state_server.hpp"
+#include "tests/simulation/case_watch.hpp"
 #include "tests/simulation/fresh_reads.hpp"
 #include "tests/simulation/sim_network.hpp"
 #include "tests/simulation/sim_node.hpp"
@@ -63,6 +64,8 @@ struct group_journal {
   std::map<std::uint64_t, std::pair<std::uint64_t, std::string>> accepted;
   /// Committed with the index and the term under which they were accepted.
   std::vector<std::string> acknowledged;
+  /// Accepted, and then another leader's entry took the place.
+  std::uint64_t replaced = 0;
   raft::membership members;
   std::map<std::uint64_t, std::optional<std::uint64_t>> reads;
   /// Those that ask this replica's state, of a freshness.
@@ -81,6 +84,10 @@ public:
     storage::flush_mode flush = storage::flush_mode::commit;
     /// A request waits up to so long before it reaches the disk.
     std::int64_t disk_delay_ms_max = 0;
+    /// Disks may stall, whatever their delay.
+    bool disks_stall = false;
+    /// Clocks and timers run at a rate between 0.9 and 1.1, as the seed says.
+    bool clocks_drift = false;
     /// Of one append request; 1 is an entry at a time.
     std::size_t append_bytes_max = 1024;
     std::uint32_t inflight_requests_max = 64;
@@ -116,6 +123,17 @@ public:
   void lie_in_wait(std::optional<std::uint64_t> changes) { ambush_ = changes; }
   /// The next sync of the node's disk fails; what becomes of the data is not known.
   void fail_sync(std::int32_t node) { machine(node).disk->fail_syncs(""); }
+  /// The next write of the node's disk ends with an error after so many bytes.
+  void cut_write(std::int32_t node, std::uint64_t bytes) {
+    machine(node).disk->fail_write("", bytes);
+  }
+  /// The node's disk does nothing for so long.
+  void stall_disk(std::int32_t node, std::int64_t ms);
+  /// Power is lost everywhere at once.
+  void crash_all();
+  /// One node is seen by all others, who do not see each other.
+  void bridge(std::int32_t node);
+  void heal_network();
   /// The answer is held against what was committed when the question was asked.
   void read(std::int32_t node, std::uint64_t context);
   /// Reads the node's own state as soon as it is known to hold everything that was committed so
@@ -144,6 +162,8 @@ public:
   }
   [[nodiscard]] const std::vector<std::string>& acknowledged() const { return acknowledged_; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
+  /// What came up of the catalogue until now.
+  [[nodiscard]] case_counts cases() const;
   /// States that were taken over, and entries that a state had before they came.
   [[nodiscard]] std::uint64_t installs() const { return installs_; }
   [[nodiscard]] std::uint64_t skipped() const { return skipped_; }
@@ -176,6 +196,7 @@ private:
     state_machine_actor state_machine;
     replica_actor replica;
     std::shared_ptr<group_registry> registry;
+    std::shared_ptr<case_watch> watch;
   };
   struct node {
     std::unique_ptr<sim_machine> machine;
@@ -202,6 +223,8 @@ private:
   std::uint64_t reads_ = 0;
   std::uint64_t fresh_reads_ = 0;
   std::uint64_t lives_ = 0;
+  std::int64_t acknowledged_ms_ = -1;
+  std::shared_ptr<case_book> book_ = std::make_shared<case_book>();
   commit_history history_;
   std::optional<std::uint64_t> ambush_;
   std::uint64_t ambushes_ = 0;

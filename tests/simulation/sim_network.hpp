@@ -46,6 +46,9 @@ public:
   /// `node` and the others no longer hear each other.
   void isolate(std::int32_t node);
   void heal() { cuts_.clear(); }
+  [[nodiscard]] bool is_cut(std::int32_t from, std::int32_t to) const {
+    return cuts_.contains({from, to});
+  }
 
   /// Delivers what is due.
   void advance(std::int64_t now_ms);

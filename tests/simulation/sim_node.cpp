@@ -38,6 +38,14 @@ void sim_machine::advance(std::int64_t ms) {
   time_->advance(ms);
 }
 
+std::int64_t sim_machine::pass() {
+  credit_ += rate_per_mille_;
+  const auto whole = credit_ / 1000;
+  credit_ %= 1000;
+  advance(whole);
+  return whole;
+}
+
 // -- the node -------------------------------------------------------------------------------------
 
 namespace {

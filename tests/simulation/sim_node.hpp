@@ -8,6 +8,7 @@
 #include "actors/storage_pool/storage_worker.hpp"
 #include "actors/storage_pool/upkeep.hpp"
 #include "tests/simulation/sim_environment.hpp"
+#include "tests/simulation/slow_storage.hpp"
 #include "tests/support/powered_kv.hpp"
 
 #include <caf/actor_system.hpp>
@@ -37,7 +38,14 @@ public:
   std::shared_ptr<storage::memory_kv> store;
   std::shared_ptr<storage::kv> kv;
   std::shared_ptr<environment> env;
+  /// Felt by storage that has `spawn_slow_storage` in front of it.
+  std::shared_ptr<disk_pace> pace = std::make_shared<disk_pace>();
   void advance(std::int64_t ms);
+  /// A millisecond passes for the world. Returns how many pass here: 1, unless the clocks drift.
+  std::int64_t pass();
+  /// Clocks and timers run at so many thousandths of the true rate.
+  void drift(std::int64_t rate_per_mille) { rate_per_mille_ = rate_per_mille; }
+  [[nodiscard]] std::int64_t rate_per_mille() const { return rate_per_mille_; }
   /// The wall clock jumps.
   void skew(std::int64_t ms) { time_->skew(ms); }
   /// The disk is replaced by an empty one.
@@ -45,6 +53,9 @@ public:
 
 private:
   std::shared_ptr<virtual_environment> time_;
+  std::int64_t rate_per_mille_ = 1000;
+  /// Time that has passed for the world and not yet here.
+  std::int64_t credit_ = 0;
 };
 
 /// What became of a question; empty until it is answered.
