@@ -10,8 +10,10 @@ constexpr std::int32_t topics_max = 3;
 constexpr std::int32_t partitions_max = 3;
 constexpr std::int64_t rest_ms_max = 120'000;
 
-/// One to five, mostly three.
-std::int32_t nodes_of(std::uint64_t seed) {
+/// One to seven, mostly three.
+std::int32_t nodes_of(std::uint64_t seed, known_faults faults) {
+  if (is_large_life(seed, faults))
+    return 6 + static_cast<std::int32_t>(seed / large_lives % 2);
   constexpr std::array<std::int32_t, 8> sizes{3, 3, 3, 5, 3, 2, 3, 1};
   return sizes[seed % sizes.size()];
 }
@@ -22,7 +24,7 @@ sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush,
   made.disks_stall = faults == known_faults::all;
   made.clocks_drift = faults == known_faults::all && seed / 4 % 2 == 0;
   made.seed = seed;
-  made.nodes = nodes_of(seed);
+  made.nodes = nodes_of(seed, faults);
   made.flush = flush;
   made.idle_timeout_ms = seed / 8 % 3 == 0 ? 5000 : 0;
   made.segment_bytes = seed / 16 % 2 == 0 ? 4096 : 16'384;
@@ -78,7 +80,7 @@ cluster_life::cluster_life(std::uint64_t seed, storage::flush_mode flush, known_
     : chance_(seed),
       other_chance_(seed * 13 + 7),
       faults_(faults),
-      nodes_(nodes_of(seed)),
+      nodes_(nodes_of(seed, faults)),
       cluster_(options_of(seed, flush, faults)) {
   // Each life has about half of the kinds of trouble: together they hide each other's effects.
   mood_ = chance_.random();

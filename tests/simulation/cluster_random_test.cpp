@@ -1,4 +1,4 @@
-// Random lives of whole clusters of one to five nodes, by seed: whatever happens, no promise is
+// Random lives of whole clusters of one to seven nodes, by seed: whatever happens, no promise is
 // broken, and when it stops happening the cluster comes to rest.
 #include "tests/simulation/cluster_life.hpp"
 

@@ -89,6 +89,12 @@ enum class known_faults : std::uint8_t {
   all,
 };
 
+/// One life in so many is that of six or seven nodes.
+inline constexpr std::uint64_t large_lives = 13;
+[[nodiscard]] constexpr bool is_large_life(std::uint64_t seed, known_faults faults) {
+  return faults == known_faults::all && seed % large_lives == 5;
+}
+
 enum class life_kind : std::uint8_t { group, cluster };
 /// Whether a batch of lives of that kind has to show it.
 [[nodiscard]] bool is_expected(fault_case what, life_kind in);

@@ -1,16 +1,20 @@
 #include "tests/simulation/random_life.hpp"
 
+#include <algorithm>
+
 namespace aqueduct::actors::test {
 
 namespace {
 
-std::int32_t founders_of(std::uint64_t seed) {
+std::int32_t founders_of(std::uint64_t seed, known_faults faults) {
+  if (is_large_life(seed, faults))
+    return 6 + static_cast<std::int32_t>(seed / large_lives % 2);
   return 1 + static_cast<std::int32_t>(seed % 5);
 }
 
 /// In every other life there is a node that may join.
-std::int32_t nodes_of(std::uint64_t seed) {
-  return founders_of(seed) + static_cast<std::int32_t>(seed / 5 % 2);
+std::int32_t nodes_of(std::uint64_t seed, known_faults faults) {
+  return std::min(founders_of(seed, faults) + static_cast<std::int32_t>(seed / 5 % 2), 7);
 }
 
 sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush, known_faults faults) {
@@ -18,8 +22,8 @@ sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush, kno
   made.disks_stall = faults == known_faults::all;
   made.clocks_drift = faults == known_faults::all && seed / 4 % 2 == 0;
   made.seed = seed;
-  made.nodes = nodes_of(seed);
-  made.founders = founders_of(seed);
+  made.nodes = nodes_of(seed, faults);
+  made.founders = founders_of(seed, faults);
   made.hibernate_after_ticks = seed % 3 == 0 ? 20 : 0;
   made.flush = flush;
   made.disk_delay_ms_max = seed / 2 % 2 == 0 ? 0 : 1 + static_cast<std::int64_t>(seed % 29);
@@ -64,7 +68,7 @@ random_life::random_life(std::uint64_t seed, storage::flush_mode flush, known_fa
     : chance_(seed),
       other_chance_(seed * 13 + 7),
       faults_(faults),
-      nodes_(nodes_of(seed)),
+      nodes_(nodes_of(seed, faults)),
       group_(options_of(seed, flush, faults)) {}
 
 std::vector<std::string> random_life::run(int steps) {
@@ -248,7 +252,7 @@ bool random_life::happen_beside(life_event what) {
 
 bool random_life::change_members() {
   const auto leader = group_.leader();
-  if (leader == 0 || nodes_ == founders_of(1))
+  if (leader == 0 || nodes_ == 2)
     return false;
   const auto who = sim_group::replica_of(any_node());
   const auto& members = group_.journal(leader).members;
