@@ -746,7 +746,8 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
           state->note_use();
           state->with_core([state, items = std::move(message.items)](
                                partition_core& core, partition_effects& out) mutable {
-            core.produce(std::move(items), state->now_ms(), out);
+            core.produce(std::move(items), state->now_ms(), state->services().env->steady_ms(),
+                         out);
           });
         });
       },

@@ -29,6 +29,7 @@ void partition_core::adopt(restored_state state) {
 // -- leadership -----------------------------------------------------------------------------------
 
 void partition_core::lead(std::uint64_t term) {
+  drop_doubted(errc::not_leader, options_.node, "the term ended in which the batch was judged");
   term_ = term;
   leader_ = options_.node;
   leads_ = true;
@@ -41,6 +42,7 @@ void partition_core::follow(std::uint64_t term, std::int32_t leader, partition_e
   leader_ = leader;
   leads_ = false;
   ready_ = false;
+  drop_doubted(errc::not_leader, leader, "leadership was lost; the batch is not stored");
   if (led) {
     fail_pending(errc::not_leader, leader,
                  "leadership was lost before the batch was committed; it may or may not be stored");
@@ -79,9 +81,9 @@ void partition_core::unpark(std::int64_t now_ms, partition_effects& out) {
         [&](auto& parked) {
           using parked_type = std::decay_t<decltype(parked)>;
           if constexpr (std::is_same_v<parked_type, std::vector<produce_item>>)
-            produce(std::move(parked), now_ms, out);
+            produce(std::move(parked), now_ms, steady_ms_, out);
           else if constexpr (std::is_same_v<parked_type, fetch_item>)
-            fetch(std::move(parked), 0, out);
+            fetch(std::move(parked), steady_ms_, out);
           else if constexpr (std::is_same_v<parked_type, subscribe_item>)
             subscribe(std::move(parked), out);
           else if constexpr (std::is_same_v<parked_type, offset_item>)
@@ -145,6 +147,7 @@ std::vector<partition_core::pending_entry> partition_core::take_unanswered(std::
 void partition_core::proposal_refused(std::size_t count, errc why, std::int32_t leader) {
   for (auto& entry : take_unanswered(count))
     fail_entry(entry, why, leader, "the batch was not accepted");
+  drop_doubted(why, leader, "a batch before this one was not accepted");
   // The next batches would leave a hole in the offsets: they wait for the next time in office.
   ready_ = false;
   producers_.drop_speculative();
@@ -191,6 +194,7 @@ void partition_core::applied(const std::vector<raft::entry>& entries, std::int64
   last_append_ms_ = now_ms;
   freshness_.applied(raft::log_index(applied_index_));
   release_proven(out);
+  release_doubted();
   wake_readers(out);
   maybe_persist(out);
 }
@@ -286,7 +290,7 @@ void partition_core::persist_now(partition_effects& out) {
 
 bool partition_core::is_idle() const {
   return ready_ && pending_.empty() && abandoned_ == 0 && parked_.empty() && waiters_.empty() &&
-         unproven_.empty() && subscribers_.empty() && disk_reads_.empty() &&
+         unproven_.empty() && doubted_.empty() && subscribers_.empty() && disk_reads_.empty() &&
          time_lookups_.empty() && describe_lookups_.empty();
 }
 
@@ -306,8 +310,10 @@ void partition_core::expire_waiters(std::int64_t steady_ms) {
 }
 
 void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition_effects& out) {
+  steady_ms_ = steady_ms;
   expire_waiters(steady_ms);
   expire_unproven(steady_ms);
+  expire_doubted(steady_ms);
   persist_now(out);
   if (now_ms - last_append_ms_ > options_.cache_idle_ms &&
       now_ms - last_shrink_ms_ > options_.cache_idle_ms) {
@@ -330,7 +336,7 @@ void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition
     next_expiry_ms_ = now_ms + options_.producer_expiry_ms / 24;
     const auto before = newest_record_ms_ - options_.producer_expiry_ms;
     if (producers_.has_older_than(before)) {
-      pending_.push_back({0, 0, pending_command{}});
+      push_pending(pending_command{});
       out.propose.push_back(
           {raft::entry_kind::command, encode(partition_command(expire_producers_command{before}))});
     }
@@ -340,7 +346,7 @@ void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition
 void partition_core::retention_found(std::int64_t offset, partition_effects& out) {
   if (!ready_ || offset <= log_start_)
     return;
-  pending_.push_back({0, 0, pending_command{}});
+  push_pending(pending_command{});
   out.propose.push_back(
       {raft::entry_kind::command,
        encode(partition_command(trim_command{std::min(offset, high_watermark_)}))});
@@ -350,6 +356,7 @@ void partition_core::close(errc why) {
   const auto message = failed_ ? failed_->message : std::string(aqueduct::describe(why).meaning);
   fail_pending(why, -1, message);
   producers_.drop_speculative();
+  drop_doubted(why, -1, message);
   for (auto& waiter : take_waiters()) {
     auto outcome = fetch_state();
     outcome.error = why;

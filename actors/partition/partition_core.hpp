@@ -117,6 +117,8 @@ public:
     std::int64_t cache_idle_ms = 60'000;
     /// Whether fetches that allow it are answered without leading.
     bool follower_reads = true;
+    /// Refusals that wait for a proof that this replica leads; more are refused as overloaded.
+    std::size_t doubted_max = 1000;
   };
 
   /// What the key-value state and the log held at the start.
@@ -131,7 +133,11 @@ public:
 
   // -- questions of clients ----------------------------------------------------------------------
 
-  void produce(std::vector<produce_item> items, std::int64_t now_ms, partition_effects& out);
+  /// What the log alone refuses (a sequence, an epoch, an expected offset) is answered when it is
+  /// proven that this replica led when it judged: a leader that was cut off would say what is no
+  /// longer so. Not proven: errc::not_leader.
+  void produce(std::vector<produce_item> items, std::int64_t now_ms, std::int64_t steady_ms,
+               partition_effects& out);
   /// `steady_ms`: when it arrived; of account only with a freshness other than `leader`.
   void fetch(fetch_item item, std::int64_t steady_ms, partition_effects& out);
   /// The request of `sink` was answered without this partition's help: forget its waiter.
@@ -197,13 +203,15 @@ public:
   [[nodiscard]] bool is_ready() const { return ready_; }
   /// Nothing waits for a tick but retention and other things that have time.
   [[nodiscard]] bool is_quiet() const {
-    return pending_.empty() && unproven_.empty() && !state_changed_;
+    return pending_.empty() && unproven_.empty() && doubted_.empty() && !state_changed_;
   }
   /// Nobody waits for anything, and nothing is under way: the group could be closed.
   [[nodiscard]] bool is_idle() const;
   [[nodiscard]] std::uint64_t applied_index() const { return applied_index_; }
   [[nodiscard]] std::int32_t epoch() const { return static_cast<std::int32_t>(term_); }
   [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+  /// Refusals that are held back.
+  [[nodiscard]] std::size_t doubted() const { return doubted_.size(); }
   [[nodiscard]] std::size_t waiters() const { return waiters_.size(); }
   [[nodiscard]] std::size_t subscribers() const { return subscribers_.size(); }
   [[nodiscard]] std::size_t producers() const { return producers_.size(); }
@@ -252,6 +260,14 @@ private:
     raft::read_freshness::round needed = 0;
     fetch_item item;
   };
+  /// A refusal that is true if this replica leads.
+  struct doubted_refusal {
+    raft::read_freshness::round needed = 0;
+    /// `proposals_` when it was judged: it counts on all of those.
+    std::uint64_t proposals = 0;
+    produce_waiter waiter;
+    produce_outcome outcome;
+  };
   using parked_event = std::variant<std::vector<produce_item>, fetch_item, subscribe_item,
                                     offset_item, describe_item, trim_item>;
 
@@ -274,9 +290,17 @@ private:
   // partition_produce.cpp
   void produce_one(produce_item item, std::int64_t now_ms, partition_effects& out);
   [[nodiscard]] std::optional<produce_outcome> refuse(const produce_item& item) const;
-  [[nodiscard]] bool answer_duplicate(produce_item& item);
+  [[nodiscard]] bool answer_duplicate(produce_item& item, partition_effects& out);
+  void push_pending(std::variant<pending_batch, pending_command> what);
   [[nodiscard]] produce_outcome refusal(errc code, std::string message) const;
   void answer(const produce_waiter& waiter, produce_outcome outcome) const;
+
+  // partition_doubt.cpp
+  void doubt(produce_waiter waiter, produce_outcome outcome, partition_effects& out);
+  void release_doubted();
+  void answer_unproven(const produce_waiter& waiter) const;
+  void drop_doubted(errc why, std::int32_t leader, const std::string& message);
+  void expire_doubted(std::int64_t steady_ms);
 
   // partition_read.cpp
   [[nodiscard]] fetch_outcome fetch_state() const;
@@ -334,6 +358,8 @@ private:
 
   /// Proposed and not committed, oldest first.
   std::deque<pending_entry> pending_;
+  /// How many entries were ever put into pending_.
+  std::uint64_t proposals_ = 0;
   /// How many of pending_, from the front, have their index.
   std::size_t pending_indexed_ = 0;
   /// Proposals that were given up here while the Raft replica's answer to them is still to come.
@@ -352,6 +378,10 @@ private:
   /// How fresh the state is known to be, and who waits to hear that it is.
   raft::read_freshness freshness_;
   std::vector<unproven_fetch> unproven_;
+  /// In the order of their arrival. Invariant: judged in term_, and empty while not leads_.
+  std::deque<doubted_refusal> doubted_;
+  /// The latest steady time that was told.
+  std::int64_t steady_ms_ = 0;
   std::vector<subscriber> subscribers_;
   std::unordered_map<std::uint64_t, disk_read> disk_reads_;
   std::unordered_map<std::uint64_t, offset_item> time_lookups_;

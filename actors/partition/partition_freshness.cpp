@@ -37,8 +37,10 @@ void partition_core::prove_fresh(fetch_item item, std::int64_t steady_ms, partit
 void partition_core::read_index_found(raft::read_freshness::round round,
                                       std::optional<std::uint64_t> index, std::int64_t steady_ms,
                                       partition_effects& out) {
+  steady_ms_ = steady_ms;
   freshness_.answered(round, index ? std::optional(raft::log_index(*index)) : std::nullopt);
   release_proven(out);
+  release_doubted();
   begin_round(steady_ms, out);
 }
 

@@ -29,7 +29,8 @@ std::optional<protocol::codec> demanded_codec(config::topic_compression compress
 } // namespace
 
 void partition_core::produce(std::vector<produce_item> items, std::int64_t now_ms,
-                             partition_effects& out) {
+                             std::int64_t steady_ms, partition_effects& out) {
+  steady_ms_ = steady_ms;
   if (undecided()) {
     parked_.push_back(std::move(items));
     return;
@@ -84,7 +85,7 @@ std::optional<produce_outcome> partition_core::refuse(const produce_item& item) 
   return std::nullopt;
 }
 
-bool partition_core::answer_duplicate(produce_item& item) {
+bool partition_core::answer_duplicate(produce_item& item, partition_effects& out) {
   if (!item.header.is_idempotent())
     return false;
   auto verdict = producers_.check(item.header);
@@ -93,7 +94,12 @@ bool partition_core::answer_duplicate(produce_item& item) {
     return false;
   produce_waiter waiter{std::move(item.sink), item.slot, item.deadline_ms};
   if (verdict.what == kind::refuse) {
-    answer(waiter, refusal(verdict.error, std::move(verdict.message)));
+    auto outcome = refusal(verdict.error, std::move(verdict.message));
+    // What is wrong with the batch itself is wrong whoever leads.
+    if (verdict.error == errc::invalid_message)
+      answer(waiter, std::move(outcome));
+    else
+      doubt(std::move(waiter), std::move(outcome), out);
     return true;
   }
   if (verdict.pending) {
@@ -120,10 +126,14 @@ bool partition_core::answer_duplicate(produce_item& item) {
 }
 
 void partition_core::produce_one(produce_item item, std::int64_t now_ms, partition_effects& out) {
-  if (ready_ && !failed_ && answer_duplicate(item))
+  if (ready_ && !failed_ && answer_duplicate(item, out))
     return;
   if (auto outcome = refuse(item)) {
-    answer({std::move(item.sink), item.slot, item.deadline_ms}, std::move(*outcome));
+    produce_waiter waiter{std::move(item.sink), item.slot, item.deadline_ms};
+    if (outcome->error == errc::offset_conflict)
+      doubt(std::move(waiter), std::move(*outcome), out);
+    else
+      answer(waiter, std::move(*outcome));
     return;
   }
   pending_batch batch;
@@ -143,8 +153,13 @@ void partition_core::produce_one(produce_item item, std::int64_t now_ms, partiti
     batch.waiters.push_back({std::move(item.sink), item.slot, item.deadline_ms});
   next_offset_ = batch.next_offset;
   pending_bytes_ += batch.size_bytes;
-  pending_.push_back({0, 0, std::move(batch)});
+  push_pending(std::move(batch));
   out.propose.push_back({raft::entry_kind::records, item.batch.freeze()});
+}
+
+void partition_core::push_pending(std::variant<pending_batch, pending_command> what) {
+  pending_.push_back({0, 0, std::move(what)});
+  ++proposals_;
 }
 
 void partition_core::trim(trim_item item, partition_effects& out) {
@@ -177,7 +192,7 @@ void partition_core::trim(trim_item item, partition_effects& out) {
   }
   pending_command command;
   command.trim = pending_trim{std::move(item)};
-  pending_.push_back({0, 0, std::move(command)});
+  push_pending(std::move(command));
   out.propose.push_back(
       {raft::entry_kind::command, encode(partition_command(trim_command{before}))});
 }

@@ -120,7 +120,7 @@ public:
     item.header = protocol::batch_view(batch.bytes()).header();
     std::vector<produce_item> items;
     items.push_back(std::move(item));
-    core.produce(std::move(items), 5000, effects);
+    core.produce(std::move(items), 5000, 0, effects);
   }
 
   /// The Raft group accepts everything that was proposed so far.
@@ -136,6 +136,12 @@ public:
     accept();
     for (auto& entry : std::exchange(accepted, {}))
       commit_entry(entry.kind, entry.body);
+  }
+
+  /// The group confirms that it leads, or does not, for every round that is asked for.
+  void answer_rounds(bool leads = true) {
+    while (const auto round = std::exchange(effects.read_index, std::nullopt))
+      core.read_index_found(*round, leads ? std::optional(last_index) : std::nullopt, 0, effects);
   }
 
   std::shared_ptr<fetched_to> fetch(std::int64_t offset, bool wait = false, int bytes_min = 1) {

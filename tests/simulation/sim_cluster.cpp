@@ -90,7 +90,6 @@ std::shared_ptr<spdlog::logger> logger_of(std::int32_t node) {
 bool is_passing(errc code) {
   switch (code) {
   case errc::not_leader:
-  case errc::out_of_order_sequence:
   case errc::timed_out:
   case errc::unknown_topic:
   case errc::unknown_partition:
