@@ -178,6 +178,7 @@ struct node::impl {
     if (!found)
       return found.propagate();
     founds = !belongs && found->cluster.is_nil();
+    founders = founds ? found->nodes : 1;
     return belongs || founds ? result<void>() : belong_to(found->cluster);
   }
 
@@ -217,16 +218,34 @@ struct node::impl {
     control.log = component_logger("controller");
     const auto ready = std::make_shared<std::promise<result<void>>>();
     control.ready = [ready](result<void> outcome) { ready->set_value(std::move(outcome)); };
+    const auto votes = std::make_shared<std::promise<result<void>>>();
+    control.settled = [votes](result<void> outcome) { votes->set_value(std::move(outcome)); };
+    control.voters_wanted = founders;
+    settled = votes->get_future();
     controller = spawn_controller(*system, std::move(control));
     cluster->calls()->route(call_kind::controller, make_controller_gate(controller));
-    auto answer = ready->get_future();
-    while (answer.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready)
-      if (opts.interrupted && opts.interrupted())
-        return unexpected(errc::shutting_down, "stopped before the node was registered");
-    auto outcome = answer.get();
+    auto outcome = await(ready->get_future(), "stopped before the node was registered");
     if (outcome && data->identity().cluster.is_nil())
       outcome = belong_to(view->load()->id);
     return outcome;
+  }
+
+  /// Waits for the node's own actors as long as it takes, or until the node is to stop.
+  [[nodiscard]] result<void> await(std::future<result<void>> answer, const char* stopped) const {
+    while (answer.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready)
+      if (opts.interrupted && opts.interrupted())
+        return unexpected(errc::shutting_down, stopped);
+    return answer.get();
+  }
+
+  /// Until then the loss of another node may lose the cluster's metadata, and with it everything.
+  [[nodiscard]] result<void> await_votes() {
+    auto outcome = await(std::move(settled), "stopped before the node had a vote");
+    if (outcome || outcome.error().code != errc::timed_out)
+      return outcome;
+    log->warn("{}; the node goes on without, and the loss of one node may stop the cluster",
+              outcome.error().message);
+    return {};
   }
 
   [[nodiscard]] scrub_core::options scrub_options() const {
@@ -326,7 +345,7 @@ struct node::impl {
     log->info("node {} serves clients on {}, operators on {}, other nodes on {}",
               settings().node.id, to_string(front->address()), to_string(operators->address()),
               to_string(cluster->address()));
-    return {};
+    return await_votes();
   }
 
   /// The machine's refusal of a thread, a descriptor or memory comes as an exception.
@@ -487,6 +506,9 @@ struct node::impl {
   std::unique_ptr<node_cluster> cluster;
   /// The node is the first of a new cluster.
   bool founds = false;
+  /// How many nodes it founds it with.
+  std::size_t founders = 1;
+  std::future<result<void>> settled;
   std::atomic<bool> draining{false};
   bool serving = false;
 };

@@ -1,6 +1,7 @@
 #include "actors/controller/controller.hpp"
 
 #include "actors/controller/controller_state.hpp"
+#include "actors/replica/member_plan.hpp"
 #include "actors/reply_scope.hpp"
 #include "protocol/invariant.hpp"
 
@@ -166,6 +167,7 @@ void controller_state::handle(group_committed& news) {
   compact(last);
   release_applied();
   report_ready();
+  report_settled();
 }
 
 /// What the state stands for may go from the log, but for the last entries: a node that was away
@@ -195,6 +197,8 @@ void controller_state::handle(group_leadership& news) {
 
 void controller_state::handle(group_members& news) {
   members = news.members;
+  members_index = news.index;
+  report_settled();
 }
 
 void controller_state::handle(group_failed& news) {
@@ -313,12 +317,41 @@ void controller_state::report_ready() {
   if (!config.ready || !is_announced || !is_registered() || core->cluster_id().is_nil())
     return;
   std::exchange(config.ready, nullptr)({});
+  settle_deadline_ms = now() + config.settle_ms_max;
+  report_settled();
   const auto to = controller_actor(self);
   self->send(config.services->storage.front(),
              storage_request{storage_list{[to](result<std::vector<group_id>> groups) {
                if (groups)
                  caf::anon_send(to, controller_call{groups_listed{std::move(*groups)}});
              }}});
+}
+
+void controller_state::report_settled() {
+  if (config.ready || !config.settled)
+    return;
+  // A former life of a node that was replaced still votes for a while, and answers nobody.
+  const auto voters =
+      static_cast<std::size_t>(std::ranges::count_if(members.voters, [this](raft::replica_id who) {
+        const auto broker = core->brokers().find(who.node.value);
+        return broker != core->brokers().end() &&
+               raft::incarnation(broker->second.incarnation) == who.incarnation;
+      }));
+  const bool votes = members.is_voter(config.services->replica);
+  const bool is_settled = applied_index >= members_index &&
+                          (votes || voters >= controller_voters_max) &&
+                          voters >= std::min(config.voters_wanted, controller_voters_max);
+  if (!is_settled && now() < settle_deadline_ms)
+    return;
+  result<void> outcome;
+  if (!is_settled)
+    outcome = unexpected(errc::timed_out,
+                         (votes ? std::to_string(voters) + " of " +
+                                      std::to_string(config.voters_wanted) + " nodes vote"
+                                : "this node does not vote") +
+                             " on the cluster's metadata after " +
+                             std::to_string(config.settle_ms_max / 1000) + " s");
+  std::exchange(config.settled, nullptr)(std::move(outcome));
 }
 
 // -- the node -------------------------------------------------------------------------------------
@@ -366,6 +399,7 @@ void controller_state::handle(controller_tick&) {
   }
   take_kept();
   run_errands();
+  report_settled();
   pending.expire(now());
   schedule_tick();
 }
@@ -433,6 +467,8 @@ void controller_state::finish_stop() {
     finish(news.job, news.answer);
   if (config.ready)
     std::exchange(config.ready, nullptr)(unexpected(why));
+  if (config.settled)
+    std::exchange(config.settled, nullptr)(unexpected(why));
   stopping->done({});
   self->quit();
 }
@@ -448,7 +484,9 @@ void controller_state::fail(error why) {
   for (auto& [index, news] : std::exchange(unapplied, {}))
     finish(news.job, news.answer);
   if (config.ready)
-    std::exchange(config.ready, nullptr)(unexpected(std::move(why)));
+    std::exchange(config.ready, nullptr)(unexpected(why));
+  if (config.settled)
+    std::exchange(config.settled, nullptr)(unexpected(std::move(why)));
 }
 
 namespace {

@@ -37,6 +37,13 @@ struct controller_config {
   /// Called once, from the actor: the node is registered in a cluster and its topics are known; or
   /// it cannot be.
   std::function<void(result<void>)> ready;
+  /// Called once after `ready`, from the actor: the node may be counted on, as the metadata does
+  /// not depend on others alone. It votes on the metadata, or as many as may do already; and so do
+  /// `voters_wanted` nodes. timed_out: that is not so after `settle_ms_max`, said in a sentence.
+  std::function<void(result<void>)> settled;
+  /// A founder's: how many nodes the cluster is meant to begin with.
+  std::size_t voters_wanted = 1;
+  std::int64_t settle_ms_max = 10'000;
 
   /// To the other nodes; empty: there are none.
   std::shared_ptr<node_caller> caller;

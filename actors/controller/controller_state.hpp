@@ -45,6 +45,7 @@ struct controller_state {
   void forget_topic(const topic_record& topic);
   void publish_view();
   void report_ready();
+  void report_settled();
 
   // -- controller.cpp: the node -------------------------------------------------------------------
   void handle(producer_id_call& call);
@@ -120,6 +121,8 @@ struct controller_state {
   std::optional<topic_host> host;
   replica_actor replica;
   raft::membership members;
+  /// They hold for good once this entry is applied.
+  std::uint64_t members_index = 0;
   std::uint64_t term = 0;
   /// -1: not known.
   std::int32_t leader = -1;
@@ -154,6 +157,7 @@ struct controller_state {
   std::set<controller_errand> errands;
   /// The leader took the registration in this life of the process.
   bool is_announced = false;
+  std::int64_t settle_deadline_ms = 0;
   std::int64_t next_heartbeat_ms = 0;
   std::int64_t next_registration_ms = 0;
   std::string last_refusal;

@@ -57,7 +57,7 @@ std::optional<result<survey_outcome>> seed_survey::outcome() const {
   if (!clusters.empty())
     return survey_outcome{*clusters.begin()};
   if (all_answered && is_listed && *nodes.begin() == node_)
-    return survey_outcome{};
+    return survey_outcome{{}, nodes.size()};
   return std::nullopt;
 }
 

@@ -26,6 +26,8 @@ namespace aqueduct::actors {
 struct survey_outcome {
   /// Nil: found a cluster.
   uuid cluster;
+  /// How many nodes, this one among them, the cluster that it founds is meant to begin with.
+  std::size_t nodes = 1;
 
   friend bool operator==(const survey_outcome&, const survey_outcome&) = default;
 };

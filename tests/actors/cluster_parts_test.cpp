@@ -75,7 +75,7 @@ TEST_SUITE("actors.seed_survey") {
       survey.answered(1, answer_of_node(2));
       if (self == 1) {
         REQUIRE(survey.outcome());
-        CHECK(**survey.outcome() == survey_outcome{});
+        CHECK(**survey.outcome() == survey_outcome{{}, 3});
       } else {
         CHECK_FALSE(survey.outcome());
         CHECK(survey.state() == "waiting for node 1 to found the cluster");

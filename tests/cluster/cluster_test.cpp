@@ -69,6 +69,13 @@ TEST_CASE("three empty nodes form one cluster, in whatever order they start") {
   }
 }
 
+TEST_CASE("nodes that are ready do not need their founder") {
+  test_cluster nodes({});
+  nodes.kill(1);
+  for (const int node : {2, 3})
+    CHECK(create_topic(open({nodes.address(node)}), "t" + std::to_string(node), 3).partitions == 3);
+}
+
 TEST_CASE("an empty node does not found a cluster without the others, and stops when it is told") {
   test_cluster nodes({.start = false});
   nodes.start(1);

@@ -260,6 +260,10 @@ void sim_broker::start_controller() {
   };
   control.log = settings_.log;
   control.ready = [ready = ready_](result<void> outcome) { ready->emplace(std::move(outcome)); };
+  control.voters_wanted = (*decided_)->nodes;
+  control.settled = [settled = settled_](result<void> outcome) {
+    settled->emplace(std::move(outcome));
+  };
   controller_ = spawn_controller(*system_, std::move(control));
   calls_->route(call_kind::controller, make_controller_gate(controller_));
 }

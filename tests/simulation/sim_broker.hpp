@@ -59,6 +59,8 @@ public:
 
   /// The node is registered in a cluster and answers clients.
   [[nodiscard]] bool is_ready() const { return ready_->has_value() && (*ready_)->has_value(); }
+  /// It may be counted on, or does without that: see `controller_config::settled`.
+  [[nodiscard]] const std::optional<result<void>>& settled() const { return *settled_; }
   [[nodiscard]] const std::optional<error>& failure() const { return failure_; }
   [[nodiscard]] const uuid& cluster() const { return data_->identity().cluster; }
   [[nodiscard]] case_watch& watch() { return *watch_; }
@@ -115,6 +117,8 @@ private:
   std::shared_ptr<std::optional<survey_outcome>> decided_ =
       std::make_shared<std::optional<survey_outcome>>();
   std::shared_ptr<std::optional<result<void>>> ready_ =
+      std::make_shared<std::optional<result<void>>>();
+  std::shared_ptr<std::optional<result<void>>> settled_ =
       std::make_shared<std::optional<result<void>>>();
   std::shared_ptr<bool> stopped_ = std::make_shared<bool>(false);
 };
