@@ -96,6 +96,24 @@ private:
   std::size_t described_ = 0;
 };
 
+/// Empty if no replica is under repair.
+std::string repair_text(const replica_set& placed) {
+  if (placed.repairs.empty())
+    return {};
+  const auto& repair = placed.repairs.front();
+  const auto text =
+      "the replica on node " + std::to_string(repair.node) + " is damaged and under repair: ";
+  switch (repair.stage) {
+  case repair_stage::leaving:
+    return text + "the group goes on without it";
+  case repair_stage::left:
+    return text + "it has left the group, and its node sets it aside";
+  case repair_stage::returning:
+    break;
+  }
+  return text + "a new one takes everything from the others";
+}
+
 admin_partitions describe_partitions(const admin_services& node, const std::string& only) {
   std::vector<admin_partition> rows;
   std::vector<std::shared_ptr<partition_route>> routes;
@@ -111,6 +129,7 @@ admin_partitions describe_partitions(const admin_services& node, const std::stri
       row.partition = static_cast<std::int32_t>(i);
       row.replicas = topic->record.partitions[i].nodes;
       row.error = "no answer";
+      row.damage = repair_text(topic->record.partitions[i]);
       rows.push_back(std::move(row));
       routes.push_back(topic->partitions[i]);
     }
@@ -143,6 +162,10 @@ admin_status describe_node(const admin_services& node) {
   for (const auto& topic : node.directory->all()) {
     ++status.topics;
     status.partitions += static_cast<std::int64_t>(topic->partitions.size());
+    status.repairs +=
+        std::ranges::count_if(topic->record.partitions, [&](const replica_set& placed) {
+          return placed.repair_of(node.node).has_value();
+        });
   }
   status.connections = static_cast<std::int64_t>(node.connections());
   status.resident_bytes = resident_bytes();

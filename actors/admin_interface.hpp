@@ -19,7 +19,7 @@
 namespace aqueduct::actors {
 
 /// Goes up when a message changes; a node refuses other versions with a sentence.
-inline constexpr std::uint16_t admin_version = 3;
+inline constexpr std::uint16_t admin_version = 4;
 
 #define AQUEDUCT_ADMIN_FIELDS(type, ...)                                                           \
   template <class Inspector>                                                                       \
@@ -56,11 +56,13 @@ struct admin_status {
   std::int64_t scrub_last_ms = -1;
   std::int64_t scrub_next_ms = -1;
   std::uint64_t damaged = 0;
+  /// Damaged replicas of this node that are being replaced.
+  std::int64_t repairs = 0;
 };
 AQUEDUCT_ADMIN_FIELDS(admin_status, x.version, x.node, x.cluster, x.software, x.state, x.address,
                       x.data_dir, x.started_ms, x.controller, x.topics, x.partitions, x.connections,
                       x.resident_bytes, x.disk_free_bytes, x.disk_total_bytes, x.cache_bytes,
-                      x.is_scrubbing, x.scrub_last_ms, x.scrub_next_ms, x.damaged)
+                      x.is_scrubbing, x.scrub_last_ms, x.scrub_next_ms, x.damaged, x.repairs)
 
 struct admin_partitions_request {
   std::uint16_t version = admin_version;
@@ -81,7 +83,8 @@ struct admin_partition {
   std::int64_t log_start = 0;
   std::int64_t high_watermark = 0;
   std::int64_t size_bytes = 0;
-  /// The first damaged place that its last scrub found, or empty: it serves all others.
+  /// Which replica is damaged and being replaced, and how far that is; else the first damaged place
+  /// that the last scrub found here, or empty: it serves all others.
   std::string damage;
 };
 AQUEDUCT_ADMIN_FIELDS(admin_partition, x.topic, x.topic_id, x.partition, x.leader, x.epoch,

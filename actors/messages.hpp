@@ -301,12 +301,17 @@ struct partition_members {
   std::vector<raft::replica_id> wanted;
   /// The cluster waits to hear that they are.
   bool is_moving = false;
+  /// Which decision this is (`replica_set::changes`).
+  std::int32_t changes = 0;
+  /// This replica takes the place of a damaged one, whose files stay until it has.
+  bool is_under_repair = false;
 };
 /// Write what changed, answer everyone, close the group and stop. With `remove` the group's files
-/// and state go too.
+/// and state go too, or are set aside.
 struct partition_stop {
   bool remove = false;
   std::function<void(result<void>)> done;
+  storage::removal_kind kind = storage::removal_kind::delete_files;
 };
 /// The time to hand leadership over before a stop has passed.
 struct partition_close {};
@@ -331,6 +336,8 @@ struct storage_open {
   storage::state_place state;
   std::uint64_t segment_bytes = 0;
   std::int64_t segment_age_ms = 0;
+  /// What a removal has set aside stays.
+  bool keeps_set_aside = false;
 };
 struct storage_append {
   storage::append_batch batch;
@@ -394,13 +401,25 @@ struct storage_close {
   group_id group;
   replica_actor from;
 };
-/// Deletes the files and the state of a closed group for ever.
+/// Deletes the files and the state of a closed group for ever, or its state alone.
 struct storage_remove {
   group_id group;
   std::function<void(result<void>)> done;
+  storage::removal_kind kind = storage::removal_kind::delete_files;
+};
+/// Deletes what a removal has set aside.
+struct storage_discard {
+  group_id group;
 };
 /// Everything that was written is durable when `done` is called.
 struct storage_sync {
+  std::function<void(result<void>)> done;
+};
+/// Makes the state of a group durable that has applied `index`. `done` is called once, from any
+/// thread; an error: it has not, or could not be made durable.
+struct storage_keep_state {
+  group_id group;
+  std::uint64_t index = 0;
   std::function<void(result<void>)> done;
 };
 /// Names the groups that have files on this disk.
@@ -410,7 +429,8 @@ struct storage_list {
 struct storage_request {
   std::variant<storage_open, storage_append, storage_write_state, storage_state_flushed,
                storage_read_state, storage_install_state, storage_retention, storage_probe,
-               storage_configure, storage_close, storage_remove, storage_sync, storage_list>
+               storage_configure, storage_close, storage_remove, storage_discard,
+               storage_keep_state, storage_sync, storage_list>
       what;
 };
 /// Write what is queued; sent by a storage actor to itself.
@@ -479,11 +499,14 @@ struct delete_topic_call {
 struct producer_id_call {
   std::shared_ptr<producer_id_sink> sink;
 };
-/// The removal of a deleted topic from this node has ended.
+/// Nothing of a deleted topic is left on this node.
 struct topic_purged {
   uuid id;
-  /// False: some of it is left, and the next start of the node tries again.
-  bool complete = true;
+};
+/// A step of the removal of a replica from this node has ended, or has failed.
+struct removal_stepped {
+  group_id group;
+  result<void> status;
 };
 struct groups_listed {
   std::vector<group_id> groups;
@@ -513,15 +536,24 @@ enum class controller_errand : std::uint8_t {
   heartbeat,
   producer_ids,
   purge,
-  settle
+  settle,
+  repair,
+  release,
+  set_aside
 };
 struct errand_done {
   controller_errand what = controller_errand::heartbeat;
   result<controller_answer> answer = unexpected(errc::internal, "not answered");
 };
-/// The replicas of a partition that is led here are those that are wanted.
+/// The replicas of a partition that is led here are those that were wanted by this decision.
 struct partition_settled {
   group_id group;
+  std::int32_t changes = 0;
+};
+/// This node's replica of a group is not what was written.
+struct partition_damaged {
+  group_id group;
+  error why;
 };
 /// A change of the controller group's members was begun, or was not.
 struct member_change_begun {
@@ -543,9 +575,10 @@ struct partition_stopped {
 struct controller_close {};
 struct controller_call {
   std::variant<create_topic_call, alter_topic_call, delete_topic_call, producer_id_call,
-               topic_purged, groups_listed, controller_tick, controller_asked, leader_answered,
-               errand_done, member_change_begun, controller_job, partition_settled,
-               controller_configure, controller_stop, partition_stopped, controller_close>
+               topic_purged, removal_stepped, groups_listed, controller_tick, controller_asked,
+               leader_answered, errand_done, member_change_begun, controller_job, partition_settled,
+               partition_damaged, controller_configure, controller_stop, partition_stopped,
+               controller_close>
       what;
 };
 using controller_actor =

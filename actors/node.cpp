@@ -135,8 +135,9 @@ struct node::impl {
     worker.index_interval_bytes = settings().storage.index_interval_bytes;
     worker.preallocate_bytes = settings().storage.preallocate_bytes;
     auto shared = std::make_shared<partition_services>();
+    worker.pool_size = static_cast<std::size_t>(settings().storage.threads);
     for (std::int32_t i = 0; i < settings().storage.threads; ++i) {
-      worker.finish_removals = i == 0;
+      worker.number = static_cast<std::size_t>(i);
       shared->storage.push_back(spawn_storage_worker(*system, worker));
     }
     for (std::int32_t i = 0; i < settings().storage.reader_threads; ++i)
@@ -195,6 +196,10 @@ struct node::impl {
     control.directory = directory;
     control.view = view;
     control.limits = controller_limits();
+    control.repaired = [told = told_of_repairs](const group_id& group) {
+      if (const auto to = told->load())
+        caf::anon_send(*to, scrub_request{scrub_forget{group}});
+    };
     auto advertised = settings().advertised();
     if (advertised.port == 0)
       advertised.port = front->address().port;
@@ -262,7 +267,11 @@ struct node::impl {
     config.log = component_logger("storage");
     config.data_dir = data->path();
     config.options = scrub_options();
+    config.damaged = [to = controller](const group_id& group, const error& why) {
+      caf::anon_send(to, controller_call{partition_damaged{group, why}});
+    };
     scrubber = spawn_scrubber(*system, std::move(config));
+    told_of_repairs->store(std::make_shared<const scrubber_actor>(scrubber));
   }
 
   [[nodiscard]] result<void> publish_admin() {
@@ -456,6 +465,7 @@ struct node::impl {
     if (admin)
       (void)system->middleman().unpublish(admin, operators->address().port);
     kill(admin);
+    told_of_repairs->store(nullptr);
     kill(scrubber);
     kill(controller);
     if (cluster)
@@ -499,6 +509,9 @@ struct node::impl {
   admin_actor admin;
   upkeep_actor upkeep;
   scrubber_actor scrubber;
+  /// The scrubber, once there is one.
+  std::shared_ptr<std::atomic<std::shared_ptr<const scrubber_actor>>> told_of_repairs =
+      std::make_shared<std::atomic<std::shared_ptr<const scrubber_actor>>>();
   std::shared_ptr<scrub_board> scrubs =
       std::make_shared<scrub_board>(std::make_shared<const scrub_report>());
   std::unique_ptr<network::front_end> front;

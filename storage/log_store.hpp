@@ -15,6 +15,7 @@
 #include "storage/segment_log.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -136,6 +137,14 @@ struct store_statistics {
   std::uint64_t free_bytes = 0;
 };
 
+/// What becomes of the files of a group that is removed.
+enum class removal_kind : std::uint8_t {
+  delete_files,
+  /// The segments stay in the group's folder, under other names: nobody takes them for a log. Those
+  /// that an earlier removal set aside go.
+  set_aside,
+};
+
 /// What `maintain` did.
 struct maintenance_report {
   std::uint32_t rolled = 0;
@@ -201,11 +210,16 @@ public:
   /// Deletes groups for ever: files, indexes, hard state, and all keys of `partition_state` that
   /// begin with `group_prefix`. Idempotent; goes on after a crash when the group is opened or by
   /// `finish_removals`. Many at once cost little more than one.
-  result<void> remove(std::span<const group_id> groups);
-  result<void> remove(const group_id& group) { return remove(std::span(&group, 1)); }
-  /// Finishes the removals that a crash interrupted, of every group in the store. Returns how many.
-  /// Call it from one store only, before groups are opened.
-  result<std::size_t> finish_removals();
+  result<void> remove(std::span<const group_id> groups,
+                      removal_kind kind = removal_kind::delete_files);
+  result<void> remove(const group_id& group, removal_kind kind = removal_kind::delete_files) {
+    return remove(std::span(&group, 1), kind);
+  }
+  /// Deletes what a removal has set aside.
+  result<void> discard_set_aside(const group_id& group);
+  /// Finishes the removals that a crash or an error interrupted, of every group for which `owned`
+  /// holds: those that no other store opens. Returns how many.
+  result<std::size_t> finish_removals(const std::function<bool(const group_id&)>& owned);
 
   /// Now and then, once a second: rolls segments by age, records durable marks, closes idle files,
   /// a bounded number of them, looks at the free space. `now` also becomes the time that new
@@ -261,6 +275,8 @@ private:
                                            std::span<const append_batch> batches);
   [[nodiscard]] result<void> finish_removal(std::span<const group_id> groups);
   [[nodiscard]] result<void> remove_files(const group_id& group);
+  [[nodiscard]] result<void> set_files_aside(const group_id& group);
+  [[nodiscard]] result<bool> is_being_removed(const group_id& group) const;
   void refresh_space();
 
   disk& disk_;

@@ -1,5 +1,6 @@
 // What a store does besides appending: trimming, removing, retention, upkeep.
 #include "storage/log_meta.hpp"
+#include "storage/log_scan.hpp"
 #include "storage/log_store.hpp"
 
 #include <algorithm>
@@ -10,6 +11,31 @@ namespace {
 
 /// Files that one `maintain` closes: each may cost two syncs.
 constexpr std::uint32_t maintained_files_max = 32;
+
+/// Values of a tombstone.
+constexpr std::string_view deleting = "1";
+constexpr std::string_view setting_aside = "2";
+
+/// What the name of a segment that was set aside ends with.
+constexpr std::string_view aside_suffix = ".damaged";
+
+/// Names of segments, or of those that were set aside.
+result<std::vector<std::string>> names_in(disk& files, const std::string& directory,
+                                          bool is_aside) {
+  const auto there = files.exists(directory);
+  if (!there)
+    return there.propagate();
+  std::vector<std::string> names;
+  if (!*there)
+    return names;
+  const auto all = files.list(directory);
+  if (!all)
+    return all.propagate();
+  for (const auto& name : *all)
+    if (is_aside ? name.ends_with(aside_suffix) : parse_segment_name(name).has_value())
+      names.push_back(name);
+  return names;
+}
 
 } // namespace
 
@@ -39,12 +65,33 @@ void log_store::note_durable_state(const group_id& group, std::uint64_t index) {
     open->durable_state = std::max(open->durable_state, index);
 }
 
-result<void> log_store::remove(std::span<const group_id> groups) {
+result<bool> log_store::is_being_removed(const group_id& group) const {
+  const auto tombstone = store_.get(family::log_state, removal_key(group));
+  return tombstone ? result<bool>(tombstone->has_value()) : result<bool>(tombstone.propagate());
+}
+
+result<void> log_store::remove(std::span<const group_id> groups, removal_kind kind) {
   if (groups.empty())
     return {};
   write_batch tombstones;
-  for (const auto& group : groups)
-    tombstones.put(family::log_state, removal_key(group), "1");
+  for (const auto& group : groups) {
+    const auto begun = is_being_removed(group);
+    if (!begun)
+      return begun.propagate();
+    if (kind == removal_kind::set_aside) {
+      // One that was interrupted has put files there that are to stay.
+      if (*begun)
+        continue;
+      const auto segments = names_in(disk_, group_directory(options_.directory, group), false);
+      if (!segments)
+        return segments.propagate();
+      if (!segments->empty())
+        if (auto discarded = discard_set_aside(group); !discarded)
+          return discarded;
+    }
+    tombstones.put(family::log_state, removal_key(group),
+                   kind == removal_kind::set_aside ? setting_aside : deleting);
+  }
   if (auto written = store_.write(tombstones, durability::synced); !written)
     return written;
   for (const auto& group : groups) {
@@ -56,9 +103,14 @@ result<void> log_store::remove(std::span<const group_id> groups) {
 }
 
 result<void> log_store::finish_removal(std::span<const group_id> groups) {
-  for (const auto& group : groups)
-    if (auto removed = remove_files(group); !removed)
+  for (const auto& group : groups) {
+    const auto tombstone = store_.get(family::log_state, removal_key(group));
+    if (!tombstone)
+      return tombstone.propagate();
+    const bool is_kept = *tombstone && **tombstone == setting_aside;
+    if (auto removed = is_kept ? set_files_aside(group) : remove_files(group); !removed)
       return removed;
+  }
   // The state machine's keys first, durably: a replica that comes back must not find that it has
   // applied what its new log does not hold.
   write_batch state;
@@ -76,6 +128,30 @@ result<void> log_store::finish_removal(std::span<const group_id> groups) {
     remove_hard_state(rest, group);
   }
   return store_.write(rest, durability::synced);
+}
+
+result<void> log_store::set_files_aside(const group_id& group) {
+  const auto directory = group_directory(options_.directory, group);
+  const auto segments = names_in(disk_, directory, false);
+  if (!segments || segments->empty())
+    return segments ? result<void>() : result<void>(segments.propagate());
+  for (const auto& name : *segments) {
+    const auto path = directory + "/" + name;
+    if (auto renamed = disk_.rename(path, path + std::string(aside_suffix)); !renamed)
+      return renamed;
+  }
+  return disk_.sync_directory(directory);
+}
+
+result<void> log_store::discard_set_aside(const group_id& group) {
+  const auto directory = group_directory(options_.directory, group);
+  const auto names = names_in(disk_, directory, true);
+  if (!names || names->empty())
+    return names ? result<void>() : result<void>(names.propagate());
+  for (const auto& name : *names)
+    if (auto removed = disk_.remove(directory + "/" + name); !removed)
+      return removed;
+  return disk_.sync_directory(directory);
 }
 
 result<void> log_store::remove_files(const group_id& group) {
@@ -101,11 +177,12 @@ result<void> log_store::remove_files(const group_id& group) {
   return disk_.sync_directory(parent_path(above));
 }
 
-result<std::size_t> log_store::finish_removals() {
+result<std::size_t> log_store::finish_removals(const std::function<bool(const group_id&)>& owned) {
   std::vector<group_id> groups;
   const auto scanned =
       store_.scan(family::log_state, {}, {}, [&](std::string_view key, std::string_view) {
-        if (const auto group = group_of_key(key); group && removal_key(*group) == key)
+        if (const auto group = group_of_key(key);
+            group && removal_key(*group) == key && owned(*group))
           groups.push_back(*group);
         return true;
       });

@@ -177,6 +177,8 @@ struct sim_disk::state {
   bool powerless = false;
   std::string failing_sync_part;
   std::uint32_t failing_syncs = 0;
+  std::string failing_removal_part;
+  std::uint32_t failing_removals = 0;
   std::string failing_write_part;
   std::optional<std::uint64_t> failing_write_after;
   std::vector<bad_range> bad_ranges;
@@ -204,6 +206,14 @@ struct sim_disk::state {
     }
     powerless = true;
     return false;
+  }
+
+  /// A fault is due for this removal.
+  [[nodiscard]] bool fails_to_remove(const std::string& path) {
+    if (failing_removals == 0 || path.find(failing_removal_part) == std::string::npos)
+      return false;
+    --failing_removals;
+    return true;
   }
 
   void change_names(const std::string& folder, name_op op) {
@@ -269,6 +279,7 @@ struct sim_disk::state {
     changes_left.reset();
     powerless = false;
     failing_syncs = 0;
+    failing_removals = 0;
     failing_write_after.reset();
     locked.clear();
     used_known.reset();
@@ -525,6 +536,8 @@ result<void> sim_disk::remove(const std::string& path) {
   const auto found = state_->visible.find(path);
   if (!state_->powerless && (found == state_->visible.end() || found->second == nullptr))
     return missing(path);
+  if (state_->fails_to_remove(path))
+    return unexpected(errc::storage_failed, "cannot remove " + path + ": input/output error");
   bool has_effect = false;
   const bool powered = state_->count_change(has_effect);
   if (has_effect)
@@ -536,6 +549,8 @@ result<void> sim_disk::remove_tree(const std::string& path) {
   const std::lock_guard guard(state_->mutex);
   if (state_->powerless)
     return state_->no_power(path);
+  if (state_->fails_to_remove(path))
+    return unexpected(errc::storage_failed, "cannot remove " + path + ": input/output error");
   const std::string below = path + "/";
   std::vector<std::string> names;
   for (auto it = state_->visible.lower_bound(below);
@@ -640,6 +655,12 @@ void sim_disk::fail_syncs(const std::string& part, std::uint32_t times) {
   const std::lock_guard guard(state_->mutex);
   state_->failing_sync_part = part;
   state_->failing_syncs = times;
+}
+
+void sim_disk::fail_removals(const std::string& part, std::uint32_t times) {
+  const std::lock_guard guard(state_->mutex);
+  state_->failing_removal_part = part;
+  state_->failing_removals = times;
 }
 
 void sim_disk::fail_write(const std::string& part, std::uint64_t bytes) {

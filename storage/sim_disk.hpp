@@ -108,6 +108,9 @@ public:
   /// Writes to files whose path contains `part` fail with EIO, after `bytes` more bytes of them,
   /// once.
   void fail_write(const std::string& part, std::uint64_t bytes);
+  /// The next `times` removals of files or folders whose path contains `part` fail, and remove
+  /// nothing.
+  void fail_removals(const std::string& part, std::uint32_t times = 1);
   /// Reads that touch [from, from + size) of `path` fail until `heal_reads`.
   void fail_reads(const std::string& path, std::uint64_t from, std::uint64_t size);
   void heal_reads();

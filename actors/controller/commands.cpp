@@ -12,10 +12,11 @@ namespace {
 
 /// Goes up when a command changes in a way that older nodes cannot read. Version 2 made the changes
 /// of a topic differences and put the limits of the leader into the commands, version 3 knows lives
-/// of nodes.
+/// of nodes, version 4 numbers the decisions about replicas
+/// and repairs them.
 constexpr std::uint8_t format_version = state_version;
-/// Of rows of the state that say nothing of lives.
-constexpr std::uint16_t lifeless_version = 1;
+/// Of rows of the state: those of version 2 are as those of 1, which say nothing of lives.
+constexpr std::array<std::uint16_t, 3> row_versions{state_version, 3, 1};
 constexpr std::size_t prefix_bytes = 2;
 
 template <std::size_t Tag>
@@ -37,6 +38,14 @@ constexpr auto make_decoders(std::index_sequence<Tags...>) {
 constexpr auto decoders =
     make_decoders(std::make_index_sequence<std::variant_size_v<controller_command>>());
 
+template <class Record>
+result<Record> decode_row(const buffer& row) {
+  auto record = protocol::decode<Record>(row, row_versions.front());
+  for (std::size_t i = 1; !record && i < row_versions.size(); ++i)
+    record = protocol::decode<Record>(row, row_versions[i]);
+  return record;
+}
+
 } // namespace
 
 buffer encode_row(const topic_record& topic) {
@@ -48,18 +57,39 @@ buffer encode_row(const broker_record& broker) {
 }
 
 result<topic_record> decode_topic(const buffer& row) {
-  auto topic = protocol::decode<topic_record>(row, state_version);
-  return topic ? topic : protocol::decode<topic_record>(row, lifeless_version);
+  return decode_row<topic_record>(row);
 }
 
 result<broker_record> decode_broker(const buffer& row) {
-  auto broker = protocol::decode<broker_record>(row, state_version);
-  return broker ? broker : protocol::decode<broker_record>(row, lifeless_version);
+  return decode_row<broker_record>(row);
 }
 
 bool replica_set::is_on(std::int32_t node) const {
   return std::ranges::find(nodes, node) != nodes.end() ||
          std::ranges::find(leaving, node) != leaving.end();
+}
+
+std::optional<repair_stage> replica_set::repair_of(std::int32_t node) const {
+  const auto found = std::ranges::find(repairs, node, &replica_repair::node);
+  return found == repairs.end() ? std::nullopt : std::optional(found->stage);
+}
+
+bool replica_set::is_changing() const {
+  return !leaving.empty() || std::ranges::any_of(repairs, [](const replica_repair& each) {
+    return each.stage != repair_stage::left;
+  });
+}
+
+std::string_view to_string(repair_stage stage) {
+  switch (stage) {
+  case repair_stage::leaving:
+    return "leaving";
+  case repair_stage::left:
+    return "left";
+  case repair_stage::returning:
+    return "returning";
+  }
+  return "unknown";
 }
 
 config::topic_overrides overrides_of(const topic_record& topic) {

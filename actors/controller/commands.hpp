@@ -9,7 +9,9 @@
 #include "protocol/result.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -32,6 +34,31 @@ struct node_life {
   friend bool operator==(const node_life&, const node_life&) = default;
 };
 
+/// How far a damaged replica is replaced by a new one on the same node.
+enum class repair_stage : std::uint8_t {
+  /// The group is to go on without it.
+  leaving = 0,
+  /// The group does: the node is to set the files aside.
+  left = 1,
+  /// The node has: a new replica takes everything from the others and is to become a voter.
+  returning = 2,
+};
+[[nodiscard]] std::string_view to_string(repair_stage stage);
+
+/// A replica that is being repaired.
+struct replica_repair {
+  std::int32_t node = 0;
+  repair_stage stage = repair_stage::leaving;
+
+  static constexpr message_info info{"ReplicaRepair", "A damaged replica that is replaced."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"node", "Its node."}, m.node);
+    v(field{"stage", "0: it leaves the group, 1: it has left, 2: a new one joins."}, m.stage);
+  }
+  friend bool operator==(const replica_repair&, const replica_repair&) = default;
+};
+
 /// Where a partition's replicas are; the first is the preferred leader.
 struct replica_set {
   std::vector<std::int32_t> nodes;
@@ -41,6 +68,11 @@ struct replica_set {
   std::vector<node_life> founders{};
   /// Nodes that held a replica and are to give it up when those of `nodes` have everything.
   std::vector<std::int32_t> leaving{};
+  /// Nodes of `nodes` whose replica is damaged and is replaced there: at most one at a time.
+  std::vector<replica_repair> repairs{};
+  /// How often any of this was decided anew: what is said of an earlier decision is told from what
+  /// is said of this one.
+  std::int32_t changes = 0;
 
   static constexpr message_info info{"ReplicaSet", "The nodes that hold a partition."};
   template <class M, class V>
@@ -48,11 +80,17 @@ struct replica_set {
     v(field{"nodes", "Node ids; the first is the preferred leader."}, m.nodes);
     v(field{"founders", "The first members of the partition's group.", 3}, m.founders);
     v(field{"leaving", "Nodes that are to give up their replica.", 3}, m.leaving);
+    v(field{"repairs", "Damaged replicas that are being replaced.", 4}, m.repairs);
+    v(field{"changes", "How often this was decided anew.", 4}, m.changes);
   }
   friend bool operator==(const replica_set&, const replica_set&) = default;
 
   /// Whether `node` has, or may have, files of the partition.
   [[nodiscard]] bool is_on(std::int32_t node) const;
+  /// How far the replica of `node` is repaired; nothing if it is not under repair.
+  [[nodiscard]] std::optional<repair_stage> repair_of(std::int32_t node) const;
+  /// Its group is to have other members than it has, or was to have.
+  [[nodiscard]] bool is_changing() const;
 };
 
 enum class topic_phase : std::uint8_t {
@@ -293,6 +331,8 @@ struct replicas_moved_command {
   uuid id;
   std::int32_t partition = 0;
   std::vector<std::int32_t> nodes;
+  /// The decision that is carried out (`replica_set::changes`); -1 in logs of before it was named.
+  std::int32_t changes = -1;
 
   static constexpr message_info info{"ReplicasMoved", "Replicas of a partition have moved."};
   template <class M, class V>
@@ -300,6 +340,62 @@ struct replicas_moved_command {
     v(field{"id", "The topic."}, m.id);
     v(field{"partition", "The partition."}, m.partition);
     v(field{"nodes", "Nodes that hold it now."}, m.nodes);
+    v(field{"changes", "The decision that is carried out.", 4}, m.changes);
+  }
+};
+
+/// A node found its replica damaged: the group goes on without it, until a new one has taken its
+/// place.
+struct repair_replica_command {
+  uuid id;
+  std::int32_t partition = 0;
+  std::int32_t node = 0;
+  std::uint64_t incarnation = 0;
+
+  static constexpr message_info info{"RepairReplica", "A damaged replica is to be replaced."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"node", "The node that holds it."}, m.node);
+    v(field{"incarnation", "Which life of its disk."}, m.incarnation);
+  }
+};
+
+/// A node asks whether a decision about replicas still holds, and so whether the files of its own
+/// may go. Changes nothing: it is refused if anything was decided since.
+struct release_replica_command {
+  uuid id;
+  std::int32_t partition = 0;
+  std::int32_t node = 0;
+  /// The decision (`replica_set::changes`).
+  std::int32_t changes = 0;
+
+  static constexpr message_info info{"ReleaseReplica", "A node's replica may go."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"node", "The node that holds files of it."}, m.node);
+    v(field{"changes", "The decision by which they may go."}, m.changes);
+  }
+};
+
+/// The node has set the files of its damaged replica aside: it may hold a new one.
+struct replica_set_aside_command {
+  uuid id;
+  std::int32_t partition = 0;
+  std::int32_t node = 0;
+  /// The decision that is carried out (`replica_set::changes`).
+  std::int32_t changes = 0;
+
+  static constexpr message_info info{"ReplicaSetAside", "A damaged replica is out of the way."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"node", "The node that held it."}, m.node);
+    v(field{"changes", "The decision that is carried out."}, m.changes);
   }
 };
 
@@ -308,10 +404,11 @@ using controller_command =
     std::variant<create_cluster_command, register_broker_command, create_topic_command,
                  alter_topic_command, delete_topic_command, topic_purged_command,
                  allocate_producer_ids_command, fence_broker_command, drain_broker_command,
-                 remove_broker_command, move_replicas_command, replicas_moved_command>;
+                 remove_broker_command, move_replicas_command, replicas_moved_command,
+                 repair_replica_command, release_replica_command, replica_set_aside_command>;
 
 /// Version of the structs of this file that this build writes.
-inline constexpr std::uint16_t state_version = 3;
+inline constexpr std::uint16_t state_version = 4;
 
 /// Rows of the cluster's state. Those of before there were several nodes are read too.
 [[nodiscard]] buffer encode_row(const topic_record& topic);

@@ -35,8 +35,21 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   options.services = config.services;
   options.directory = config.directory;
   options.topic_defaults = config.limits.topic_defaults;
-  options.moved = [to = controller_actor(self)](const group_id& group) {
-    caf::anon_send(to, controller_call{partition_settled{group}});
+  options.moved = [to = controller_actor(self)](const group_id& group, std::int32_t changes) {
+    caf::anon_send(to, controller_call{partition_settled{group, changes}});
+  };
+  options.damaged = [to = controller_actor(self)](const group_id& group, const error& why) {
+    caf::anon_send(to, controller_call{partition_damaged{group, why}});
+  };
+  options.repaired = config.repaired;
+  options.record = [this](std::function<void(result<void>)> done) {
+    self->send(
+        config.services->storage_of(controller_group),
+        storage_request{storage_keep_state{controller_group, applied_index, std::move(done)}});
+  };
+  options.ask = [this](const group_id& group, std::int32_t changes) { releasing[group] = changes; };
+  options.stepped = [to = controller_actor(self)](const group_id& group, result<void> status) {
+    caf::anon_send(to, controller_call{removal_stepped{group, std::move(status)}});
   };
   options.lives = [this](const replica_set& placed) { return core->lives_of(placed); };
   host.emplace(self->system(), std::move(options));
@@ -126,8 +139,7 @@ void controller_state::catch_up(const topic_record& before, const topic_record& 
   if (stopping)
     return;
   for (std::size_t i = 0; i < before.partitions.size() && i < topic.partitions.size(); ++i)
-    if (before.partitions[i].nodes != topic.partitions[i].nodes ||
-        before.partitions[i].leaving != topic.partitions[i].leaving)
+    if (before.partitions[i] != topic.partitions[i])
       host->change_replicas(topic, static_cast<std::int32_t>(i));
 }
 
@@ -267,11 +279,28 @@ controller_answer controller_state::act(const cluster_change& change) {
   }
   if (const auto* moved = std::get_if<replicas_changed>(&change)) {
     moves_proposed.erase({moved->topic.id, moved->partition});
+    note_repair({moved->topic.id, moved->partition});
     if (!stopping)
       host->change_replicas(moved->topic, moved->partition);
   }
   publish_view();
   return {};
+}
+
+/// Says how far the repair of a replica of this node is.
+void controller_state::note_repair(const group_id& group) {
+  const auto* placed = core->placed_of(group);
+  const auto stage = placed ? placed->repair_of(node()) : std::nullopt;
+  if (stage == repair_stage::leaving)
+    config.log->warn("partition {}: under repair: its group goes on without the damaged replica",
+                     to_string(group));
+  else if (stage == repair_stage::left)
+    config.log->warn("partition {}: under repair: the damaged replica has left its group, and its "
+                     "files are set aside",
+                     to_string(group));
+  else if (stage == repair_stage::returning)
+    config.log->warn("partition {}: under repair: a new replica takes everything from the others",
+                     to_string(group));
 }
 
 void controller_state::follow_topic(const topic_record& topic) {
@@ -295,9 +324,8 @@ void controller_state::forget_topic(const topic_record& topic) {
   // The partitions are on their way out already: the next start removes the files.
   if (stopping)
     return;
-  ++purging;
-  host->remove(topic, [to = controller_actor(self), id = topic.id](bool complete) {
-    caf::anon_send(to, controller_call{topic_purged{id, complete}});
+  host->remove(topic, [to = controller_actor(self), id = topic.id] {
+    caf::anon_send(to, controller_call{topic_purged{id}});
   });
 }
 
@@ -366,13 +394,28 @@ void controller_state::handle(producer_id_call& call) {
 }
 
 void controller_state::handle(topic_purged& call) {
-  --purging;
+  purged.insert(call.id);
+  run_errands();
+}
+
+void controller_state::handle(removal_stepped& news) {
+  const auto decision = host->step_ended(news.group, news.status, now());
   if (stopping) {
     stop_replica_when_alone();
     return;
   }
-  if (call.complete)
-    purged.insert(call.id);
+  if (decision)
+    set_aside[news.group] = *decision;
+  run_errands();
+}
+
+void controller_state::handle(partition_damaged& news) {
+  const auto* placed = core->placed_of(news.group);
+  if (placed == nullptr || placed->nodes.size() < 2 || !damaged.insert(news.group).second)
+    return;
+  config.log->error("partition {}: the replica on this node is damaged and is to be replaced by a "
+                    "new one: {}",
+                    to_string(news.group), to_string(news.why));
   run_errands();
 }
 
@@ -392,6 +435,7 @@ void controller_state::handle(controller_tick&) {
   if (stopping)
     return;
   host->wake_some(wakes_per_tick);
+  host->retry_removals(now());
   if (established) {
     watch_brokers();
     tend_members();
@@ -434,7 +478,7 @@ void controller_state::handle(partition_stopped&) {
 /// The controller's own group goes last: after the partitions, and after those that are being
 /// removed, which need the storage pool to come to their end.
 void controller_state::stop_replica_when_alone() {
-  if (unstopped > 0 || purging > 0 || std::exchange(replica_stopping, true))
+  if (unstopped > 0 || host->removals_under_way() > 0 || std::exchange(replica_stopping, true))
     return;
   handing_over = leads && replica && !failed && members.voters.size() > 1;
   if (!handing_over) {

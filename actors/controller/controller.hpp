@@ -49,6 +49,8 @@ struct controller_config {
   std::shared_ptr<node_caller> caller;
   /// Nodes that can be asked now. From the actor.
   std::function<std::vector<raft::node_id>()> contacts;
+  /// A damaged replica of this node was replaced by a sound one. From any thread; may be empty.
+  std::function<void(const group_id&)> repaired;
   /// A broker is registered: it gets a link. From the actor.
   std::function<void(const broker_record&)> meet;
 };

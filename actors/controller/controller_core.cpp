@@ -99,6 +99,10 @@ std::vector<node_life> controller_core::lives_of(const replica_set& placed) cons
   for (const bool may_lead : {true, false})
     for (const auto node : placed.nodes) {
       const auto broker = brokers_.find(node);
+      const auto repair = placed.repair_of(node);
+      // A damaged replica belongs to nobody until another one may take its place.
+      if (repair && *repair != repair_stage::returning)
+        continue;
       if (broker != brokers_.end() && may_lead == broker->second.takes())
         lives.push_back({node, broker->second.incarnation});
     }

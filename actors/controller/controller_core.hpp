@@ -114,6 +114,12 @@ public:
   [[nodiscard]] result<std::vector<move_replicas_command>> plan_evacuation(std::int32_t node) const;
   /// Moves that spread replicas and preferred leaders evenly.
   [[nodiscard]] std::vector<move_replicas_command> plan_rebalance() const;
+  /// Errors: unknown_topic; not_found: the broker has no replica of it, or is registered with
+  /// another disk; conflict: it is under repair, or another one of the partition is, or there are
+  /// no others that it could be repaired from; overloaded: so many are under repair already.
+  [[nodiscard]] result<void> decide_repair(const repair_replica_command& wish) const;
+  /// Replicas that are being replaced because they are damaged.
+  [[nodiscard]] std::size_t repairs_under_way() const;
   /// Partitions that some node has yet to give up.
   [[nodiscard]] std::size_t moves_under_way() const;
 
@@ -132,8 +138,10 @@ public:
   [[nodiscard]] const std::map<uuid, topic_record>& topics() const { return topics_; }
   /// The active topic of that name.
   [[nodiscard]] const topic_record* find(std::string_view name) const;
+  /// Where the replicas of a partition of an active topic are; nullptr if there is none.
+  [[nodiscard]] const replica_set* placed_of(const group_id& group) const;
   /// Who the replicas of a partition are to be: the present lives of its nodes, those that may lead
-  /// first. Nodes that are not registered are left out.
+  /// first. Nodes that are not registered are left out, and those whose replica is damaged.
   [[nodiscard]] std::vector<node_life> lives_of(const replica_set& placed) const;
   /// Replicas on `node`, of topics that are being deleted too.
   [[nodiscard]] std::int32_t replicas_on(std::int32_t node) const;
@@ -155,6 +163,10 @@ private:
   replay_outcome apply(const remove_broker_command& command);
   replay_outcome apply(const move_replicas_command& command);
   replay_outcome apply(const replicas_moved_command& command);
+  replay_outcome apply(const repair_replica_command& command);
+  replay_outcome apply(const release_replica_command& command);
+  replay_outcome apply(const replica_set_aside_command& command);
+  [[nodiscard]] result<void> check_repair(const repair_replica_command& wish) const;
   [[nodiscard]] replica_set* find_placed(const uuid& topic, std::int32_t partition);
   replay_outcome apply(const create_topic_command& command);
   replay_outcome apply(const alter_topic_command& command);

@@ -19,6 +19,8 @@ namespace {
 constexpr std::int64_t producer_id_block = 1000;
 constexpr std::int64_t errand_timeout_ms = 5000;
 constexpr std::int64_t registration_retry_ms = 200;
+/// Between two requests to repair a replica.
+constexpr std::int64_t repair_retry_ms = 500;
 /// Partitions that move at once: what they copy is shared with the clients' traffic.
 constexpr std::size_t moves_max = 8;
 
@@ -292,6 +294,21 @@ void controller_state::decide(controller_job& job, const replicas_moved_command&
   propose(question, std::move(job.done), job.deadline_ms);
 }
 
+void controller_state::decide(controller_job& job, const repair_replica_command& question) {
+  if (auto possible = core->decide_repair(question); !possible)
+    finish(job, possible.propagate());
+  else
+    propose(question, std::move(job.done), job.deadline_ms);
+}
+
+void controller_state::decide(controller_job& job, const release_replica_command& question) {
+  propose(question, std::move(job.done), job.deadline_ms);
+}
+
+void controller_state::decide(controller_job& job, const replica_set_aside_command& question) {
+  propose(question, std::move(job.done), job.deadline_ms);
+}
+
 void controller_state::decide(controller_job& job, const plan_question& question) {
   const auto planned = question.evacuate >= 0
                            ? core->plan_evacuation(question.evacuate)
@@ -407,7 +424,7 @@ void controller_state::tend_moves() {
 }
 
 void controller_state::handle(partition_settled& news) {
-  settled.insert(news.group);
+  settled[news.group] = news.changes;
   run_errands();
 }
 
@@ -438,18 +455,71 @@ void controller_state::run_errands() {
   });
   if (!purged.empty() && is_announced)
     run_errand(controller_errand::purge, topic_purged_command{*purged.begin(), node()});
-  std::erase_if(settled, [this](const group_id& group) {
-    const auto topic = core->topics().find(group.topic);
-    const auto number = static_cast<std::size_t>(group.partition);
-    return topic == core->topics().end() || number >= topic->second.partitions.size() ||
-           topic->second.partitions[number].leaving.empty();
+  std::erase_if(settled, [this](const auto& news) {
+    const auto* placed = core->placed_of(news.first);
+    return placed == nullptr || placed->changes != news.second || !placed->is_changing();
   });
   if (!settled.empty() && is_announced) {
-    const auto group = *settled.begin();
-    const auto& placed =
-        core->topics().at(group.topic).partitions[static_cast<std::size_t>(group.partition)];
+    const auto& [group, changes] = *settled.begin();
     run_errand(controller_errand::settle,
-               replicas_moved_command{group.topic, group.partition, placed.nodes});
+               replicas_moved_command{group.topic, group.partition, core->placed_of(group)->nodes,
+                                      changes});
+  }
+  run_release();
+  run_repair_errands();
+}
+
+void controller_state::run_release() {
+  if (releasing.empty() || asked_release || !is_announced)
+    return;
+  asked_release = *releasing.begin();
+  const auto& [group, changes] = *asked_release;
+  run_errand(controller_errand::release,
+             release_replica_command{group.topic, group.partition, node(), changes});
+}
+
+/// Who did not answer is asked again.
+void controller_state::end_release(const result<void>& answer) {
+  const auto [group, changes] = *std::exchange(asked_release, std::nullopt);
+  const bool is_answer =
+      answer || answer.error().code == errc::conflict || answer.error().code == errc::unknown_topic;
+  const auto wish = releasing.find(group);
+  if (!is_answer || wish == releasing.end() || wish->second != changes)
+    return;
+  releasing.erase(wish);
+  host->released(group, changes, answer, now());
+}
+
+/// What this node wants of the leader for its damaged replicas.
+void controller_state::run_repair_errands() {
+  if (!is_announced)
+    return;
+  std::erase_if(damaged, [this](const group_id& group) {
+    const auto* placed = core->placed_of(group);
+    if (placed == nullptr || placed->nodes.size() < 2 ||
+        std::ranges::find(placed->nodes, node()) == placed->nodes.end())
+      return true;
+    const auto stage = placed->repair_of(node());
+    return stage && *stage != repair_stage::returning;
+  });
+  if (!damaged.empty() && now() >= next_repair_ms) {
+    // In turn: one may have to wait for long.
+    const auto next = damaged.upper_bound(last_damaged);
+    last_damaged = next == damaged.end() ? *damaged.begin() : *next;
+    next_repair_ms = now() + repair_retry_ms;
+    run_errand(controller_errand::repair,
+               repair_replica_command{last_damaged.topic, last_damaged.partition, node(),
+                                      config.self.incarnation});
+  }
+  std::erase_if(set_aside, [this](const auto& done) {
+    const auto* placed = core->placed_of(done.first);
+    return placed == nullptr || placed->changes != done.second ||
+           placed->repair_of(node()) != repair_stage::left;
+  });
+  if (!set_aside.empty()) {
+    const auto& [group, changes] = *set_aside.begin();
+    run_errand(controller_errand::set_aside,
+               replica_set_aside_command{group.topic, group.partition, node(), changes});
   }
 }
 
@@ -468,6 +538,8 @@ void controller_state::run_errand(controller_errand what, controller_question_bo
 
 void controller_state::handle(errand_done& news) {
   errands.erase(news.what);
+  if (news.what == controller_errand::release)
+    end_release(news.answer ? result<void>() : news.answer.propagate());
   if (!news.answer) {
     const auto& why = news.answer.error();
     if (news.what == controller_errand::heartbeat && why.code == errc::not_found)
@@ -488,6 +560,9 @@ void controller_state::handle(errand_done& news) {
     break;
   case controller_errand::purge:
   case controller_errand::settle:
+  case controller_errand::repair:
+  case controller_errand::release:
+  case controller_errand::set_aside:
   case controller_errand::heartbeat:
     break;
   }

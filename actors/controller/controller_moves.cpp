@@ -1,4 +1,4 @@
-// Brokers that are drained and leave, and replicas that move.
+// Brokers that are drained and leave, replicas that move, and damaged ones that are replaced.
 #include "actors/controller/controller_core.hpp"
 #include "actors/controller/move_plan.hpp"
 
@@ -8,6 +8,9 @@
 namespace aqueduct::actors {
 
 namespace {
+
+/// Replicas under repair at once: what they copy is shared with the clients' traffic.
+constexpr std::size_t repairs_max = 8;
 
 replay_outcome refused(errc code, std::string message) {
   replay_outcome outcome;
@@ -144,12 +147,16 @@ std::vector<move_replicas_command> controller_core::plan_rebalance() const {
 
 // -- replay ---------------------------------------------------------------------------------------
 
-replica_set* controller_core::find_placed(const uuid& id, std::int32_t partition) {
-  const auto topic = topics_.find(id);
-  if (topic == topics_.end() || topic->second.phase != topic_phase::active || partition < 0 ||
-      static_cast<std::size_t>(partition) >= topic->second.partitions.size())
+const replica_set* controller_core::placed_of(const group_id& group) const {
+  const auto topic = topics_.find(group.topic);
+  if (topic == topics_.end() || topic->second.phase != topic_phase::active || group.partition < 0 ||
+      static_cast<std::size_t>(group.partition) >= topic->second.partitions.size())
     return nullptr;
-  return &topic->second.partitions[static_cast<std::size_t>(partition)];
+  return &topic->second.partitions[static_cast<std::size_t>(group.partition)];
+}
+
+replica_set* controller_core::find_placed(const uuid& id, std::int32_t partition) {
+  return const_cast<replica_set*>(placed_of({id, partition}));
 }
 
 replay_outcome controller_core::apply(const drain_broker_command& command) {
@@ -193,7 +200,12 @@ replay_outcome controller_core::apply(const move_replicas_command& command) {
     if (std::ranges::find(command.to, node) == command.to.end())
       placed->leaving.push_back(node);
   placed->nodes = command.to;
+  // Who is to give it up need not be repaired.
+  std::erase_if(placed->repairs, [&](const replica_repair& each) {
+    return std::ranges::find(command.to, each.node) == command.to.end();
+  });
   count_replicas({placed, 1}, 1);
+  ++placed->changes;
   replay_outcome outcome;
   outcome.change = replicas_changed{topic, command.partition};
   outcome.writes.push_back(write_of(topic));
@@ -202,14 +214,102 @@ replay_outcome controller_core::apply(const move_replicas_command& command) {
 
 replay_outcome controller_core::apply(const replicas_moved_command& command) {
   auto* placed = find_placed(command.id, command.partition);
-  if (placed == nullptr || placed->nodes != command.nodes || placed->leaving.empty())
+  // Before decisions had numbers nothing was repaired.
+  const bool names_another =
+      placed != nullptr &&
+      (command.changes < 0 ? !placed->repairs.empty() : command.changes != placed->changes);
+  if (placed == nullptr || names_another || placed->nodes != command.nodes ||
+      !placed->is_changing())
     return refused(errc::conflict, "the replicas are not moving there");
   // Who gives up its replica forgets what it promised: should it get one again, it must not found
   // the group anew with others that forgot as well, but wait to be told by those who know.
   for (auto& founder : placed->founders)
-    if (std::ranges::find(placed->leaving, founder.node) != placed->leaving.end())
+    if (std::ranges::find(placed->leaving, founder.node) != placed->leaving.end() ||
+        placed->repair_of(founder.node) == repair_stage::leaving)
       founder.incarnation = 0;
   placed->leaving.clear();
+  std::erase_if(placed->repairs,
+                [](const replica_repair& each) { return each.stage == repair_stage::returning; });
+  for (auto& each : placed->repairs)
+    each.stage = repair_stage::left;
+  ++placed->changes;
+  auto& topic = topics_.at(command.id);
+  replay_outcome outcome;
+  outcome.change = replicas_changed{topic, command.partition};
+  outcome.writes.push_back(write_of(topic));
+  return outcome;
+}
+
+// -- repair ---------------------------------------------------------------------------------------
+
+std::size_t controller_core::repairs_under_way() const {
+  std::size_t count = 0;
+  for (const auto& [id, topic] : topics_)
+    if (topic.phase == topic_phase::active)
+      for (const auto& placed : topic.partitions)
+        count += placed.repairs.size();
+  return count;
+}
+
+result<void> controller_core::check_repair(const repair_replica_command& wish) const {
+  const auto* placed = placed_of({wish.id, wish.partition});
+  if (placed == nullptr)
+    return unexpected(errc::unknown_topic, "the topic was deleted");
+  const auto broker = brokers_.find(wish.node);
+  if (std::ranges::find(placed->nodes, wish.node) == placed->nodes.end() ||
+      broker == brokers_.end() || broker->second.incarnation != wish.incarnation)
+    return unexpected(errc::not_found, "broker " + std::to_string(wish.node) +
+                                           " is to have no replica of the partition, or has "
+                                           "another disk by now");
+  if (placed->nodes.size() == 1)
+    return unexpected(errc::conflict, "the partition has no other replica to be repaired from");
+  for (const auto& each : placed->repairs)
+    if (each.node != wish.node || each.stage != repair_stage::returning)
+      return unexpected(errc::conflict, "the replica on broker " + std::to_string(each.node) +
+                                            " is under repair already");
+  return {};
+}
+
+result<void> controller_core::decide_repair(const repair_replica_command& wish) const {
+  auto valid = check_repair(wish);
+  if (valid && repairs_under_way() >= repairs_max)
+    return unexpected(errc::overloaded,
+                      std::to_string(repairs_max) + " replicas are under repair; others wait");
+  return valid;
+}
+
+replay_outcome controller_core::apply(const repair_replica_command& command) {
+  if (const auto valid = check_repair(command); !valid)
+    return refused(valid.error().code, valid.error().message);
+  auto* placed = find_placed(command.id, command.partition);
+  // A group of before there were several nodes began with its only replica.
+  if (placed->founders.empty())
+    placed->founders = lives_of(*placed);
+  placed->repairs = {{command.node, repair_stage::leaving}};
+  ++placed->changes;
+  auto& topic = topics_.at(command.id);
+  replay_outcome outcome;
+  outcome.change = replicas_changed{topic, command.partition};
+  outcome.writes.push_back(write_of(topic));
+  return outcome;
+}
+
+replay_outcome controller_core::apply(const release_replica_command& command) {
+  const auto* placed = placed_of({command.id, command.partition});
+  if (placed == nullptr)
+    return refused(errc::unknown_topic, "the topic was deleted");
+  if (placed->changes != command.changes)
+    return refused(errc::conflict, "something else was decided about the replicas since");
+  return {};
+}
+
+replay_outcome controller_core::apply(const replica_set_aside_command& command) {
+  auto* placed = find_placed(command.id, command.partition);
+  if (placed == nullptr || placed->changes != command.changes ||
+      placed->repair_of(command.node) != repair_stage::left)
+    return refused(errc::conflict, "no replica there is to be set aside");
+  placed->repairs = {{command.node, repair_stage::returning}};
+  ++placed->changes;
   auto& topic = topics_.at(command.id);
   replay_outcome outcome;
   outcome.change = replicas_changed{topic, command.partition};

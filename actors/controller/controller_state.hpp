@@ -50,6 +50,9 @@ struct controller_state {
   // -- controller.cpp: the node -------------------------------------------------------------------
   void handle(producer_id_call& call);
   void handle(topic_purged& call);
+  void handle(removal_stepped& news);
+  void handle(partition_damaged& news);
+  void note_repair(const group_id& group);
   void handle(groups_listed& call);
   void handle(controller_configure& call);
   void handle(controller_tick&);
@@ -99,6 +102,9 @@ struct controller_state {
   void decide(controller_job& job, const move_question& question);
   void decide(controller_job& job, const replicas_moved_command& question);
   void decide(controller_job& job, const plan_question& question);
+  void decide(controller_job& job, const repair_replica_command& question);
+  void decide(controller_job& job, const release_replica_command& question);
+  void decide(controller_job& job, const replica_set_aside_command& question);
   [[nodiscard]] replica_move described(const move_replicas_command& move) const;
 
   /// This node leads and knows everything that was committed before.
@@ -109,6 +115,9 @@ struct controller_state {
   /// Carries plans out, a few moves at a time.
   void tend_moves();
   void run_errands();
+  void run_repair_errands();
+  void run_release();
+  void end_release(const result<void>& answer);
   void run_errand(controller_errand what, controller_question_body question);
 
   [[nodiscard]] std::int64_t now() const { return config.services->env->steady_ms(); }
@@ -165,13 +174,24 @@ struct controller_state {
   /// Deleted topics of which this node has nothing left, and that the cluster still waits for.
   std::set<uuid> purged;
   /// Partitions led here whose replicas have moved, and that the cluster still waits for.
-  std::set<group_id> settled;
+  /// The decision by which they have.
+  std::map<group_id, std::int32_t> settled;
+  /// Replicas of this node that are damaged, and that the cluster does not know of yet; which was
+  /// told of last, and when the next may be.
+  std::set<group_id> damaged;
+  group_id last_damaged;
+  std::int64_t next_repair_ms = 0;
+  /// Replicas of this node that are to go, if the decision of that number still holds; and of which
+  /// that is being asked.
+  std::map<group_id, std::int32_t> releasing;
+  std::optional<std::pair<group_id, std::int32_t>> asked_release;
+  /// Damaged replicas that this node has set aside, and that the cluster still waits for; by which
+  /// decision.
+  std::map<group_id, std::int32_t> set_aside;
 
   std::optional<controller_stop> stopping;
   /// Partitions that were told to stop and have not.
   std::size_t unstopped = 0;
-  /// Deleted topics whose removal from this node is under way.
-  std::size_t purging = 0;
   bool replica_stopping = false;
   /// The stop waits for another controller to lead.
   bool handing_over = false;

@@ -5,7 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
+#include <utility>
 
 namespace aqueduct::actors {
 
@@ -46,14 +46,21 @@ std::vector<raft::replica_id> topic_host::wanted_of(const replica_set& placed) c
   return wanted;
 }
 
+partition_members topic_host::members_of(const replica_set& placed) const {
+  return {wanted_of(placed), placed.is_changing(), placed.changes,
+          placed.repair_of(options_.services->node).has_value()};
+}
+
+bool topic_host::is_to_be_set_aside(const replica_set& placed) const {
+  return placed.repair_of(options_.services->node) == repair_stage::left;
+}
+
 void topic_host::change_lives(std::int32_t node) {
   for (const auto& [id, topic] : topics_)
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {
       const auto& placed = topic->record.partitions[i];
       if (topic->partitions[i]->handle && placed.is_on(node))
-        caf::anon_send(
-            topic->partitions[i]->handle,
-            partition_control{partition_members{wanted_of(placed), !placed.leaving.empty()}});
+        caf::anon_send(topic->partitions[i]->handle, partition_control{members_of(placed)});
     }
 }
 
@@ -61,21 +68,30 @@ std::shared_ptr<partition_route> topic_host::open_partition(const topic_route& r
                                                             std::size_t number) {
   const auto& placed = route.record.partitions[number];
   auto partition = std::make_shared<partition_route>();
-  const bool is_here = placed.is_on(options_.services->node);
+  const group_id group{route.record.id, static_cast<std::int32_t>(number)};
+  const auto self = options_.services->node;
+  // What is left of an earlier replica goes first: it would be taken for this one's.
+  const bool is_here =
+      placed.is_on(self) && !removals_.contains(group) && !is_to_be_set_aside(placed);
   // A group of one has its leader before it wakes, and who has no replica of a group can only
   // guess: whoever it names tells who leads.
-  if (placed.nodes.size() == 1 || !is_here)
-    partition->leader = placed.nodes.front();
+  const auto other = std::ranges::find_if(
+      placed.nodes, [&](std::int32_t node) { return is_here || node != self; });
+  if ((placed.nodes.size() == 1 || !is_here) && other != placed.nodes.end())
+    partition->leader = *other;
   if (!is_here)
     return partition;
   partition_config config;
-  config.group = {route.record.id, static_cast<std::int32_t>(number)};
+  config.group = group;
   config.topic = route.config;
   config.route = partition;
   config.services = options_.services;
   config.founders = founders_of(placed, options_.services->replica);
-  config.members = {wanted_of(placed), !placed.leaving.empty()};
+  config.members = members_of(placed);
   config.moved = options_.moved;
+  config.damaged = options_.damaged;
+  config.repaired = options_.repaired;
+  set_aside_.erase(group);
   partition->handle = spawn_partition(system_, std::move(config));
   ++partition_count_;
   return partition;
@@ -95,33 +111,30 @@ void topic_host::change_replicas(const topic_record& topic, std::int32_t partiti
   route->record = topic;
   auto& slot = route->partitions[number];
   const auto& placed = topic.partitions[number];
-  const bool is_here = placed.is_on(options_.services->node);
-  if (is_here && slot->handle) {
-    caf::anon_send(slot->handle, partition_control{partition_members{wanted_of(placed),
-                                                                     !placed.leaving.empty()}});
+  const group_id group{topic.id, partition};
+  const bool goes = is_to_be_set_aside(placed) || !placed.is_on(options_.services->node);
+  drop_outdated_removal(group, placed);
+  if (slot->handle && !goes) {
+    caf::anon_send(slot->handle, partition_control{members_of(placed)});
   } else {
-    if (slot->handle) {
-      --partition_count_;
-      const auto log = options_.services->log;
-      caf::anon_send(slot->handle,
-                     partition_control{partition_stop{
-                         true, [log, name = topic.name, partition](const result<void>& removed) {
-                           if (!removed)
-                             log->error("topic {}, partition {}: the files of a replica that moved "
-                                        "could not be removed: {}",
-                                        name, partition, to_string(removed.error()));
-                         }}});
-    }
+    if (is_to_be_set_aside(placed))
+      set_aside(group, placed, slot->handle);
+    else if (slot->handle || (goes && set_aside_.erase(group) > 0))
+      begin_removal(group, slot->handle, storage::removal_kind::delete_files, placed.changes);
     slot = open_partition(*route, number);
   }
   it->second = route;
   options_.directory->put(std::move(route));
 }
 
+// -- topics ---------------------------------------------------------------------------------------
+
 void topic_host::add(const topic_record& topic) {
   auto route = std::make_shared<topic_route>();
   route->record = topic;
   route->config = config_of(topic);
+  for (std::size_t i = 0; i < topic.partitions.size(); ++i)
+    set_aside({topic.id, static_cast<std::int32_t>(i)}, topic.partitions[i], partition_actor());
   add_partitions(*route);
   topics_[topic.id] = route;
   options_.directory->put(std::move(route));
@@ -153,49 +166,6 @@ void topic_host::change_defaults(const config::topic_config& defaults) {
     alter(record);
 }
 
-void topic_host::remove(const topic_record& topic, std::function<void(bool)> purged) {
-  options_.directory->remove(topic.name, topic.id);
-  const auto known = topics_.find(topic.id);
-  const auto self = options_.services->node;
-  // What runs here goes, wherever it was to be since; so do files of what does not run.
-  std::vector<partition_actor> running;
-  if (known != topics_.end())
-    for (const auto& partition : known->second->partitions)
-      running.push_back(partition->handle);
-  running.resize(std::max(running.size(), topic.partitions.size()));
-  std::vector<std::size_t> here;
-  for (std::size_t i = 0; i < running.size(); ++i)
-    if (running[i] || (i < topic.partitions.size() && topic.partitions[i].is_on(self)))
-      here.push_back(i);
-  const auto left = std::make_shared<std::atomic<std::size_t>>(here.size());
-  const auto complete = std::make_shared<std::atomic<bool>>(true);
-  const auto log = options_.services->log;
-  const auto done = [left, complete, log, purged, name = topic.name](const result<void>& removed) {
-    if (!removed) {
-      // The tombstone stays; the next start of the node tries again.
-      log->error("topic {}: a partition's files could not be removed: {}", name,
-                 to_string(removed.error()));
-      *complete = false;
-    }
-    if (--*left == 0)
-      purged(*complete);
-  };
-  for (const auto i : here) {
-    const group_id group{topic.id, static_cast<std::int32_t>(i)};
-    if (running[i]) {
-      --partition_count_;
-      caf::anon_send(running[i], partition_control{partition_stop{true, done}});
-    } else {
-      caf::anon_send(options_.services->storage_of(group),
-                     storage_request{storage_remove{group, done}});
-    }
-  }
-  if (known != topics_.end())
-    topics_.erase(known);
-  if (here.empty())
-    purged(true);
-}
-
 std::vector<group_id> topic_host::plan_wake(const std::vector<group_id>& groups) {
   std::vector<group_id> unknown;
   for (const auto& group : groups) {
@@ -203,10 +173,11 @@ std::vector<group_id> topic_host::plan_wake(const std::vector<group_id>& groups)
       continue;
     const auto it = topics_.find(group.topic);
     const auto number = static_cast<std::size_t>(group.partition);
-    if (it == topics_.end() || number >= it->second->partitions.size() ||
-        !it->second->partitions[number]->handle)
+    const bool is_known = it != topics_.end() && number < it->second->partitions.size();
+    if (!is_known || (!it->second->partitions[number]->handle && !removals_.contains(group) &&
+                      !set_aside_.contains(group)))
       unknown.push_back(group);
-    else
+    else if (it->second->partitions[number]->handle)
       to_wake_.push_back(it->second->partitions[number]->handle);
   }
   return unknown;
@@ -236,6 +207,7 @@ std::size_t topic_host::stop(const uuid& topic, std::size_t first,
 }
 
 std::size_t topic_host::stop_all(const std::function<void(group_id)>& stopped) {
+  is_stopping_ = true;
   std::size_t count = 0;
   for (const auto& [id, topic] : topics_)
     count += stop(id, 0, stopped);

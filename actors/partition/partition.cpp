@@ -1,9 +1,10 @@
 #include "actors/partition/partition.hpp"
 
 #include "actors/partition/partition_rest.hpp"
+#include "actors/partition/partition_rows.hpp"
 #include "actors/replica/member_plan.hpp"
 #include "actors/reply_scope.hpp"
-#include "protocol/bytes.hpp"
+#include "actors/storage_pool/storage_worker.hpp"
 #include "protocol/invariant.hpp"
 
 #include <caf/actor_system.hpp>
@@ -20,10 +21,6 @@ namespace aqueduct::actors {
 
 namespace {
 
-// Keys of a partition in the key-value state, behind its group's prefix.
-constexpr std::string_view summary_key = "summary";
-constexpr std::string_view producer_key_prefix = "producer/";
-
 /// A sleeping partition looks at the clock at least so often while retention is to come: clocks
 /// are set.
 constexpr std::int64_t nap_ms_max = std::int64_t{6} * 3600 * 1000;
@@ -31,44 +28,6 @@ constexpr std::int64_t nap_ms_max = std::int64_t{6} * 3600 * 1000;
 constexpr std::int64_t transfer_interval_ms = 5000;
 /// How long a stop waits until another replica leads.
 constexpr std::int64_t hand_over_ms = 500;
-
-std::string producer_key(std::int64_t producer) {
-  std::string key(producer_key_prefix);
-  std::byte number[8];
-  store_be(number, producer);
-  key.append(reinterpret_cast<const char*>(number), sizeof number);
-  return key;
-}
-
-byte_span bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
-result<partition_core::restored_state> restore(const std::vector<storage::kv_pair>& rows) {
-  partition_core::restored_state state;
-  for (const auto& [key, value] : rows) {
-    if (key == summary_key) {
-      auto summary = decode_partition_summary(bytes_of(value));
-      if (!summary)
-        return summary.propagate();
-      state.summary = *summary;
-    } else if (key.starts_with(producer_key_prefix) &&
-               key.size() == producer_key_prefix.size() + 8) {
-      auto producer = decode_producer(bytes_of(value));
-      if (!producer)
-        return producer.propagate();
-      const auto number = bytes_of(std::string_view(key).substr(producer_key_prefix.size()));
-      state.producers.emplace(load_be<std::int64_t>(number.data()), std::move(*producer));
-    }
-  }
-  return state;
-}
-
-/// Partitions of a topic are dealt out in turn: a hash of each would crowd some threads and leave
-/// others without work.
-std::size_t share_of(const group_id& group, std::size_t count) {
-  return (std::hash<uuid>{}(group.topic) + static_cast<std::size_t>(group.partition)) % count;
-}
 
 struct partition_state {
   partition_state() = default;
@@ -112,6 +71,7 @@ struct partition_state {
     group.calls = services().calls;
     group.pacer = services().pacer;
     group.watch = services().watch;
+    group.keeps_set_aside = config.members.is_under_repair;
     group.prefers_to_lead =
         !config.members.wanted.empty() && config.members.wanted.front() == group.core.self;
     replica = spawn_replica(self->system(), std::move(group));
@@ -299,7 +259,7 @@ struct partition_state {
   // -- the Raft group ----------------------------------------------------------------------------
 
   void handle(group_opened& opened) {
-    auto state = restore(opened.state);
+    auto state = restore_rows(opened.state);
     if (!state) {
       fail(state.error());
       return;
@@ -323,7 +283,7 @@ struct partition_state {
 
   void handle(group_installed& news) {
     generation = news.generation;
-    auto state = restore(news.state);
+    auto state = restore_rows(news.state);
     if (!state) {
       fail(state.error());
       return;
@@ -348,6 +308,11 @@ struct partition_state {
       return;
     partition_effects effects;
     core->applied(news.entries, now_ms(), effects);
+    const bool was_settled = is_settled();
+    applied_index = news.entries.back().index.value;
+    is_established = is_established || (leads && news.entries.back().term.value == term);
+    if (!was_settled && is_settled())
+      tend_members();
     if (news.confirm)
       self->send(replica, replica_request{replica_applied{news.entries.back().index.value}});
     perform(std::move(effects));
@@ -356,6 +321,7 @@ struct partition_state {
   void handle(group_leadership& news) {
     config.route->leader = news.leader;
     config.route->leader_epoch = static_cast<std::int32_t>(news.term);
+    is_established = is_established && news.here && news.term == term;
     term = news.term;
     leads = news.here;
     if (!core)
@@ -384,6 +350,7 @@ struct partition_state {
 
   void handle(group_members& news) {
     members = std::move(news.members);
+    members_index = news.index;
     tend_members();
     schedule_tick();
   }
@@ -455,7 +422,7 @@ struct partition_state {
   void prefer_leader() {
     if (!prefers_another()) {
       if (config.members.is_moving && config.moved && is_settled())
-        config.moved(config.group);
+        config.moved(config.group, config.members.changes);
       return;
     }
     const auto now = services().env->steady_ms();
@@ -465,8 +432,10 @@ struct partition_state {
     self->send(replica, replica_request{replica_transfer{config.members.wanted.front(), true}});
   }
 
+  /// They are by what is committed: whoever leads next knows it too.
   [[nodiscard]] bool is_settled() const {
-    return members.learners.empty() && members.voters.size() == config.members.wanted.size() &&
+    return is_established && applied_index >= members_index && members.learners.empty() &&
+           members.voters.size() == config.members.wanted.size() &&
            std::ranges::all_of(config.members.wanted,
                                [this](raft::replica_id who) { return members.is_voter(who); });
   }
@@ -477,16 +446,37 @@ struct partition_state {
   }
 
   void handle(partition_members& change) {
+    const bool is_repaired = config.members.is_under_repair && !change.is_under_repair;
     config.members = std::move(change);
+    if (is_repaired)
+      end_repair();
     if (has_company())
       wake();
     tend_members();
     schedule_tick();
   }
 
+  // -- damage ------------------------------------------------------------------------------------
+
+  /// The others may have what is damaged here.
+  void report_damage(const error& why) {
+    if (why.code == errc::storage_damaged && config.damaged)
+      std::exchange(config.damaged, nullptr)(config.group, why);
+  }
+
+  /// The group counts on this replica again: nobody needs what it took the place of.
+  void end_repair() {
+    services().log->info("partition {}: the damaged replica is repaired", to_string(config.group));
+    self->send(services().storage_of(config.group), storage_request{storage_discard{config.group}});
+    if (config.repaired)
+      config.repaired(config.group);
+  }
+
   // -- storage -----------------------------------------------------------------------------------
 
   void handle(log_read_done& done) {
+    if (!done.answer)
+      report_damage(done.answer.error());
     if (!core)
       return;
     partition_effects effects;
@@ -495,6 +485,8 @@ struct partition_state {
   }
 
   void handle(log_time_found& done) {
+    if (!done.found)
+      report_damage(done.found.error());
     if (core)
       core->time_found(done.token, std::move(done.found));
   }
@@ -596,7 +588,7 @@ struct partition_state {
       services().registry->remove(config.group);
     if (closing->remove)
       self->send(services().storage_of(config.group),
-                 storage_request{storage_remove{config.group, closing->done}});
+                 storage_request{storage_remove{config.group, closing->done, closing->kind}});
     else
       closing->done({});
     // Whoever still holds the handle gets no answer from here: sinks answer for themselves.
@@ -652,6 +644,8 @@ struct partition_state {
     services().log->error("partition {} is out of service: {}", to_string(config.group),
                           to_string(why));
     config.route->leader = -1;
+    report_damage(why);
+    leads = false;
     failed = why;
     if (core)
       core->fail(std::move(why));
@@ -684,7 +678,13 @@ struct partition_state {
   std::int64_t used_ms = 0;
   std::int64_t idle_for_ms = 0;
   raft::membership members;
+  /// The entry that they are in force from.
+  std::uint64_t members_index = 0;
+  /// The last entry that was handed out.
+  std::uint64_t applied_index = 0;
   bool leads = false;
+  /// Leads, and an entry of its own term was handed out: so all before it are committed.
+  bool is_established = false;
   /// A stop waits for another replica to lead.
   bool handing_over = false;
   /// When leadership may be given away next: a try that fails costs an election timeout.

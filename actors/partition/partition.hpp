@@ -65,8 +65,13 @@ struct partition_config {
   raft::membership founders;
   /// Who the replicas are to be now, the preferred leader first.
   partition_members members;
-  /// They are, as the cluster waits to hear. From the actor; may be empty.
-  std::function<void(const group_id&)> moved;
+  /// They are, by the decision of that number (`replica_set::changes`), as the cluster waits to
+  /// hear. From the actor; may be empty.
+  std::function<void(const group_id&, std::int32_t)> moved;
+  /// The disk lost or changed what this replica wrote. From the actor, once; may be empty.
+  std::function<void(const group_id&, const error&)> damaged;
+  /// It has taken the place of a damaged one. From the actor; may be empty.
+  std::function<void(const group_id&)> repaired;
 };
 
 [[nodiscard]] partition_actor spawn_partition(caf::actor_system& system, partition_config config);

@@ -139,6 +139,7 @@ struct replica_state {
     open.state = state_place();
     open.segment_bytes = config.segment_bytes;
     open.segment_age_ms = config.segment_age_ms;
+    open.keeps_set_aside = config.keeps_set_aside;
     self->send(config.storage, storage_request{std::move(open)});
   }
 

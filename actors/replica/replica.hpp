@@ -47,6 +47,8 @@ struct replica_config {
   std::int64_t tick_ms = 50;
   /// The members of a group that has no log yet.
   raft::membership founders;
+  /// It takes the place of a damaged one, whose files are to stay.
+  bool keeps_set_aside = false;
   /// Whether this replica stands for election at once when the group begins.
   bool prefers_to_lead = false;
   /// Nothing: nobody watches.

@@ -107,6 +107,18 @@ void scrub_core::end(scrub_end how, std::int64_t now_ms) {
   which_ = 0;
 }
 
+void scrub_core::forget(const group_id& group) {
+  std::erase_if(memory_.damages, [&](const scrub_damage& each) { return each.group == group; });
+}
+
+std::vector<scrub_target> scrub_core::damaged() const {
+  std::vector<scrub_target> targets;
+  for (const auto& each : memory_.damages)
+    if (std::ranges::find(targets, each.group, &scrub_target::group) == targets.end())
+      targets.push_back({each.group, each.name});
+  return targets;
+}
+
 // -- time and memory ------------------------------------------------------------------------------
 
 std::int64_t scrub_core::next_ms() const {

@@ -100,6 +100,10 @@ public:
   /// Whether a scrub of the whole node should begin by itself.
   [[nodiscard]] bool is_due(std::int64_t now_ms) const;
   void configure(options opts) { options_ = opts; }
+  /// What was found in the group is there no more.
+  void forget(const group_id& group);
+  /// The groups in which damage is known.
+  [[nodiscard]] std::vector<scrub_target> damaged() const;
 
   [[nodiscard]] scrub_report report() const;
   [[nodiscard]] const memory& remembered() const { return memory_; }

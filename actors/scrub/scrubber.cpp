@@ -29,6 +29,8 @@ struct scrubber_state {
     remember();
     publish();
     schedule_tick();
+    if (auto known = core->damaged(); config.damaged && !known.empty())
+      (void)start(std::move(known), false);
   }
 
   // -- requests ----------------------------------------------------------------------------------
@@ -49,6 +51,12 @@ struct scrubber_state {
 
   void handle(scrub_configure& request) {
     core->configure(request.options);
+    publish();
+  }
+
+  void handle(scrub_forget& news) {
+    core->forget(news.group);
+    remember();
     publish();
   }
 
@@ -138,6 +146,8 @@ struct scrubber_state {
     config.log->error("scrub of {} ({}): {}", target.name, to_string(target.group),
                       to_string(what));
     core->found(what, config.env->now_ms());
+    if (what.code == errc::storage_damaged && config.damaged)
+      config.damaged(target.group, what);
   }
 
   void finish_group() {

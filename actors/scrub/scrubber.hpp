@@ -1,7 +1,7 @@
 // THE SCRUBBER actor: reads the closed segments of the node's groups from end to end, slowly, and
 // remembers what is damaged, so that damage is found while there is something to be done about it
-// and not when a consumer comes by. It reads files only: groups sleep on, nothing is repaired, and
-// nothing is deleted.
+// and not when a consumer comes by. It reads files only: groups sleep on, and nothing is deleted.
+// Who can have it repaired is told.
 //
 // It blocks on the disk: spawn it detached, except in a simulation. Between two steps it takes
 // other messages, so it can be stopped at any time.
@@ -42,6 +42,10 @@ struct scrub_stop {
 struct scrub_configure {
   scrub_core::options options;
 };
+/// A damaged replica was replaced by a sound one: what was found in it is of the past.
+struct scrub_forget {
+  group_id group;
+};
 /// Steps of an earlier scrub are ignored.
 struct scrub_step {
   std::uint64_t run = 0;
@@ -49,7 +53,7 @@ struct scrub_step {
 /// Time to look at the schedule.
 struct scrub_tick {};
 struct scrub_request {
-  std::variant<scrub_start, scrub_stop, scrub_configure, scrub_step, scrub_tick> what;
+  std::variant<scrub_start, scrub_stop, scrub_configure, scrub_forget, scrub_step, scrub_tick> what;
 };
 using scrubber_actor = caf::typed_actor<caf::reacts_to<scrub_request>>;
 
@@ -67,6 +71,9 @@ struct scrubber_config {
   /// The node's data directory.
   std::string data_dir;
   scrub_core::options options;
+  /// A group is not what was written. What was found in an earlier life of the node is looked at
+  /// again first. From the actor; may be empty.
+  std::function<void(const group_id&, const error&)> damaged;
   /// Between two looks at the schedule.
   std::int64_t tick_ms = 60'000;
   /// Detached: a thread of its own.

@@ -58,8 +58,7 @@ struct storage_worker_state {
       caf::anon_send(to, upkeep_request{upkeep_release{std::move(deleted)}});
     };
     store = std::make_unique<storage::log_store>(*config.disk, *config.state, config.store);
-    if (config.finish_removals)
-      (void)store->finish_removals();
+    finish_removals();
     (void)store->maintain(timestamp_ms(config.env->now_ms()));
     accepts = store->accepts_writes();
     schedule_tick();
@@ -70,6 +69,8 @@ struct storage_worker_state {
 
   void handle(storage_open& request) {
     replica_opened opened;
+    if (!request.keeps_set_aside)
+      (void)store->discard_set_aside(request.group);
     opened.group =
         store->open(request.group, segment_options(request.segment_bytes, request.segment_age_ms));
     if (opened.group) {
@@ -198,6 +199,11 @@ struct storage_worker_state {
     self->send(request.from, storage_event{replica_closed{std::move(closed)}});
   }
 
+  void handle(storage_discard& request) {
+    // What is left goes when the group is opened next.
+    (void)store->discard_set_aside(request.group);
+  }
+
   void handle(storage_remove& request) {
     flush();
     fail_stuck(request.group, {errc::unknown_partition, "the group was removed"});
@@ -205,6 +211,17 @@ struct storage_worker_state {
     removals.push_back(std::move(request));
     if (removals.size() == 1)
       self->send(self, storage_flush{});
+  }
+
+  void handle(storage_keep_state& request) {
+    const auto applied = storage::read_applied_index(*config.state, request.group);
+    if (!applied)
+      request.done(applied.propagate());
+    else if (*applied < request.index)
+      request.done(unexpected(errc::storage_failed, "the state of " + to_string(request.group) +
+                                                        " could not be written"));
+    else
+      self->send(config.upkeep, upkeep_request{upkeep_flush{std::move(request.done)}});
   }
 
   void handle(storage_sync& request) {
@@ -255,13 +272,21 @@ struct storage_worker_state {
       write(std::exchange(queue, {}));
     if (removals.empty())
       return;
-    // Many removals at once cost little more than one.
+    const auto due = std::exchange(removals, {});
+    for (const auto kind : {storage::removal_kind::set_aside, storage::removal_kind::delete_files})
+      remove(due, kind);
+  }
+
+  /// Many removals at once cost little more than one.
+  void remove(const std::vector<storage_remove>& due, storage::removal_kind kind) {
     std::vector<group_id> groups;
-    for (const auto& removal : removals)
-      groups.push_back(removal.group);
-    const auto removed = store->remove(groups);
-    for (const auto& removal : std::exchange(removals, {}))
-      removal.done(removed);
+    for (const auto& removal : due)
+      if (removal.kind == kind)
+        groups.push_back(removal.group);
+    const auto removed = store->remove(groups, kind);
+    for (const auto& removal : due)
+      if (removal.kind == kind)
+        removal.done(removed);
   }
 
   void write(std::vector<storage_append> requests) {
@@ -319,9 +344,15 @@ struct storage_worker_state {
       self->send(owner.replica, storage_event{group_space{accepts}});
   }
 
+  /// Those of others may be opened again by now.
+  void finish_removals() {
+    (void)store->finish_removals([this](const group_id& group) {
+      return share_of(group, config.pool_size) == config.number;
+    });
+  }
+
   void tick() {
-    if (config.finish_removals)
-      (void)store->finish_removals();
+    finish_removals();
     (void)store->maintain(timestamp_ms(config.env->now_ms()));
     retry_stuck();
     note_space();
@@ -458,6 +489,10 @@ reader_actor::behavior_type reader(reader_actor::pointer self, int) {
 }
 
 } // namespace
+
+std::size_t share_of(const group_id& group, std::size_t count) {
+  return (std::hash<uuid>{}(group.topic) + static_cast<std::size_t>(group.partition)) % count;
+}
 
 storage_actor spawn_storage_worker(caf::actor_system& system, storage_worker_config config) {
   if (config.detached)

@@ -31,11 +31,16 @@ struct storage_worker_config {
   std::int64_t tick_ms = 1000;
   /// Of states on their way to other replicas.
   kept_states::limits states;
-  /// This one finishes the removals that a crash interrupted; one of the pool does.
-  bool finish_removals = false;
+  /// Its place in the pool, and how many there are: which groups are its own.
+  std::size_t number = 0;
+  std::size_t pool_size = 1;
   /// Detached: a thread of its own.
   bool detached = true;
 };
+
+/// Whose a group is among `count`: partitions of a topic are dealt out in turn, as a hash of each
+/// would crowd some threads and leave others without work.
+[[nodiscard]] std::size_t share_of(const group_id& group, std::size_t count);
 
 [[nodiscard]] storage_actor spawn_storage_worker(caf::actor_system& system,
                                                  storage_worker_config config);

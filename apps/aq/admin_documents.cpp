@@ -38,6 +38,7 @@ document node_described(const actors::admin_status& node, timestamp_ms now) {
   doc.add("scrubbed", "SCRUBBED", time_or_none(node.scrub_last_ms), kind::time);
   doc.add("next_scrub", "NEXT-SCRUB", time_or_none(node.scrub_next_ms), kind::time);
   doc.add("damaged", "DAMAGED", node.damaged, kind::number);
+  doc.add("repairs", "REPAIRS", node.repairs, kind::number);
   return doc;
 }
 

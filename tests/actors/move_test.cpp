@@ -239,3 +239,154 @@ TEST_SUITE("actors.moves") {
     CHECK(again.replicas_on(node) == 0);
   }
 }
+
+TEST_SUITE("actors.repairs") {
+  TEST_CASE("a damaged replica leaves its group, is set aside and comes back as a new one") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 1, 3);
+    const auto nodes = placed(core, 1, 0).nodes;
+    const auto bad = nodes[1];
+    const auto life = static_cast<std::uint64_t>(bad) * 10;
+    const repair_replica_command repair{id_of(1), 0, bad, life};
+    REQUIRE(core.decide_repair(repair));
+    REQUIRE_FALSE(core.replay(repair).refused);
+    CHECK(placed(core, 1, 0).nodes == nodes);
+    CHECK(placed(core, 1, 0).repair_of(bad) == repair_stage::leaving);
+    CHECK(placed(core, 1, 0).is_changing());
+    CHECK(core.lives_of(placed(core, 1, 0)).size() == 2);
+    CHECK(core.repairs_under_way() == 1);
+    CHECK(core.replay(repair).refused->code == errc::conflict);
+
+    // The group goes on without it: only now its files may go.
+    const auto first = placed(core, 1, 0).changes;
+    CHECK(core.replay(replica_set_aside_command{id_of(1), 0, bad, first}).refused);
+    CHECK(core.replay(replicas_moved_command{id_of(1), 0, nodes, first - 1}).refused);
+    CHECK(core.replay(replicas_moved_command{id_of(1), 0, nodes}).refused);
+    REQUIRE_FALSE(core.replay(replicas_moved_command{id_of(1), 0, nodes, first}).refused);
+    CHECK(placed(core, 1, 0).repair_of(bad) == repair_stage::left);
+    CHECK_FALSE(placed(core, 1, 0).is_changing());
+    CHECK(core.lives_of(placed(core, 1, 0)).size() == 2);
+    // Whoever is to come back must not found the group anew.
+    for (const auto& founder : placed(core, 1, 0).founders)
+      CHECK((founder.incarnation == 0) == (founder.node == bad));
+
+    const auto second = placed(core, 1, 0).changes;
+    CHECK(core.replay(replicas_moved_command{id_of(1), 0, nodes, second}).refused);
+    CHECK(core.replay(replica_set_aside_command{id_of(1), 0, nodes[0], second}).refused);
+    CHECK(core.replay(replica_set_aside_command{id_of(1), 0, bad, first}).refused);
+    REQUIRE_FALSE(core.replay(replica_set_aside_command{id_of(1), 0, bad, second}).refused);
+    CHECK(placed(core, 1, 0).repair_of(bad) == repair_stage::returning);
+    CHECK(core.lives_of(placed(core, 1, 0)).size() == 3);
+    CHECK(core.replay(replica_set_aside_command{id_of(1), 0, bad, second}).refused);
+
+    const auto third = placed(core, 1, 0).changes;
+    REQUIRE_FALSE(core.replay(replicas_moved_command{id_of(1), 0, nodes, third}).refused);
+    CHECK(placed(core, 1, 0).repairs.empty());
+    CHECK(placed(core, 1, 0).nodes == nodes);
+    CHECK(core.repairs_under_way() == 0);
+  }
+
+  TEST_CASE("a new replica that turns out damaged too begins again") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 1, 3);
+    const auto nodes = placed(core, 1, 0).nodes;
+    const repair_replica_command repair{id_of(1), 0, 2, 20};
+    core.replay(repair);
+    core.replay(replicas_moved_command{id_of(1), 0, nodes, placed(core, 1, 0).changes});
+    core.replay(replica_set_aside_command{id_of(1), 0, 2, placed(core, 1, 0).changes});
+    REQUIRE_FALSE(core.replay(repair).refused);
+    CHECK(placed(core, 1, 0).repair_of(2) == repair_stage::leaving);
+  }
+
+  TEST_CASE("one replica of a partition is repaired at a time, and only from others") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 1, 3);
+    create(core, "alone", 2, 1, 1);
+    REQUIRE_FALSE(core.replay(repair_replica_command{id_of(1), 0, 2, 20}).refused);
+    CHECK(core.decide_repair({id_of(1), 0, 3, 30}).error().code == errc::conflict);
+    const auto only = placed(core, 2, 0).nodes.front();
+    CHECK(core.decide_repair({id_of(2), 0, only, static_cast<std::uint64_t>(only) * 10})
+              .error()
+              .code == errc::conflict);
+    CHECK(core.decide_repair({id_of(1), 0, 1, 11}).error().code == errc::not_found);
+    CHECK(core.decide_repair({id_of(1), 1, 1, 10}).error().code == errc::unknown_topic);
+    CHECK(core.decide_repair({id_of(9), 0, 1, 10}).error().code == errc::unknown_topic);
+  }
+
+  TEST_CASE("a bounded number of replicas is under repair at once") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 20, 3);
+    std::int32_t begun = 0;
+    for (; begun < 20; ++begun) {
+      const repair_replica_command repair{id_of(1), begun, 2, 20};
+      if (const auto possible = core.decide_repair(repair); !possible) {
+        CHECK(possible.error().code == errc::overloaded);
+        break;
+      }
+      core.replay(repair);
+    }
+    CHECK(begun == 8);
+  }
+
+  TEST_CASE("a replica that is to move away is not repaired any more") {
+    auto core = cluster_of(4);
+    create(core, "t", 1, 1, 3);
+    const auto nodes = placed(core, 1, 0).nodes;
+    const auto bad = nodes[1];
+    std::int32_t spare = 1;
+    while (std::ranges::find(nodes, spare) != nodes.end())
+      ++spare;
+    core.replay(repair_replica_command{id_of(1), 0, bad, static_cast<std::uint64_t>(bad) * 10});
+    core.replay(replicas_moved_command{id_of(1), 0, nodes, placed(core, 1, 0).changes});
+    const auto move = core.decide_move("t", 0, {nodes[0], nodes[2], spare});
+    REQUIRE(move);
+    REQUIRE_FALSE(core.replay(*move).refused);
+    CHECK(placed(core, 1, 0).repairs.empty());
+    CHECK(placed(core, 1, 0).leaving == std::vector<std::int32_t>{bad});
+  }
+
+  TEST_CASE("what is said of an earlier decision about replicas has no effect") {
+    auto core = cluster_of(4);
+    create(core, "t", 1, 1, 3);
+    const auto here = placed(core, 1, 0).nodes;
+    std::int32_t spare = 1;
+    while (std::ranges::find(here, spare) != here.end())
+      ++spare;
+    const std::vector<std::int32_t> there{here[0], here[1], spare};
+    REQUIRE_FALSE(core.replay(*core.decide_move("t", 0, there)).refused);
+    const replicas_moved_command settled{id_of(1), 0, there, placed(core, 1, 0).changes};
+    REQUIRE_FALSE(core.replay(settled).refused);
+    REQUIRE_FALSE(core.replay(*core.decide_move("t", 0, here)).refused);
+    REQUIRE_FALSE(
+        core.replay(replicas_moved_command{id_of(1), 0, here, placed(core, 1, 0).changes}).refused);
+    REQUIRE_FALSE(core.replay(*core.decide_move("t", 0, there)).refused);
+    CHECK(core.replay(settled).refused->code == errc::conflict);
+    CHECK(placed(core, 1, 0).leaving == std::vector<std::int32_t>{here[2]});
+  }
+
+  TEST_CASE("files may go by the last decision about them only") {
+    auto core = cluster_of(4);
+    create(core, "t", 1, 1, 3);
+    const auto now = placed(core, 1, 0).changes;
+    const auto before = core.topics();
+    CHECK_FALSE(core.replay(release_replica_command{id_of(1), 0, 2, now}).refused);
+    CHECK(core.topics() == before);
+    CHECK(core.replay(release_replica_command{id_of(1), 0, 2, now + 1}).refused->code ==
+          errc::conflict);
+    CHECK(core.replay(release_replica_command{id_of(1), 7, 2, now}).refused->code ==
+          errc::unknown_topic);
+    core.replay(delete_topic_command{id_of(1)});
+    CHECK(core.replay(release_replica_command{id_of(1), 0, 2, now}).refused->code ==
+          errc::unknown_topic);
+  }
+
+  TEST_CASE("repairs outlive a restart of the controller") {
+    auto core = cluster_of(3);
+    create(core, "t", 1, 1, 3);
+    const auto changed = core.replay(repair_replica_command{id_of(1), 0, 2, 20});
+    REQUIRE(changed.writes.size() == 1);
+    controller_core again(controller_core::limits{});
+    REQUIRE(again.restore(changed.writes[0].key, *changed.writes[0].value));
+    CHECK(again.topics().at(id_of(1)) == core.topics().at(id_of(1)));
+  }
+}

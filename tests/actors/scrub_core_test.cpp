@@ -137,6 +137,22 @@ TEST_SUITE("actors.scrub_core") {
     }
   }
 
+  TEST_CASE("damage that was repaired is forgotten, and what is known names its groups once") {
+    scrub_core core({day, 1},
+                    {5,
+                     7,
+                     {{first, "t:0", errc::storage_damaged, "here", 10},
+                      {first, "t:0", errc::storage_damaged, "there", 10},
+                      {second, "t:1", errc::storage_damaged, "here", 10}}},
+                    100);
+    REQUIRE(core.damaged().size() == 2);
+    CHECK(core.damaged()[0].group == first);
+    CHECK(core.damaged()[1].group == second);
+    core.forget(first);
+    REQUIRE(core.report().damages.size() == 1);
+    CHECK(core.report().damages[0].group == second);
+  }
+
   TEST_CASE("what outlives the node is read back as it was, and nothing else is taken for it") {
     scrub_core::memory memory{5, 7, {{first, "t:0", errc::storage_damaged, "here", 10}}};
     const auto bytes = encode(memory);

@@ -22,8 +22,9 @@ constexpr int steps = 120;
 /// Lives that once broke a promise: a group without a leader for ever (398), a node that crashed
 /// when it took over the controller's state (576, 701), refusals by who no longer leads (216), a
 /// term taken back after a full disk (11310), a partition that was founded anew by nodes that it
-/// came back to (20259).
-constexpr std::array<std::uint64_t, 6> kept_seeds{216, 398, 576, 701, 11310, 20259};
+/// came back to (20259), a partition that was opened while the files of an earlier replica were
+/// removed (23139).
+constexpr std::array<std::uint64_t, 7> kept_seeds{216, 398, 576, 701, 11310, 20259, 23139};
 
 struct batch {
   cluster_counts counts{};

@@ -67,6 +67,7 @@ sim_broker::~sim_broker() {
       if (partition->handle)
         caf::anon_send_exit(partition->handle, caf::exit_reason::kill);
   kill(controller_);
+  kill(scrubber_);
   auto& schedule = coordinator(*system_);
   schedule.run();
   // Who waits for a disk that stands still hears that it has no power.
@@ -199,8 +200,9 @@ void sim_broker::spawn_storage() {
   worker.preallocate_bytes = 4096;
   worker.detached = false;
   auto services = std::make_shared<partition_services>();
+  worker.pool_size = 2;
   for (int i = 0; i < 2; ++i) {
-    worker.finish_removals = i == 0;
+    worker.number = static_cast<std::size_t>(i);
     workers_.push_back(spawn_storage_worker(*system_, worker));
     services->storage.push_back(
         settings_.disks_stall
@@ -307,6 +309,28 @@ std::optional<replica_report> sim_broker::report(const group_id& group) {
 void sim_broker::transfer(const group_id& group, raft::replica_id to) {
   if (const auto replica = registry_->find(group))
     caf::anon_send(replica, replica_request{replica_transfer{to}});
+}
+
+void sim_broker::scrub() {
+  if (!controller_)
+    return;
+  if (!scrubber_) {
+    scrubber_config config;
+    config.disk = machine_.disk;
+    config.state = machine_.kv;
+    config.env = machine_.env;
+    config.directory = directory_;
+    config.board = std::make_shared<scrub_board>(std::make_shared<const scrub_report>());
+    config.log = settings_.log;
+    config.data_dir = "/data";
+    config.options.rate = std::uint64_t{1} << 40;
+    config.detached = false;
+    config.damaged = [to = controller_](const group_id& group, const error& why) {
+      caf::anon_send(to, controller_call{partition_damaged{group, why}});
+    };
+    scrubber_ = spawn_scrubber(*system_, std::move(config));
+  }
+  caf::anon_send(scrubber_, scrub_request{scrub_start{{}, -1, [](const result<void>&) {}}});
 }
 
 void sim_broker::stop() {

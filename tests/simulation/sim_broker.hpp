@@ -10,6 +10,7 @@
 #include "actors/peer/call_router.hpp"
 #include "actors/peer/peer_transport.hpp"
 #include "actors/replica/group_registry.hpp"
+#include "actors/scrub/scrubber.hpp"
 #include "storage/data_directory.hpp"
 #include "tests/simulation/case_watch.hpp"
 #include "tests/simulation/sim_node.hpp"
@@ -76,6 +77,8 @@ public:
   /// Of an open group.
   [[nodiscard]] std::optional<replica_report> report(const group_id& group);
   void transfer(const group_id& group, raft::replica_id to);
+  /// Reads all closed segments, at once; what is damaged is reported.
+  void scrub();
   [[nodiscard]] const topic_directory& directory() const { return *directory_; }
   [[nodiscard]] std::shared_ptr<const cluster_view> view() const { return view_->load(); }
   [[nodiscard]] environment& env() const { return *machine_.env; }
@@ -108,6 +111,7 @@ private:
   std::shared_ptr<link_dialler> dialler_;
   discovery_actor discovery_;
   controller_actor controller_;
+  scrubber_actor scrubber_;
   upkeep_actor upkeep_;
   /// Behind those that the replicas see.
   std::vector<storage_actor> workers_;

@@ -528,6 +528,8 @@ std::string sim_cluster::unrest() {
     for (std::size_t p = 0; p < topic->partitions.size(); ++p)
       if (auto why = unrest_of(topic->record, static_cast<std::int32_t>(p)); !why.empty())
         return why;
+  if (auto why = tend_damage(); !why.empty())
+    return why;
   for (const auto& [at, producer] : ledger_->producers)
     if (producer.wanted)
       return "producer " + std::to_string(producer.producer) + " waits for " + producer.topic +
@@ -541,6 +543,8 @@ std::string sim_cluster::unrest_of(const topic_record& topic, std::int32_t parti
   const group_id group{topic.id, partition};
   if (!wanted.leaving.empty())
     return name + " is moving";
+  if (!wanted.repairs.empty())
+    return name + " is under repair";
   const auto leads = leader_of(topic.name, partition);
   if (leads == 0)
     return name + " has no leader";

@@ -82,6 +82,18 @@ public:
   [[nodiscard]] sim_machine& machine(std::int32_t node) { return *at(node).machine; }
   [[nodiscard]] sim_wires& wires() { return wires_; }
 
+  // -- damage ------------------------------------------------------------------------------------
+
+  /// Changes what is on the disk of a node, in a place that some group can do without because all
+  /// its other replicas are sound and vote: bytes of a closed segment (a flipped bit, a sector of
+  /// another file, a sector of zeros), or both copies of the hard state. Never while damage of
+  /// before is not repaired. False if there is no such place.
+  bool damage(std::int32_t node, bool is_hard_state);
+  /// Damage that was done is not repaired.
+  [[nodiscard]] bool is_damaged() const { return damage_.has_value(); }
+  /// Damaged replicas that a new one has taken the place of.
+  [[nodiscard]] std::uint64_t repairs() const { return repairs_; }
+
   // -- clients -----------------------------------------------------------------------------------
 
   /// Asks that node. Nothing is promised of the answer but that it is true.
@@ -142,6 +154,19 @@ private:
   void step_producers();
   void send_value(producer_state& of);
   void judge(std::int32_t number, const replica_report& report);
+  struct damage_done {
+    std::int32_t node = 0;
+    group_id group;
+    bool is_hard_state = false;
+    /// Of the replicas, when it was done.
+    std::int32_t changes = 0;
+    std::int64_t next_scrub_ms = 0;
+  };
+  [[nodiscard]] bool can_lose_a_copy(const topic_record& topic, std::int32_t partition);
+  [[nodiscard]] bool spoil_segment(std::int32_t node, const group_id& group);
+  [[nodiscard]] bool is_sound(const damage_done& done);
+  /// Empty when damage that was done is gone.
+  [[nodiscard]] std::string tend_damage();
   [[nodiscard]] std::string unrest_of(const topic_record& topic, std::int32_t partition);
   void audit_group(const group_id& group, const std::vector<std::int32_t>& nodes);
 
@@ -156,6 +181,8 @@ private:
   std::uint64_t crashes_ = 0;
   std::int64_t acknowledged_ms_ = -1;
   std::shared_ptr<case_book> book_ = std::make_shared<case_book>();
+  std::optional<damage_done> damage_;
+  std::uint64_t repairs_ = 0;
   /// Who led a group in a term.
   std::map<std::pair<group_id, std::uint64_t>, raft::replica_id> terms_seen_;
 };

@@ -115,8 +115,9 @@ sim_node::sim_node(sim_machine& machine, options opts)
   worker.index_interval_bytes = 512;
   worker.preallocate_bytes = 4096;
   worker.detached = false;
+  worker.pool_size = static_cast<std::size_t>(opts.workers);
   for (std::int32_t i = 0; i < opts.workers; ++i) {
-    worker.finish_removals = i == 0;
+    worker.number = static_cast<std::size_t>(i);
     services->storage.push_back(spawn_storage_worker(*system_, worker));
   }
   services->readers.push_back(spawn_reader(*system_, false));

@@ -1,0 +1,441 @@
+// Clusters in virtual time whose replicas go and come back: moved away and back while their files
+// are still there, or damaged and replaced from the others.
+#include "storage/hard_state.hpp"
+#include "storage/log_scan.hpp"
+#include "storage/log_store.hpp"
+#include "tests/simulation/sim_cluster.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+
+using namespace aqueduct;
+using namespace aqueduct::actors;
+using namespace aqueduct::actors::test;
+
+TEST_SUITE_BEGIN("simulation.repair");
+
+namespace {
+
+constexpr std::int64_t patience_ms = 120'000;
+
+/// A cluster with a topic "t" of one partition.
+class bench {
+public:
+  explicit bench(std::int32_t nodes, std::int16_t replication = 3, std::uint64_t seed = 1)
+      : cluster({seed, nodes}) {
+    for (std::int32_t node = 1; node <= nodes; ++node)
+      cluster.start(node);
+    const auto voters = static_cast<std::size_t>(nodes);
+    REQUIRE(cluster.run_until(
+        [&] {
+          const auto who = cluster.controller();
+          if (who == 0)
+            return false;
+          const auto report = cluster.broker(who).report(controller_group);
+          return report && report->members.voters.size() == voters;
+        },
+        patience_ms));
+    cluster.create_topic(cluster.controller(), "t", 1, replication);
+    REQUIRE(cluster.run_until([&] { return cluster.leader_of("t", 0) != 0; }, patience_ms));
+    group = {record().id, 0};
+  }
+
+  [[nodiscard]] topic_record record() {
+    for (const auto& topic : cluster.topics())
+      if (topic->record.name == "t")
+        return topic->record;
+    return {};
+  }
+  [[nodiscard]] replica_set placed() { return record().partitions.at(0); }
+  /// A node that holds the partition and leads neither it nor the metadata.
+  [[nodiscard]] std::int32_t follower() {
+    for (const auto node : placed().nodes)
+      if (node != cluster.leader_of("t", 0) && node != cluster.controller())
+        return node;
+    return 0;
+  }
+  [[nodiscard]] std::int32_t outsider() {
+    std::int32_t node = 1;
+    while (placed().is_on(node))
+      ++node;
+    return node;
+  }
+
+  void write(int count) {
+    for (int i = 0; i < count; ++i) {
+      cluster.produce("t", 0);
+      auto& producer = cluster.ledger().producers.begin()->second;
+      REQUIRE(cluster.run_until([&] { return !producer.wanted; }, patience_ms));
+    }
+  }
+
+  void move(const std::vector<std::int32_t>& to) {
+    const auto done = std::make_shared<bool>(false);
+    for (int tries = 0; !*done && tries < 50; ++tries) {
+      if (const auto who = cluster.controller(); who != 0)
+        cluster.broker(who).ask_controller(
+            move_question{"t", 0, to, false},
+            [done](const result<controller_answer>& answer) { *done = *done || answer; });
+      cluster.run_for(100);
+    }
+    REQUIRE(*done);
+  }
+  void settle() {
+    REQUIRE(cluster.run_until([&] { return placed().leaving.empty(); }, patience_ms));
+  }
+  /// Everything comes to rest, and nothing was lost.
+  void finish() {
+    std::string why;
+    const bool rests =
+        cluster.run_until([&] { return (why = cluster.unrest()).empty(); }, patience_ms);
+    CHECK_MESSAGE(rests, why);
+    cluster.audit();
+    for (const auto& sentence : cluster.ledger().take_broken())
+      FAIL_CHECK(sentence);
+  }
+
+  [[nodiscard]] std::vector<std::string> files(std::int32_t node, bool set_aside = false) {
+    std::vector<std::string> found;
+    const auto directory = storage::group_directory("/data", group) + "/";
+    for (const auto& path : cluster.machine(node).disk->files())
+      if (path.starts_with(directory) && path.ends_with(".damaged") == set_aside)
+        found.push_back(path);
+    return found;
+  }
+  /// A segment in the middle is gone: the log cannot be opened.
+  void lose_segment(std::int32_t node) {
+    const auto segments = files(node);
+    REQUIRE(segments.size() > 2);
+    REQUIRE(cluster.machine(node).disk->remove(segments[1]));
+    REQUIRE(cluster.machine(node).disk->sync_directory(storage::parent_path(segments[1])));
+  }
+  /// An entry in a segment that is closed.
+  void spoil_entry(std::int32_t node) {
+    const auto segments = files(node);
+    REQUIRE(segments.size() > 2);
+    REQUIRE(cluster.machine(node).disk->flip_bit(segments[1], 700, 3));
+  }
+  [[nodiscard]] bool is_repaired(std::int32_t changes_before) {
+    return placed().repairs.empty() && placed().changes >= changes_before + 3;
+  }
+
+  sim_cluster cluster;
+  group_id group;
+};
+
+} // namespace
+
+// -- away and back --------------------------------------------------------------------------------
+
+TEST_CASE("a replica that comes back before its files are gone is opened when they are") {
+  bench at(4);
+  at.write(60);
+  const auto before = at.placed().nodes;
+  const auto gone = at.follower();
+  auto there = before;
+  std::ranges::replace(there, gone, at.outsider());
+  at.cluster.machine(gone).disk->fail_removals("/data/groups/" + to_string(at.group), 2);
+  at.move(there);
+  at.settle();
+  at.move(before);
+  at.cluster.run_for(1000);
+
+  CHECK_FALSE(at.cluster.broker(gone).partition_of("t", 0));
+  CHECK_FALSE(at.files(gone).empty());
+  at.write(5);
+  at.settle();
+  CHECK(at.cluster.broker(gone).partition_of("t", 0));
+  at.finish();
+}
+
+TEST_CASE("a node that was away while its replica went and came back keeps what it has") {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    CAPTURE(seed);
+    bench at(4, 3, seed);
+    at.write(60);
+    const auto before = at.placed().nodes;
+    const auto gone = at.follower();
+    auto there = before;
+    std::ranges::replace(there, gone, at.outsider());
+    const auto held = at.files(gone);
+    at.move(there);
+    REQUIRE(at.cluster.run_until(
+        [&] {
+          const auto leader = at.cluster.leader_of("t", 0);
+          const auto group =
+              leader == 0 ? std::nullopt : at.cluster.broker(leader).report(at.group);
+          return group && group->members.voters.size() == 4;
+        },
+        patience_ms));
+    // Not for so long that it counts as gone.
+    at.cluster.wires().isolate(gone, 4);
+    at.settle();
+    at.move(before);
+    at.cluster.wires().heal();
+    at.write(5);
+    at.settle();
+    const auto holds = at.files(gone);
+    CHECK(std::ranges::includes(holds, held));
+    at.finish();
+  }
+}
+
+TEST_CASE("moves to and fro, as fast as they are allowed, lose nothing") {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    CAPTURE(seed);
+    bench at(4, 3, seed);
+    at.write(30);
+    for (int i = 0; i < 6; ++i) {
+      auto to = at.placed().nodes;
+      std::ranges::replace(to, at.follower(), at.outsider());
+      at.move(to);
+      at.write(3);
+      at.settle();
+    }
+    at.finish();
+  }
+}
+
+TEST_CASE("a topic that is deleted while a replica of it is being removed leaves nothing") {
+  bench at(4);
+  at.write(60);
+  const auto gone = at.follower();
+  auto there = at.placed().nodes;
+  const auto before = there;
+  std::ranges::replace(there, gone, at.outsider());
+  at.cluster.machine(gone).disk->fail_removals("/data/groups/" + to_string(at.group), 2);
+  at.move(there);
+  at.settle();
+  at.move(before);
+  at.cluster.delete_topic(at.cluster.controller(), "t");
+  CHECK(at.cluster.run_until(
+      [&] {
+        for (std::int32_t node = 1; node <= 4; ++node)
+          if (!at.files(node).empty())
+            return false;
+        return at.cluster.topics().empty();
+      },
+      patience_ms));
+  at.finish();
+}
+
+TEST_CASE("a node stops while it cannot remove a replica, and goes on when it starts") {
+  bench at(4);
+  at.write(60);
+  const auto before = at.placed().nodes;
+  const auto gone = at.follower();
+  auto there = before;
+  std::ranges::replace(there, gone, at.outsider());
+  at.cluster.machine(gone).disk->fail_removals("/data/groups/" + to_string(at.group), 1000);
+  at.move(there);
+  at.settle();
+  at.cluster.run_for(100);
+  CHECK(at.cluster.stop(gone));
+  at.move(before);
+  at.write(5);
+  at.cluster.machine(gone).disk->fail_removals("", 0);
+  at.cluster.start(gone);
+  at.settle();
+  at.finish();
+}
+
+TEST_CASE("power cuts while a replica goes and comes back lose nothing") {
+  for (std::uint64_t changes = 1; changes <= 24; ++changes) {
+    CAPTURE(changes);
+    bench at(4, 3, changes);
+    at.write(30);
+    const auto before = at.placed().nodes;
+    const auto gone = at.follower();
+    auto there = before;
+    std::ranges::replace(there, gone, at.outsider());
+    at.move(there);
+    at.cluster.machine(gone).disk->crash_after(changes);
+    at.settle();
+    at.cluster.run_for(static_cast<std::int64_t>(changes) * 10);
+    if (!at.cluster.is_up(gone))
+      at.cluster.start(gone);
+    at.move(before);
+    at.cluster.run_for(500);
+    if (at.cluster.is_up(gone))
+      at.cluster.kill(gone);
+    at.cluster.start(gone);
+    at.write(3);
+    at.settle();
+    at.finish();
+  }
+}
+
+// -- repair ---------------------------------------------------------------------------------------
+
+TEST_CASE("a replica that does not open is replaced from the others, which serve on") {
+  bench at(3);
+  at.write(80);
+  const auto bad = at.follower();
+  const auto changes = at.placed().changes;
+  at.cluster.kill(bad);
+  at.lose_segment(bad);
+  at.cluster.start(bad);
+  at.write(20);
+  CHECK(at.cluster.run_until([&] { return at.is_repaired(changes); }, patience_ms));
+  at.cluster.run_for(100);
+  CHECK(at.files(bad, true).empty());
+  at.finish();
+}
+
+TEST_CASE("damage that a scrub finds in a follower's closed segment is repaired") {
+  bench at(3);
+  at.write(120);
+  const auto bad = at.follower();
+  const auto changes = at.placed().changes;
+  at.spoil_entry(bad);
+  at.cluster.broker(bad).scrub();
+  at.write(5);
+  CHECK(at.cluster.run_until([&] { return at.is_repaired(changes); }, patience_ms));
+  at.finish();
+}
+
+TEST_CASE("a leader with damage hands its office over and is repaired") {
+  bench at(3);
+  at.write(120);
+  const auto bad = at.cluster.leader_of("t", 0);
+  const auto changes = at.placed().changes;
+  at.spoil_entry(bad);
+  at.cluster.broker(bad).scrub();
+  CHECK(at.cluster.run_until([&] { return at.is_repaired(changes); }, patience_ms));
+  at.write(5);
+  at.finish();
+}
+
+TEST_CASE("a reader that comes across damage has it repaired") {
+  bench at(3);
+  at.write(120);
+  const auto bad = at.cluster.leader_of("t", 0);
+  const auto changes = at.placed().changes;
+  at.spoil_entry(bad);
+  // What is not in memory any more is read from the disk.
+  for (std::int64_t offset = 0; offset < 60; offset += 5)
+    at.cluster.fetch(bad, "t", 0, offset);
+  CHECK(at.cluster.run_until([&] { return at.is_repaired(changes); }, patience_ms));
+  at.finish();
+}
+
+TEST_CASE("a replica that forgot its votes is replaced by one that never gave any") {
+  bench at(3);
+  at.write(30);
+  const auto bad = at.follower();
+  const auto changes = at.placed().changes;
+  at.cluster.kill(bad);
+  storage::write_batch batch;
+  for (const char copy : {'a', 'b'})
+    batch.put(storage::family::hard_state, copy + storage::group_prefix(at.group), "rotten");
+  REQUIRE(at.cluster.machine(bad).kv->write(batch, storage::durability::synced));
+  at.cluster.start(bad);
+  at.write(5);
+  CHECK(at.cluster.run_until([&] { return at.is_repaired(changes); }, patience_ms));
+  at.finish();
+}
+
+TEST_CASE("without a majority of the others nothing is removed, and the group stays down") {
+  bench at(3);
+  at.write(80);
+  const auto leader = at.cluster.leader_of("t", 0);
+  std::vector<std::int32_t> bad;
+  for (const auto node : at.placed().nodes)
+    if (node != leader)
+      bad.push_back(node);
+  for (const auto node : bad)
+    at.cluster.kill(node);
+  for (const auto node : bad)
+    at.lose_segment(node);
+  const auto before = at.files(bad[0]).size() + at.files(bad[1]).size();
+  for (const auto node : bad)
+    at.cluster.start(node);
+  at.cluster.run_for(30'000);
+
+  CHECK(at.cluster.leader_of("t", 0) == 0);
+  CHECK(at.files(bad[0]).size() + at.files(bad[1]).size() == before);
+  for (const auto node : bad)
+    CHECK(at.files(node, true).empty());
+  const auto repairs = at.placed().repairs;
+  REQUIRE(repairs.size() == 1);
+  CHECK(repairs.front().stage == repair_stage::leaving);
+}
+
+TEST_CASE("a group of one has nowhere to be repaired from, and stays as it is") {
+  bench at(3, 1);
+  at.write(120);
+  const auto only = at.cluster.leader_of("t", 0);
+  const auto changes = at.placed().changes;
+  at.spoil_entry(only);
+  at.cluster.broker(only).scrub();
+  at.cluster.run_for(5000);
+  CHECK(at.placed().changes == changes);
+  CHECK(at.placed().repairs.empty());
+  at.write(5);
+}
+
+TEST_CASE("a deleted topic takes a repair that is under way along") {
+  for (std::int64_t wait = 0; wait < 120; wait += 10) {
+    CAPTURE(wait);
+    bench at(3);
+    at.write(80);
+    const auto bad = at.follower();
+    at.cluster.kill(bad);
+    at.lose_segment(bad);
+    at.cluster.start(bad);
+    REQUIRE(at.cluster.run_until([&] { return !at.placed().repairs.empty(); }, patience_ms));
+    at.cluster.run_for(wait);
+    at.cluster.delete_topic(at.cluster.controller(), "t");
+    CHECK(at.cluster.run_until([&] { return at.cluster.topics().empty(); }, patience_ms));
+    CHECK(at.cluster.run_until([&] { return at.files(bad).empty() && at.files(bad, true).empty(); },
+                               patience_ms));
+    at.finish();
+  }
+}
+
+TEST_CASE("power cuts of the damaged node at any change of its disk are survived by its repair") {
+  for (std::uint64_t changes = 1; changes <= 60; changes += 2) {
+    CAPTURE(changes);
+    bench at(3, 3, changes);
+    at.write(80);
+    const auto bad = at.follower();
+    const auto before = at.placed().changes;
+    at.cluster.kill(bad);
+    at.lose_segment(bad);
+    at.cluster.start(bad);
+    at.cluster.machine(bad).disk->crash_after(changes);
+    const bool cut = at.cluster.run_until([&] { return !at.cluster.is_up(bad); }, 5000);
+    if (cut)
+      at.cluster.start(bad);
+    at.write(3);
+    CHECK(at.cluster.run_until([&] { return at.is_repaired(before); }, patience_ms));
+    at.finish();
+  }
+}
+
+TEST_CASE("kills of any node in the middle of a repair are survived by it") {
+  for (std::int32_t victim = 1; victim <= 3; ++victim)
+    for (std::int64_t wait = 20; wait <= 200; wait += 60) {
+      CAPTURE(victim);
+      CAPTURE(wait);
+      bench at(3);
+      at.write(80);
+      const auto bad = at.follower();
+      const auto before = at.placed().changes;
+      at.cluster.kill(bad);
+      at.lose_segment(bad);
+      at.cluster.start(bad);
+      REQUIRE(at.cluster.run_until([&] { return at.cluster.is_ready(bad); }, patience_ms));
+      at.cluster.run_for(wait);
+      at.cluster.kill(victim);
+      at.cluster.run_for(1500);
+      at.cluster.start(victim);
+      at.write(3);
+      CHECK(at.cluster.run_until([&] { return at.is_repaired(before); }, patience_ms));
+      at.finish();
+    }
+}
+
+TEST_SUITE_END();
