@@ -18,6 +18,11 @@ std::int32_t nodes_of(std::uint64_t seed, known_faults faults) {
   return sizes[seed % sizes.size()];
 }
 
+/// Damage is done to disks in these.
+bool decays(std::uint64_t seed, known_faults faults) {
+  return faults == known_faults::all && nodes_of(seed, faults) >= 3 && seed % 5 == 2;
+}
+
 sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush,
                                 known_faults faults) {
   sim_cluster::options made;
@@ -28,6 +33,9 @@ sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush,
   made.flush = flush;
   made.idle_timeout_ms = seed / 8 % 3 == 0 ? 5000 : 0;
   made.segment_bytes = seed / 16 % 2 == 0 ? 4096 : 16'384;
+  // Many closed segments, which is where damage is done.
+  if (decays(seed, faults))
+    made.segment_bytes = 1024;
   made.controller_entries_kept = seed / 32 % 2 == 0 ? 8 : 50;
   return made;
 }
@@ -71,7 +79,10 @@ std::string_view to_string(cluster_event what) {
                                         "produce",
                                         "stalled disk",
                                         "write error",
-                                        "full disk of a leader"};
+                                        "full disk of a leader",
+                                        "damaged segment",
+                                        "damaged hard state",
+                                        "repaired replica"};
   static_assert(std::size(names) == static_cast<std::size_t>(cluster_event::count_));
   return names[static_cast<std::size_t>(what)];
 }
@@ -81,7 +92,9 @@ cluster_life::cluster_life(std::uint64_t seed, storage::flush_mode flush, known_
       other_chance_(seed * 13 + 7),
       faults_(faults),
       nodes_(nodes_of(seed, faults)),
-      cluster_(options_of(seed, flush, faults)) {
+      cluster_(options_of(seed, flush, faults)),
+      decay_(seed + 77),
+      has_decay_(decays(seed, faults)) {
   // Each life has about half of the kinds of trouble: together they hide each other's effects.
   mood_ = chance_.random();
   may_lose_a_disk_ = nodes_ >= 3 && draw(3) == 0;
@@ -119,6 +132,8 @@ std::vector<std::string> cluster_life::run(int steps) {
     step();
     if (faults_ == known_faults::all)
       step_beside();
+    if (has_decay_)
+      do_damage();
     cluster_.run_for(static_cast<std::int64_t>(draw(200)));
     if (i % 4 == 0)
       cluster_.look();
@@ -127,7 +142,8 @@ std::vector<std::string> cluster_life::run(int steps) {
   std::string why = "not looked";
   if (!cluster_.run_until([&] { return (why = cluster_.unrest()).empty(); }, rest_ms_max))
     cluster_.ledger().broke("the cluster does not come to rest: " + why);
-  else
+  counts_[static_cast<std::size_t>(cluster_event::repair)] = cluster_.repairs();
+  if (why.empty())
     cluster_.audit();
   return cluster_.ledger().take_broken();
 }
@@ -181,7 +197,7 @@ void cluster_life::step_beside() {
   if (other_chance_.random() % 48 != 0)
     return;
   const auto first = static_cast<std::uint64_t>(cluster_event::stalled_disk);
-  const auto count = static_cast<std::uint64_t>(cluster_event::count_) - first;
+  const auto count = static_cast<std::uint64_t>(cluster_event::damaged_segment) - first;
   const auto what = static_cast<cluster_event>(first + other_chance_.random() % count);
   cluster_.note(std::string(to_string(what)));
   if (happen_beside(what))
@@ -213,6 +229,26 @@ bool cluster_life::happen_beside(cluster_event what) {
   default:
     return false;
   }
+}
+
+/// One disk goes bad now and then. Some of it is looked for at once.
+void cluster_life::do_damage() {
+  for (int i = 0; i < 3; ++i)
+    (void)ask(cluster_event::produce);
+  if (decay_.random() % 3 != 0)
+    return;
+  auto node = 1 + static_cast<std::int32_t>(decay_.random() % static_cast<std::uint64_t>(nodes_));
+  for (std::int32_t i = 1; i <= nodes_; ++i)
+    if (!cluster_.is_up(i))
+      node = i;
+  const bool is_hard_state = !cluster_.is_up(node) && decay_.random() % 2 == 0;
+  const auto what =
+      is_hard_state ? cluster_event::damaged_hard_state : cluster_event::damaged_segment;
+  if (cluster_.damage(node, is_hard_state))
+    ++counts_[static_cast<std::size_t>(what)];
+  if (decay_.random() % 2 == 0 && cluster_.is_damaged() && cluster_.is_ready(node) &&
+      !cluster_.is_paused(node))
+    cluster_.broker(node).scrub();
 }
 
 /// False if it could not happen now.
@@ -260,7 +296,8 @@ bool cluster_life::happen_to_node(cluster_event what) {
   case cluster_event::wipe:
     // More than one disk may be more than there are copies.
     // More than one disk may be more than there are copies, and two of two voters are needed.
-    if (!may_lose_a_disk_ || !cluster_.controller_can_lose_one())
+    // Nor may there be damage on another.
+    if (!may_lose_a_disk_ || cluster_.is_damaged() || !cluster_.controller_can_lose_one())
       return false;
     may_lose_a_disk_ = false;
     cluster_.wipe(node);

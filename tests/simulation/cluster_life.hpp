@@ -52,6 +52,10 @@ enum class cluster_event : std::uint8_t {
   stalled_disk,
   write_error,
   full_disk_of_leader,
+  // Damage to one disk.
+  damaged_segment,
+  damaged_hard_state,
+  repair,
   count_,
 };
 [[nodiscard]] std::string_view to_string(cluster_event what);
@@ -88,6 +92,7 @@ private:
   [[nodiscard]] bool ask(cluster_event what);
   [[nodiscard]] bool move_replicas();
   [[nodiscard]] bool transfer_somewhere();
+  void do_damage();
   void heal();
 
   virtual_environment chance_;
@@ -100,6 +105,9 @@ private:
   /// Bit n: event n may happen in this life.
   std::uint64_t mood_;
   bool may_lose_a_disk_;
+  /// Draws damage: other lives are as they would be without.
+  virtual_environment decay_;
+  bool has_decay_;
 };
 
 } // namespace aqueduct::actors::test
