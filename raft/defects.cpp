@@ -56,6 +56,12 @@ std::string_view to_string(defect which) {
     return "apply-uncommitted";
   case defect::follower_reads_alone:
     return "follower-reads-alone";
+  case defect::leader_reads_alone:
+    return "leader-reads-alone";
+  case defect::older_term_committed:
+    return "older-term-committed";
+  case defect::promoted_early:
+    return "promoted-early";
   case defect::proof_never_ages:
     return "proof-never-ages";
   case defect::count_:

@@ -44,6 +44,12 @@ enum class defect : std::uint8_t {
   apply_uncommitted,
   /// A follower takes its own commit index for the read index, without a round of its leader.
   follower_reads_alone,
+  /// The leader answers reads without asking anybody whether it still leads (R17).
+  leader_reads_alone,
+  /// Entries of older terms commit by counting (R6).
+  older_term_committed,
+  /// Learners are promoted whatever they have and know.
+  promoted_early,
   /// A state that was proven fresh once is taken for fresh by its own clock alone, whatever its
   /// age.
   proof_never_ages,

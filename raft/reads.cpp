@@ -22,6 +22,11 @@ void core::ask_read(std::uint64_t context, std::optional<replica_id> asker) {
   read.context = context;
   read.asker = asker;
   if (auto* l = std::get_if<leader_state>(&role_)) {
+    if (has_defect(defect::leader_reads_alone)) {
+      read.index = commit_;
+      answer_read(read, true);
+      return;
+    }
     l->reads.push_back(read);
     if (commit_ >= l->first_own)
       start_waiting_reads();

@@ -52,7 +52,7 @@ bool core::ready_for_change(const leader_state& l, const membership_change& chan
   if (l.transfer || (overlaps && !has_defect(defect::overlapping_changes)))
     return false;
   const auto* promotion = std::get_if<promote_learner>(&change);
-  if (!promotion)
+  if (!promotion || has_defect(defect::promoted_early))
     return true;
   // All that there is has been sent, and at most a window of it is not acknowledged; but it knows
   // that it is a learner: who is in no membership that it has votes for nobody, and its vote may be

@@ -182,7 +182,7 @@ void core::advance_commit() {
       if (const auto* peer = l.find(learner); peer && peer->match() > match.front())
         match.front() = peer->match();
   const auto reached = reached_by_majority(std::move(match));
-  if (reached <= commit_ || reached < l.first_own)
+  if (reached <= commit_ || (reached < l.first_own && !has_defect(defect::older_term_committed)))
     return;
   commit_ = reached;
   start_waiting_reads();

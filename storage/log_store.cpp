@@ -2,6 +2,7 @@
 #include "storage/log_store.hpp"
 
 #include "protocol/bytes.hpp"
+#include "storage/defects.hpp"
 #include "storage/log_meta.hpp"
 
 #include <algorithm>
@@ -279,7 +280,9 @@ void log_store::write_hard_states(std::vector<group_work>& work,
   if (changed.empty())
     return;
   ++totals_.hard_state_syncs;
-  const auto written = store_.write(changes, durability::synced);
+  const auto how =
+      has_defect(defect::hard_state_not_synced) ? durability::relaxed : durability::synced;
+  const auto written = store_.write(changes, how);
   for (const auto& [each, hard] : changed) {
     if (written) {
       each->group->hard = hard;

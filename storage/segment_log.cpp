@@ -3,6 +3,7 @@
 #include "storage/segment_log.hpp"
 
 #include "protocol/invariant.hpp"
+#include "storage/defects.hpp"
 #include "storage/log_recovery.hpp"
 #include "storage/log_scan.hpp"
 #include "storage/log_staging.hpp"
@@ -306,11 +307,14 @@ result<void> segment_log::sync() {
 result<void> segment_log::sync_active() {
   AQUEDUCT_INVARIANT(active_file_ != nullptr, to_string(group_));
   ++sync_count_;
-  if (auto synced = active_file_->sync(); !synced)
+  auto synced = active_file_->sync();
+  if (!synced && has_defect(defect::failed_sync_retried))
+    synced = active_file_->sync();
+  if (!synced)
     return poison(synced.error());
-  if (!name_synced_) {
-    if (auto synced = files_.sync_directory(directory_); !synced)
-      return poison(synced.error());
+  if (!name_synced_ && !has_defect(defect::directory_not_synced)) {
+    if (auto named = files_.sync_directory(directory_); !named)
+      return poison(named.error());
     name_synced_ = true;
   }
   return {};
@@ -332,11 +336,13 @@ result<void> segment_log::close_file() {
     return usable;
   if (!active_file_)
     return {};
-  if (auto synced = sync(); !synced)
+  if (has_defect(defect::closed_without_sync))
+    durable_index_ = end_.index;
+  else if (auto synced = sync(); !synced)
     return synced;
   auto& active = segments_.back();
   const std::uint64_t end = active.is_empty() ? 0 : active.shared->end.load();
-  if (reserved_ > end) {
+  if (reserved_ > end && !has_defect(defect::closed_without_sync)) {
     // A closed file ends with its last entry, so that an opening has nothing to look for.
     if (auto cut = active_file_->truncate(end); !cut)
       return poison(cut.error());

@@ -1,5 +1,7 @@
 #include "actors/controller/topic_host.hpp"
 
+#include "actors/defects.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
 #include <spdlog/spdlog.h>
@@ -24,6 +26,8 @@ raft::membership founders_of(const replica_set& placed, raft::replica_id self) {
     members.voters.push_back(to_replica(life));
   std::ranges::sort(members.voters);
   if (members.voters.empty())
+    members.voters = {self};
+  if (!members.is_voter(self) && has_defect(defect::founded_anew))
     members.voters = {self};
   if (!members.is_voter(self))
     members.voters.clear();

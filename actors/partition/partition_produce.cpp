@@ -1,4 +1,5 @@
 // Judging and proposing batches.
+#include "actors/defects.hpp"
 #include "actors/partition/partition_core.hpp"
 #include "protocol/invariant.hpp"
 
@@ -149,12 +150,21 @@ void partition_core::produce_one(produce_item item, std::int64_t now_ms, partiti
                         leader_epoch(static_cast<std::int32_t>(term_)));
   if (item.header.is_idempotent())
     producers_.append(item.header, batch.base_offset);
-  if (item.sink)
+  if (item.sink && has_defect(defect::acknowledged_when_proposed)) {
+    produce_outcome outcome;
+    outcome.base_offset = batch.base_offset;
+    answer({std::move(item.sink), item.slot, item.deadline_ms}, std::move(outcome));
+  } else if (item.sink) {
     batch.waiters.push_back({std::move(item.sink), item.slot, item.deadline_ms});
+  }
   next_offset_ = batch.next_offset;
   pending_bytes_ += batch.size_bytes;
+  const auto base_offset = batch.base_offset;
   push_pending(std::move(batch));
-  out.propose.push_back({raft::entry_kind::records, item.batch.freeze()});
+  auto body = item.batch.freeze();
+  if (has_defect(defect::uncommitted_given_away))
+    tail_.push(base_offset, next_offset_, body);
+  out.propose.push_back({raft::entry_kind::records, std::move(body)});
 }
 
 void partition_core::push_pending(std::variant<pending_batch, pending_command> what) {

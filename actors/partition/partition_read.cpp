@@ -1,4 +1,5 @@
 // Fetches, waiters, subscriptions and look-ups.
+#include "actors/defects.hpp"
 #include "actors/partition/partition_core.hpp"
 #include "protocol/invariant.hpp"
 
@@ -82,7 +83,9 @@ void partition_core::start_fetch(fetch_item item, partition_effects& out) {
   }
   auto outcome = fetch_state();
   outcome.complete_at_ms = complete_at(item);
-  if (is_at_end(item.offset) || wants_more(item)) {
+  const bool may_see_all =
+      has_defect(defect::uncommitted_given_away) && ready_ && item.offset < next_offset_;
+  if (!may_see_all && (is_at_end(item.offset) || wants_more(item))) {
     outcome.waiting = item.wait;
     auto sink = item.sink;
     const auto slot = item.slot;

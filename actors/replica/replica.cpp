@@ -1,5 +1,6 @@
 #include "actors/replica/replica.hpp"
 
+#include "actors/defects.hpp"
 #include "actors/replica/state_fetch.hpp"
 #include "protocol/cluster/state_messages.hpp"
 #include "protocol/native/codec.hpp"
@@ -102,7 +103,7 @@ result<raft::restored_state> restore(const storage::opened_group& group,
     state.memberships.push_back({raft::log_index(entry.index), *membership});
   }
   state.applied = raft::log_index(std::max(group.applied_in_log, group.base.index));
-  state.commit = state.applied;
+  state.commit = has_defect(defect::log_committed_at_restart) ? state.last : state.applied;
   return state;
 }
 
@@ -185,7 +186,7 @@ struct replica_state {
       return;
     if (config.watch)
       config.watch->written(config.group, *core, done.ticket, done.status.has_value());
-    if (done.status) {
+    if (done.status || has_defect(defect::write_error_ignored)) {
       perform(core->persisted(done.ticket));
       return;
     }

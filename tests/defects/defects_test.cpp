@@ -1,9 +1,16 @@
-// The tests of the tests: each known way to get consensus wrong is turned on, one at a time, in a
-// build of the consensus core that has them, and the simulator has to notice.
+// The tests of the tests: each known way to break a promise is turned on, one at a time, in a build
+// that has them, and random lives have to notice, without a scenario that was made for it.
+#include "actors/defects.hpp"
 #include "raft/defects.hpp"
+#include "storage/defects.hpp"
+#include "tests/simulation/cluster_life.hpp"
 #include "tests/simulation/random_life.hpp"
 
 #include <doctest/doctest.h>
+
+#include <cstdio>
+#include <string>
+#include <string_view>
 
 using namespace aqueduct;
 using namespace aqueduct::actors::test;
@@ -12,26 +19,51 @@ TEST_SUITE_BEGIN("defects");
 
 namespace {
 
-constexpr int steps = 60;
+constexpr int group_steps = 60;
+constexpr int cluster_steps = 120;
 /// A defect that so many lives do not show is one that nothing would show.
-constexpr std::uint64_t seeds_max = 60000;
+constexpr std::uint64_t group_lives_max = 20'000;
+constexpr std::uint64_t cluster_lives_max = 1000;
+/// So often a defect is found, or in so many lives, before the mean is taken.
+constexpr int findings_max = 5;
+constexpr std::uint64_t group_lives_enough = 2000;
+constexpr std::uint64_t cluster_lives_enough = 200;
 
-/// Turns a defect on for as long as it lives.
-class seeded {
-public:
-  explicit seeded(raft::defect which) { raft::seed_defect(which); }
-  seeded(const seeded&) = delete;
-  seeded& operator=(const seeded&) = delete;
-  ~seeded() { raft::seed_defect(raft::defect::none); }
-};
+bool is_noticed(life_kind in, std::uint64_t seed) {
+  return in == life_kind::group ? !random_life(seed).run(group_steps).empty()
+                                : !cluster_life(seed).run(cluster_steps).empty();
+}
 
-/// The first seed whose life breaks a promise; 0 if none does.
-std::uint64_t first_noticed(raft::defect which) {
-  const seeded on(which);
-  for (std::uint64_t seed = 1; seed <= seeds_max; ++seed)
-    if (!random_life(seed).run(steps).empty())
-      return seed;
-  return 0;
+/// Lives on until the defect that is on was noticed, and says how many lives that took on average.
+void demand(std::string_view name, life_kind in) {
+  const bool groups = in == life_kind::group;
+  const auto most = groups ? group_lives_max : cluster_lives_max;
+  const auto enough = groups ? group_lives_enough : cluster_lives_enough;
+  std::uint64_t first = 0;
+  std::uint64_t lives = 0;
+  int found = 0;
+  while (lives < most && found < findings_max && (found == 0 || lives < enough)) {
+    ++lives;
+    if (is_noticed(in, lives) && found++ == 0)
+      first = lives;
+  }
+  INFO("defect " << name << ", none of " << lives << " lives");
+  CHECK(found > 0);
+  std::printf("  %-30s %-9s first life %6llu, one in %8.1f\n", std::string(name).c_str(),
+              groups ? "groups" : "clusters", static_cast<unsigned long long>(first),
+              found == 0 ? 0.0 : static_cast<double>(lives) / found);
+  std::fflush(stdout);
+}
+
+/// Turns each defect of a kind on in turn. `in` says which lives have to show it.
+template <class Defect, class Where>
+void demand_all(Where in) {
+  for (int i = 1; i < static_cast<int>(Defect::count_); ++i) {
+    const auto which = static_cast<Defect>(i);
+    seed_defect(which);
+    demand(to_string(which), in(which));
+  }
+  seed_defect(Defect::none);
 }
 
 } // namespace
@@ -39,18 +71,30 @@ std::uint64_t first_noticed(raft::defect which) {
 TEST_CASE("without a defect nothing is noticed") {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     CAPTURE(seed);
-    CHECK(random_life(seed).run(steps).empty());
+    CHECK_FALSE(is_noticed(life_kind::group, seed));
+  }
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    CHECK_FALSE(is_noticed(life_kind::cluster, seed));
   }
 }
 
 TEST_CASE("the simulator notices every defect of consensus") {
-  for (int i = 1; i < static_cast<int>(raft::defect::count_); ++i) {
-    const auto which = static_cast<raft::defect>(i);
-    const auto seed = first_noticed(which);
-    INFO("defect " << raft::to_string(which) << ", none of " << seeds_max << " seeds");
-    CHECK(seed != 0);
-    MESSAGE(raft::to_string(which) << ": seed " << seed);
-  }
+  // Members come and go most in clusters.
+  demand_all<raft::defect>([](raft::defect which) {
+    return which == raft::defect::promoted_early ? life_kind::cluster : life_kind::group;
+  });
+}
+
+TEST_CASE("the simulator notices every defect of storage") {
+  demand_all<storage::defect>([](storage::defect) { return life_kind::group; });
+}
+
+TEST_CASE("the simulator notices every defect of replicas, partitions and the cluster") {
+  demand_all<actors::defect>([](actors::defect which) {
+    return which < actors::defect::acknowledged_when_proposed ? life_kind::group
+                                                              : life_kind::cluster;
+  });
 }
 
 TEST_SUITE_END();
