@@ -27,6 +27,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     REQUIRE(std::sscanf(given, "%" SCNu64 "-%" SCNu64, &first, &last) == 2);
   std::size_t acknowledged = 0;
   std::uint64_t events = 0;
+  std::int64_t simulated_ms = 0;
   std::uint64_t reads = 0;
   std::uint64_t fresh = 0;
   std::uint64_t offers = 0;
@@ -43,6 +44,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     const auto broken = life.run(steps);
     acknowledged += life.group().acknowledged().size();
     events += life.group().events();
+    simulated_ms += life.group().now_ms();
     reads += life.group().reads();
     fresh += life.group().fresh_reads_answered();
     offers += life.group().links().offers();
@@ -58,13 +60,14 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     for (const auto& sentence : broken)
       FAIL_CHECK("seed " << seed << ": " << sentence);
   }
-  MESSAGE((last - first + 1) << " lives, " << events << " events, " << acknowledged
-                             << " entries acknowledged, " << reads << " reads confirmed, " << fresh
-                             << " reads of a freshness answered, " << offers << " states offered, "
-                             << fetches << " pieces asked for, " << installs
-                             << " states taken over, " << struck << " nodes struck meanwhile, "
-                             << unfinished << " of them cut short before the log was reset, "
-                             << ahead << " lives with a state ahead of the log, " << skipped
+  MESSAGE((last - first + 1) << " lives, " << simulated_ms / 1000 << " s, " << events << " events, "
+                             << acknowledged << " entries acknowledged, " << reads
+                             << " reads confirmed, " << fresh << " reads of a freshness answered, "
+                             << offers << " states offered, " << fetches << " pieces asked for, "
+                             << installs << " states taken over, " << struck
+                             << " nodes struck meanwhile, " << unfinished
+                             << " of them cut short before the log was reset, " << ahead
+                             << " lives with a state ahead of the log, " << skipped
                              << " entries skipped");
   MESSAGE("what came up in lives of groups:\n" << cases.table(life_kind::group));
   if (last - first >= 1000)
@@ -73,7 +76,9 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
   // A batch in which something never happened shows nothing of it.
   if (last - first >= 100) {
     for (std::size_t i = 0; i < counts.size(); ++i) {
-      CAPTURE(to_string(static_cast<life_event>(i)));
+      const std::string name(to_string(static_cast<life_event>(i)));
+      std::printf("  %-36s %" PRIu64 "\n", name.c_str(), counts[i]);
+      CAPTURE(name);
       CHECK(counts[i] > 0);
     }
     CHECK(acknowledged > last - first);

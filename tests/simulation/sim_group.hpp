@@ -162,6 +162,7 @@ public:
   }
   [[nodiscard]] const std::vector<std::string>& acknowledged() const { return acknowledged_; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
+  [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
   /// What came up of the catalogue until now.
   [[nodiscard]] case_counts cases() const;
   /// States that were taken over, and entries that a state had before they came.
