@@ -175,6 +175,49 @@ TEST_CASE("data that is not this node's, or not this version's, is refused and l
   CHECK(log_end(own.client, "t", 0) == 1);
 }
 
+TEST_CASE("a node whose key-value store is gone or damaged says so and serves nothing") {
+  own_node own;
+  create_topic(own.client, "t");
+  append(own.client, "t", 0, {"x"});
+  REQUIRE(own.node.stop() == 0);
+  const auto data = own.node.options().data_dir;
+  const auto kept = data.parent_path() / "kept";
+  std::filesystem::copy(data / "kv", kept, std::filesystem::copy_options::recursive);
+  std::string sentence;
+  SUBCASE("gone") {
+    std::filesystem::remove_all(data / "kv");
+    sentence = "has entries of term 1, but its hard state is missing";
+  }
+  SUBCASE("a table") {
+    sentence = "damaged";
+    for (const auto& file : std::filesystem::directory_iterator(data / "kv"))
+      if (file.path().extension() == ".sst") {
+        auto bytes = content_of(file.path());
+        for (std::size_t i = 0; i < 64; ++i)
+          bytes.at(bytes.size() / 4 + i) ^= '\xff';
+        std::ofstream(file.path(), std::ios::binary) << bytes;
+      }
+  }
+  SUBCASE("the list of its files") {
+    sentence = "cannot open the key-value store";
+    for (const auto& file : std::filesystem::directory_iterator(data / "kv"))
+      if (file.path().filename().string().starts_with("MANIFEST"))
+        std::ofstream(file.path(), std::ios::binary) << "nonsense";
+  }
+  const auto run = run_node(arguments_of(data));
+  INFO(run.errors);
+  CHECK(run.status == 74);
+  CHECK(run.output.empty());
+  CHECK(says(run, sentence));
+
+  // Set right again, everything is there.
+  std::filesystem::remove_all(data / "kv");
+  std::filesystem::rename(kept, data / "kv");
+  own.node.start();
+  own.client = native_client(own.node.client_address());
+  CHECK(log_end(own.client, "t", 0) == 1);
+}
+
 TEST_CASE("a data directory that cannot be made is the disk's refusal") {
   const auto run = refused_start(arguments_of("/proc/nope"), 74);
   CHECK(says(run, "the data directory /proc/nope cannot be made"));
