@@ -488,12 +488,12 @@ struct replica_state {
       load(what);
       return;
     }
-    paced.emplace(what.id, what.bytes_max);
-    const auto wait_ms = config.pacer->reserve(config.env->steady_ms(), what.bytes_max);
-    if (wait_ms <= 0)
+    const auto booked = config.pacer->reserve(config.env->steady_ms(), what.bytes_max);
+    paced.emplace(what.id, booked);
+    if (booked.wait_ms <= 0)
       load(what);
     else
-      after(wait_ms, replica_load{what});
+      after(booked.wait_ms, replica_load{what});
   }
 
   void load(const raft::load_request& what) {
@@ -538,7 +538,7 @@ struct replica_state {
 
   void await_next_piece(std::size_t bytes) {
     const auto wait_ms =
-        config.pacer ? config.pacer->reserve(config.env->steady_ms(), bytes) : std::int64_t{0};
+        config.pacer ? config.pacer->charge(config.env->steady_ms(), bytes) : std::int64_t{0};
     if (wait_ms <= 0)
       ask_for_state();
     else
@@ -649,8 +649,8 @@ struct replica_state {
   bool failed = false;
   bool stopping = false;
   bool tick_scheduled = false;
-  /// Bytes that were booked for reads that are to come, by load.
-  std::unordered_map<std::uint64_t, std::size_t> paced;
+  /// What was booked for reads that are to come, by load.
+  std::unordered_map<std::uint64_t, catch_up_pacer::booking> paced;
 };
 
 replica_actor::behavior_type replica(replica_actor::stateful_pointer<replica_state> self,

@@ -352,34 +352,47 @@ TEST_SUITE("actors.questions") {
 }
 
 TEST_SUITE("actors.replica.catch_up_pacer") {
-  TEST_CASE("reads stand in line, each as long as its bytes take") {
+  constexpr std::size_t kb = 1000;
+
+  TEST_CASE("bytes stand in line, and nobody saves up") {
     catch_up_pacer pacer(1'000'000);
-    CHECK(pacer.reserve(5000, 100'000) == 0);
-    CHECK(pacer.reserve(5000, 100'000) == 100);
-    CHECK(pacer.reserve(5050, 100'000) == 150);
-    // What was not used gives way to others, and nobody saves up.
-    pacer.settle(100'000, 0);
-    CHECK(pacer.reserve(5100, 100'000) == 100);
-    CHECK(pacer.reserve(9000, 100'000) == 0);
+    CHECK(pacer.charge(5000, 100 * kb) == 0);
+    CHECK(pacer.charge(5000, 100 * kb) == 100);
+    CHECK(pacer.charge(5050, 100 * kb) == 150);
+    CHECK(pacer.charge(9000, 100 * kb) == 0);
+  }
+
+  TEST_CASE("a read is booked as those before it were, and settled as it was") {
+    catch_up_pacer pacer(1'000'000);
+    auto first = pacer.reserve(0, 1000 * kb);
+    CHECK(first.wait_ms == 0);
+    CHECK(first.bytes == 65'536);
+    CHECK(pacer.reserve(0, 1000 * kb).wait_ms == 65);
+    CHECK(pacer.reserve(0, 10 * kb).bytes == 10 * kb);
+    pacer.settle(first, 1000 * kb);
+    CHECK(pacer.charge(0, 0) == 65 + 10 + 1000);
+    const auto larger = pacer.reserve(0, 1000 * kb);
+    CHECK(larger.bytes == 65'536 - 8192 + 125 * kb);
+    for (int i = 0; i < 100; ++i)
+      pacer.settle({0, 10}, 10);
+    CHECK(pacer.reserve(0, 1000 * kb).bytes < 100);
   }
 
   TEST_CASE("what is written may be sent beside it, and is not saved up either") {
     catch_up_pacer pacer(1'000'000);
-    CHECK(pacer.reserve(0, 300'000) == 0);
-    pacer.written(100'000);
-    CHECK(pacer.reserve(0, 100'000) == 200);
-    pacer.written(500'000'000);
-    CHECK(pacer.reserve(1000, 100'000) == 0);
-    CHECK(pacer.reserve(1000, 100'000) == 100);
+    CHECK(pacer.charge(0, 300 * kb) == 0);
+    pacer.written(100 * kb);
+    CHECK(pacer.charge(0, 100 * kb) == 200);
+    pacer.written(500'000 * kb);
+    CHECK(pacer.charge(1000, 100 * kb) == 0);
+    CHECK(pacer.charge(1000, 100 * kb) == 100);
   }
 
-  TEST_CASE("a read that was larger than was booked, or another rate, count from the next on") {
+  TEST_CASE("another rate counts from the next on") {
     catch_up_pacer pacer(1'000'000);
-    CHECK(pacer.reserve(0, 1000) == 0);
-    pacer.settle(1000, 501'000);
-    CHECK(pacer.reserve(0, 1000) == 501);
+    CHECK(pacer.charge(0, 501 * kb) == 0);
     pacer.set_rate(10'000'000);
-    CHECK(pacer.reserve(0, 1'000'000) == 502);
-    CHECK(pacer.reserve(0, 1'000'000) == 602);
+    CHECK(pacer.charge(0, 1000 * kb) == 501);
+    CHECK(pacer.charge(0, 1000 * kb) == 601);
   }
 }
