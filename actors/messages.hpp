@@ -113,6 +113,9 @@ using state_machine_actor = caf::typed_actor<caf::reacts_to<group_event>>;
 /// All or nothing, and only if this replica leads in `term`.
 struct replica_propose {
   std::uint64_t term = 0;
+  /// If it is given, entries of a round of which some were refused are refused too: they count on
+  /// those that were before them.
+  std::optional<std::uint64_t> round{};
   std::vector<proposed_entry> entries;
 };
 /// The state machine applied entries that came with `confirm`.

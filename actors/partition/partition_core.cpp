@@ -34,6 +34,7 @@ void partition_core::lead(std::uint64_t term) {
   leader_ = options_.node;
   leads_ = true;
   ready_ = false;
+  stalled_ = false;
 }
 
 void partition_core::follow(std::uint64_t term, std::int32_t leader, partition_effects& out) {
@@ -42,6 +43,7 @@ void partition_core::follow(std::uint64_t term, std::int32_t leader, partition_e
   leader_ = leader;
   leads_ = false;
   ready_ = false;
+  stalled_ = false;
   drop_doubted(errc::not_leader, leader, "leadership was lost; the batch is not stored");
   if (led) {
     fail_pending(errc::not_leader, leader,
@@ -65,6 +67,7 @@ void partition_core::fail(error why) {
   failed_ = std::move(why);
   leads_ = false;
   ready_ = false;
+  stalled_ = false;
   close(failed_->code);
 }
 
@@ -148,7 +151,9 @@ void partition_core::proposal_refused(std::size_t count, errc why, std::int32_t 
   for (auto& entry : take_unanswered(count))
     fail_entry(entry, why, leader, "the batch was not accepted");
   drop_doubted(why, leader, "a batch before this one was not accepted");
-  // The next batches would leave a hole in the offsets: they wait for the next time in office.
+  // The next batches would leave a hole in the offsets: they wait for the next time in office, or,
+  // as a transfer of it may fail, until nothing is under way any more.
+  stalled_ = stalled_ || (ready_ && why == errc::overloaded);
   ready_ = false;
   producers_.drop_speculative();
 }
@@ -188,7 +193,7 @@ void partition_core::applied(const std::vector<raft::entry>& entries, std::int64
       apply_records(entry, out);
     else if (entry.kind == raft::entry_kind::command)
       apply_command(entry, out);
-    if (leads_ && !ready_ && entry.term.value == term_)
+    if (leads_ && !ready_ && !stalled_ && entry.term.value == term_)
       become_ready(now_ms, out);
   }
   last_append_ms_ = now_ms;
@@ -311,6 +316,10 @@ void partition_core::expire_waiters(std::int64_t steady_ms) {
 
 void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition_effects& out) {
   steady_ms_ = steady_ms;
+  if (stalled_ && pending_.empty()) {
+    stalled_ = false;
+    become_ready(now_ms, out);
+  }
   expire_waiters(steady_ms);
   expire_unproven(steady_ms);
   expire_doubted(steady_ms);

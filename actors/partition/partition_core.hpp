@@ -203,7 +203,8 @@ public:
   [[nodiscard]] bool is_ready() const { return ready_; }
   /// Nothing waits for a tick but retention and other things that have time.
   [[nodiscard]] bool is_quiet() const {
-    return pending_.empty() && unproven_.empty() && doubted_.empty() && !state_changed_;
+    return pending_.empty() && unproven_.empty() && doubted_.empty() && !state_changed_ &&
+           !stalled_;
   }
   /// Nobody waits for anything, and nothing is under way: the group could be closed.
   [[nodiscard]] bool is_idle() const;
@@ -339,6 +340,8 @@ private:
   bool leads_ = false;
   /// Leads, and an entry of its own term is committed. Invariant: implies leads_.
   bool ready_ = false;
+  /// Something was refused while this replica led on: it is ready again when nothing is pending.
+  bool stalled_ = false;
   bool accepts_writes_ = true;
   std::optional<error> failed_;
 

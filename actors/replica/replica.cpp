@@ -247,6 +247,10 @@ struct replica_state {
       notify(group_refused{count, failed ? errc::storage_failed : errc::shutting_down, -1});
       return;
     }
+    if (request.round && *request.round <= refused_round) {
+      notify(group_refused{count, errc::overloaded, -1});
+      return;
+    }
     std::vector<raft::proposal> proposals;
     proposals.reserve(count);
     for (auto& entry : request.entries)
@@ -255,9 +259,11 @@ struct replica_state {
     if (const auto* accepted = std::get_if<raft::proposal_accepted>(&outcome.answer)) {
       notify(group_proposed{accepted->first.value, accepted->term.value, count});
     } else if (const auto* elsewhere = std::get_if<raft::proposal_not_leader>(&outcome.answer)) {
+      refused_round = request.round.value_or(refused_round);
       notify(group_refused{count, errc::not_leader,
                            elsewhere->leader ? elsewhere->leader->node.value : -1});
     } else {
+      refused_round = request.round.value_or(refused_round);
       notify(group_refused{count, errc::overloaded, -1});
     }
     perform(std::move(outcome.then));
@@ -649,6 +655,8 @@ struct replica_state {
   bool failed = false;
   bool stopping = false;
   bool tick_scheduled = false;
+  /// The last round of proposals of which some were refused.
+  std::uint64_t refused_round = 0;
   /// What was booked for reads that are to come, by load.
   std::unordered_map<std::uint64_t, catch_up_pacer::booking> paced;
 };

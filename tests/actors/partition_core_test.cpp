@@ -106,6 +106,51 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.outcome(1).base_offset == 0);
   }
 
+  TEST_CASE("a leader that was refused and leads on is ready when nothing is pending any more") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(2));
+    it.accept();
+    // A transfer of leadership is tried.
+    it.produce(build_batch(3));
+    it.effects.propose.clear();
+    it.core.proposal_refused(1, errc::overloaded, -1);
+    REQUIRE(it.producer->outcomes.size() == 1);
+    CHECK(it.outcome(0).error == errc::overloaded);
+    it.produce(build_batch(1));
+    const auto reader = it.fetch(0);
+    CHECK(it.effects.propose.empty());
+    CHECK_FALSE(it.core.is_quiet());
+    // It would count on what is under way.
+    it.core.tick(0, 5000, it.effects);
+    CHECK(it.effects.propose.empty());
+    it.commit();
+    CHECK_FALSE(it.core.is_ready());
+    CHECK(it.effects.propose.empty());
+
+    // It failed, and no other term comes.
+    it.core.tick(0, 5000, it.effects);
+    CHECK(it.core.is_ready());
+    CHECK(reader->outcomes.at(0).error == errc::none);
+    it.commit();
+    CHECK(it.producer->outcomes.back().second.error == errc::none);
+    CHECK(it.producer->outcomes.back().second.base_offset == 2);
+    CHECK(it.core.high_watermark() == 3);
+  }
+
+  TEST_CASE("a leader that was refused and comes to another term is ready with that") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1));
+    it.effects.propose.clear();
+    it.core.proposal_refused(1, errc::overloaded, -1);
+    it.core.lead(2);
+    it.core.tick(0, 5000, it.effects);
+    CHECK_FALSE(it.core.is_ready());
+    it.lead(2);
+    CHECK(it.core.is_ready());
+  }
+
   TEST_CASE("more bytes than may be pending are refused as overloaded") {
     lab it;
     it.lead();
