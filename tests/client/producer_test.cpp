@@ -117,6 +117,50 @@ TEST_CASE("a record is stored with key, value, headers and time, and its place i
   });
 }
 
+TEST_CASE("a leader that is cut off from the others is left, though it alone is connected") {
+  fake_cluster brokers(2);
+  brokers.add_topic("t", 1);
+  // Both are known, and only the one that leads is talked to.
+  const auto on = open(brokers);
+  auto sender = create(on);
+  REQUIRE(sender.send({.topic = "t", .partition = partition_id(0), .value = "0"}));
+  const auto stale = brokers.with([](fake_cluster& state) {
+    protocol::topic_metadata topic;
+    topic.name = "t";
+    topic.id = state.topics.at("t").id;
+    protocol::partition_metadata partition;
+    partition.leader = 0;
+    partition.leader_epoch = 1;
+    partition.replicas = {0, 1};
+    topic.partitions.push_back(partition);
+    return topic;
+  });
+  // It waits for others to take what it is sent, and tells what was.
+  brokers.on(api_key::produce, [](const test::fake_request& request) {
+    return reaction{.what = request.node == 0 ? kind::ignore : kind::normal};
+  });
+  brokers.on(api_key::metadata, [stale](const test::fake_request& request) {
+    if (request.node != 0)
+      return reaction{};
+    protocol::metadata_response old;
+    old.metadata_version = 1;
+    old.topics.push_back(stale);
+    const auto bytes =
+        protocol::encode_frame({0, protocol::frame_kind::response, api_key::metadata,
+                                request.header.version, errc::none, request.header.correlation_id},
+                               old);
+    std::string text;
+    for (const auto& part : bytes.parts())
+      text += bytes_view(part.bytes()).text();
+    return reaction{.what = kind::raw, .bytes = text};
+  });
+  brokers.move_leader("t", 0, 1);
+  auto outcome = sender.send_future({.topic = "t", .partition = partition_id(0), .value = "1"});
+  REQUIRE(outcome.wait_for(20s) == std::future_status::ready);
+  CHECK(outcome.get().has_value());
+  CHECK(stored(brokers, "t", 0) == std::vector<std::string>{"0", "1"});
+}
+
 TEST_CASE("answers that come in reverse order find their records") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);

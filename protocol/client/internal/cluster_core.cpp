@@ -172,7 +172,16 @@ std::vector<std::shared_ptr<broker_link>> cluster_core::candidates() {
   if (known.empty())
     return known;
   std::ranges::rotate(known, known.begin() + static_cast<std::ptrdiff_t>(cursor_++ % known.size()));
-  std::ranges::stable_sort(known, {}, [](const auto& each) {
+  const bool is_any_stalled = std::ranges::any_of(links_, [](const auto& each) {
+    const auto& [node, links] = each;
+    return (links.direct && links.direct->is_stalled()) ||
+           (links.waiting && links.waiting->is_stalled());
+  });
+  // Who owes an answer may be cut off, and believe what is no longer so: everybody has a turn then,
+  // whoever is connected.
+  std::ranges::stable_sort(known, {}, [&](const auto& each) {
+    if (is_any_stalled)
+      return each->is_stalled() ? 1 : 0;
     return each->is_ready() ? 0 : each->is_waiting() ? 2 : 1;
   });
   return known;
