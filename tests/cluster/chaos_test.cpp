@@ -3,7 +3,7 @@
 // send fails, and all replicas end with the same records.
 //
 // AQUEDUCT_CHAOS_SECONDS: all cases, each as long; without it a few cases, each once.
-// AQUEDUCT_SEED: the moments.
+// AQUEDUCT_CHAOS_VICTIM: only that one, as "leader". AQUEDUCT_SEED: the moments.
 #include "protocol/client/admin.hpp"
 #include "tests/cluster/chaos_load.hpp"
 #include "tests/cluster/cluster_user.hpp"
@@ -151,6 +151,8 @@ public:
           compare_replica(node, partition);
     for (const auto& violation : load_->violations())
       FAIL_CHECK(violation);
+    if (!is_sound())
+      MESSAGE(told_);
     MESSAGE(what, ": ", rounds_, " rounds, ", load_->acknowledged(), " records acknowledged, ",
             load_->violations().size(), " violations, longest silence of a partition ",
             load_->longest_silence().count(), " ms");
@@ -158,8 +160,16 @@ public:
 
 private:
   void go_on(const std::string& when) {
-    if (!load_->progresses(30, settle_patience))
-      load_->found_wrong("a partition acknowledges nothing " + when);
+    if (load_->progresses(30, settle_patience))
+      return;
+    load_->found_wrong("a partition acknowledges nothing " + when);
+    // What nodes say is gone when they are.
+    for (int node = 1; node <= nodes_.size(); ++node)
+      if (nodes_.is_running(node)) {
+        told_ += "\nnode " + std::to_string(node) + " said:\n" + nodes_.process(node).errors();
+        for (const auto& [group, status] : groups_of(node))
+          told_ += group + ' ' + status.dump() + '\n';
+      }
   }
 
   std::vector<int> victims(victim whom) {
@@ -314,6 +324,8 @@ private:
   cluster on_;
   std::string id_;
   int rounds_ = 0;
+  /// What the nodes had said when a promise was broken.
+  std::string told_;
   std::optional<chaos_load> load_;
 };
 
@@ -340,8 +352,10 @@ namespace {
 /// Of all victims, or of one in the short form.
 void run_fault(fault what, victim in_short) {
   const bool is_long = number_from("AQUEDUCT_CHAOS_SECONDS") > 0;
+  const char* chosen = std::getenv("AQUEDUCT_CHAOS_VICTIM");
+  const std::string only = chosen == nullptr ? "" : chosen;
   for (const auto whom : {victim::leader, victim::follower, victim::controller, victim::majority})
-    if (is_long || whom == in_short)
+    if (only.empty() ? is_long || whom == in_short : only == name(whom))
       run(std::string(name(what)) + ", " + name(whom), [&](chaos_run& life) {
         life.round({what, whom}, is_long ? life.moment() : milliseconds(1000));
       });
