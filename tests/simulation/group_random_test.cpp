@@ -1,4 +1,4 @@
-// Random lives of groups of one to five replicas, by seed: whatever happens, no promise is broken,
+// Random lives of groups of one to seven replicas, by seed: whatever happens, no promise is broken,
 // and when it stops happening the group works again.
 #include "tests/simulation/random_life.hpp"
 
