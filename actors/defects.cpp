@@ -30,6 +30,7 @@ std::string_view to_string(defect which) {
       "repeats-appended",
       "uncommitted-given-away",
       "founded-anew",
+      "stands-still-when-refused",
   };
   static_assert(std::size(names) == static_cast<std::size_t>(defect::count_));
   return names[static_cast<std::size_t>(which)];

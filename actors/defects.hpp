@@ -24,6 +24,8 @@ enum class defect : std::uint8_t {
   uncommitted_given_away,
   /// A replica that is placed on a node later founds the group anew there (R15).
   founded_anew,
+  /// A leader that was refused while it handed over and leads on takes nothing any more (R20).
+  stands_still_when_refused,
   count_,
 };
 

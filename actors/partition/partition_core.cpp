@@ -1,6 +1,7 @@
 // Life of the replica: leadership, applying what is committed, state, time.
 #include "actors/partition/partition_core.hpp"
 
+#include "actors/defects.hpp"
 #include "protocol/invariant.hpp"
 
 #include <algorithm>
@@ -316,7 +317,7 @@ void partition_core::expire_waiters(std::int64_t steady_ms) {
 
 void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition_effects& out) {
   steady_ms_ = steady_ms;
-  if (stalled_ && pending_.empty()) {
+  if (stalled_ && pending_.empty() && !has_defect(defect::stands_still_when_refused)) {
     stalled_ = false;
     become_ready(now_ms, out);
   }

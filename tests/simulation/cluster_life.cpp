@@ -9,6 +9,8 @@ namespace {
 constexpr std::int32_t topics_max = 3;
 constexpr std::int32_t partitions_max = 3;
 constexpr std::int64_t rest_ms_max = 120'000;
+/// In lives that heal softly, after everything else: nothing that comes later frees what stands.
+constexpr int hand_overs_at_rest = 2;
 
 /// One to seven, mostly three.
 std::int32_t nodes_of(std::uint64_t seed, known_faults faults) {
@@ -21,6 +23,11 @@ std::int32_t nodes_of(std::uint64_t seed, known_faults faults) {
 /// Damage is done to disks in these.
 bool decays(std::uint64_t seed, known_faults faults) {
   return faults == known_faults::all && nodes_of(seed, faults) >= 3 && seed % 5 == 2;
+}
+
+bool heals_softly(std::uint64_t seed, known_faults faults) {
+  return faults == known_faults::all && nodes_of(seed, faults) >= 3 && seed % 3 == 2 &&
+         !decays(seed, faults);
 }
 
 sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush,
@@ -80,6 +87,7 @@ std::string_view to_string(cluster_event what) {
                                         "stalled disk",
                                         "write error",
                                         "full disk of a leader",
+                                        "failed hand-over",
                                         "damaged segment",
                                         "damaged hard state",
                                         "repaired replica"};
@@ -94,7 +102,9 @@ cluster_life::cluster_life(std::uint64_t seed, storage::flush_mode flush, known_
       nodes_(nodes_of(seed, faults)),
       cluster_(options_of(seed, flush, faults)),
       decay_(seed + 77),
-      has_decay_(decays(seed, faults)) {
+      has_decay_(decays(seed, faults)),
+      heals_softly_(heals_softly(seed, faults)),
+      hand_overs_(seed * 31 + 5) {
   // Each life has about half of the kinds of trouble: together they hide each other's effects.
   mood_ = chance_.random();
   may_lose_a_disk_ = nodes_ >= 3 && draw(3) == 0;
@@ -128,24 +138,47 @@ std::vector<std::string> cluster_life::run(int steps) {
     cluster_.start(node);
     cluster_.run_for(static_cast<std::int64_t>(draw(300)));
   }
+  // There is something to hand over from the start.
+  const auto all_are_ready = [this] {
+    for (std::int32_t node = 1; node <= nodes_; ++node)
+      if (!cluster_.is_ready(node))
+        return false;
+    return true;
+  };
+  if (heals_softly_ && cluster_.run_until(all_are_ready, rest_ms_max))
+    cluster_.create_topic(1, topic_name(0), 2, 3);
   for (int i = 0; i < steps && cluster_.ledger().is_clean(); ++i) {
     step();
     if (faults_ == known_faults::all)
       step_beside();
     if (has_decay_)
       do_damage();
+    if (heals_softly_ && hand_overs_.random() % 8 == 0)
+      (void)fail_hand_over();
     cluster_.run_for(static_cast<std::int64_t>(draw(200)));
     if (i % 4 == 0)
       cluster_.look();
   }
   heal();
-  std::string why = "not looked";
-  if (!cluster_.run_until([&] { return (why = cluster_.unrest()).empty(); }, rest_ms_max))
-    cluster_.ledger().broke("the cluster does not come to rest: " + why);
+  bool rests = comes_to_rest();
+  for (int i = 0; i < hand_overs_at_rest && heals_softly_ && rests; ++i)
+    rests = !fail_hand_over() || comes_to_rest();
   counts_[static_cast<std::size_t>(cluster_event::repair)] = cluster_.repairs();
-  if (why.empty())
+  if (rests)
     cluster_.audit();
   return cluster_.ledger().take_broken();
+}
+
+/// With all nodes that there are. What does not is a promise broken.
+bool cluster_life::comes_to_rest() {
+  for (std::int32_t node = 1; node <= nodes_; ++node)
+    if (!cluster_.is_up(node))
+      cluster_.start(node);
+  std::string why = "not looked";
+  if (cluster_.run_until([&] { return (why = cluster_.unrest()).empty(); }, rest_ms_max))
+    return true;
+  cluster_.ledger().broke("the cluster does not come to rest: " + why);
+  return false;
 }
 
 std::string cluster_life::trace() const {
@@ -197,7 +230,7 @@ void cluster_life::step_beside() {
   if (other_chance_.random() % 48 != 0)
     return;
   const auto first = static_cast<std::uint64_t>(cluster_event::stalled_disk);
-  const auto count = static_cast<std::uint64_t>(cluster_event::damaged_segment) - first;
+  const auto count = static_cast<std::uint64_t>(cluster_event::failed_hand_over) - first;
   const auto what = static_cast<cluster_event>(first + other_chance_.random() % count);
   cluster_.note(std::string(to_string(what)));
   if (happen_beside(what))
@@ -220,10 +253,12 @@ bool cluster_life::happen_beside(cluster_event what) {
     cluster_.stall_disk(node, static_cast<std::int64_t>(100 << any(7)));
     return true;
   case cluster_event::write_error:
+    spoiled_.insert(node);
     if (cluster_.is_up(node))
       cluster_.cut_write(node, any(600));
     return cluster_.is_up(node);
   case cluster_event::full_disk_of_leader:
+    spoiled_.insert(node);
     disk.set_capacity(disk.used_bytes() + any(2000));
     return true;
   default:
@@ -276,6 +311,7 @@ bool cluster_life::happen_to_node(cluster_event what) {
       cluster_.start(i);
     return true;
   case cluster_event::power_cut_in_write:
+    spoiled_.insert(node);
     if (is_up)
       cluster_.machine(node).disk->crash_after(draw(30));
     return is_up;
@@ -312,10 +348,12 @@ bool cluster_life::happen_to_node(cluster_event what) {
     cluster_.pause(node, false);
     return true;
   case cluster_event::failed_sync:
+    spoiled_.insert(node);
     if (is_up)
       cluster_.machine(node).disk->fail_syncs("/data/groups");
     return is_up;
   case cluster_event::full_disk: {
+    spoiled_.insert(node);
     auto& disk = *cluster_.machine(node).disk;
     disk.set_capacity(disk.used_bytes() + draw(2000));
     return true;
@@ -454,6 +492,40 @@ bool cluster_life::transfer_somewhere() {
   return true;
 }
 
+/// False if there is nothing to hand over. The one that is to lead is lost while leadership is
+/// handed to it under load.
+bool cluster_life::fail_hand_over() {
+  const auto any = [this](std::uint64_t bound) { return hand_overs_.random() % bound; };
+  const auto topics = cluster_.topics();
+  if (topics.empty())
+    return false;
+  const auto& topic = topics[any(topics.size())]->record;
+  const auto partition = static_cast<std::int32_t>(any(topic.partitions.size()));
+  const auto leads = cluster_.leader_of(topic.name, partition);
+  const auto& nodes = topic.partitions[static_cast<std::size_t>(partition)].nodes;
+  const auto first = any(nodes.size());
+  auto to = leads;
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (const auto node = nodes[(first + i) % nodes.size()];
+        node != leads && cluster_.is_ready(node) && !cluster_.is_paused(node))
+      to = node;
+  if (leads == 0 || to == leads)
+    return false;
+  ++counts_[static_cast<std::size_t>(cluster_event::failed_hand_over)];
+  cluster_.note("failed hand-over to " + std::to_string(to));
+  const auto name = topic.name;
+  cluster_.broker(leads).transfer(
+      {topic.id, partition},
+      {raft::node_id(to), raft::incarnation(cluster_.broker(to).incarnation())});
+  cluster_.run_for(static_cast<std::int64_t>(any(3)));
+  cluster_.kill(to);
+  for (int i = 0; i < 6; ++i) {
+    cluster_.produce(name, partition);
+    cluster_.run_for(static_cast<std::int64_t>(any(20)));
+  }
+  return true;
+}
+
 bool cluster_life::ask(cluster_event what) {
   const auto topic = any_topic();
   if (!topic)
@@ -477,6 +549,11 @@ void cluster_life::heal() {
   for (std::int32_t node = 1; node <= nodes_; ++node) {
     cluster_.stall_disk(node, 0);
     cluster_.machine(node).disk->set_capacity(std::uint64_t{1} << 40);
+    if (heals_softly_ && cluster_.is_ready(node) && !cluster_.broker(node).failure() &&
+        !spoiled_.contains(node)) {
+      cluster_.pause(node, false);
+      continue;
+    }
     // What was planned for its disk is not to happen any more.
     if (cluster_.is_up(node))
       cluster_.kill(node);

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,8 @@ enum class cluster_event : std::uint8_t {
   stalled_disk,
   write_error,
   full_disk_of_leader,
+  // In lives that heal softly.
+  failed_hand_over,
   // Damage to one disk.
   damaged_segment,
   damaged_hard_state,
@@ -92,8 +95,10 @@ private:
   [[nodiscard]] bool ask(cluster_event what);
   [[nodiscard]] bool move_replicas();
   [[nodiscard]] bool transfer_somewhere();
+  [[nodiscard]] bool fail_hand_over();
   void do_damage();
   void heal();
+  [[nodiscard]] bool comes_to_rest();
 
   virtual_environment chance_;
   /// Of what is drawn beside.
@@ -108,6 +113,11 @@ private:
   /// Draws damage: other lives are as they would be without.
   virtual_environment decay_;
   bool has_decay_;
+  /// At the end only what needs it is started again: what stands still is not freed by that.
+  bool heals_softly_;
+  virtual_environment hand_overs_;
+  /// Nodes whose disks were made to fail once: some of their groups may have given up.
+  std::set<std::int32_t> spoiled_;
 };
 
 } // namespace aqueduct::actors::test

@@ -215,6 +215,35 @@ TEST_CASE("leadership is handed over without a lost or doubled entry") {
   CHECK(group.check().empty());
 }
 
+TEST_CASE("what counts on something that was refused is refused too, until its sender knows") {
+  sim_group group({.seed = 6});
+  const auto leader = group.wait_for_leader();
+  REQUIRE(leader != 0);
+  group.propose(leader, "first", 1);
+  group.run_for(20);
+  REQUIRE(group.acknowledged().size() == 1);
+
+  // While leadership is handed over nothing is taken, and who is to have it is gone.
+  const auto gone = leader % 3 + 1;
+  group.crash(gone);
+  group.transfer(leader, gone);
+  group.propose(leader, "refused", 1);
+  CHECK(group.journal(leader).refused == 1);
+  group.run_for(5000);
+  REQUIRE(group.leader() == leader);
+  group.propose(leader, "sent before the refusal was known", 1);
+  group.run_for(20);
+  CHECK(group.journal(leader).refused == 2);
+  CHECK(group.acknowledged().size() == 1);
+
+  group.propose(leader, "sent after it", 2);
+  group.propose(leader, "of nobody's round");
+  group.run_for(20);
+  CHECK(group.journal(leader).refused == 2);
+  CHECK(group.acknowledged().size() == 3);
+  CHECK(group.check().empty());
+}
+
 TEST_CASE("a node joins as a learner, catches up, and becomes a voter") {
   sim_group group({.seed = 8, .nodes = 4});
   const auto leader = group.wait_for_leader();

@@ -47,7 +47,10 @@ struct note_taker {
       journal->accepted[news.first + i] = {news.term, journal->proposed[i]};
     forget(news.count);
   }
-  void operator()(group_refused& news) const { forget(news.count); }
+  void operator()(group_refused& news) const {
+    journal->refused += news.count;
+    forget(news.count);
+  }
   void operator()(group_leadership& news) const {
     journal->term = news.term;
     journal->leader = news.leader;
@@ -384,11 +387,13 @@ void sim_group::compact(std::int32_t number, std::uint64_t upto) {
   settle();
 }
 
-void sim_group::propose(std::int32_t number, const std::string& value) {
+void sim_group::propose(std::int32_t number, const std::string& value,
+                        std::optional<std::uint64_t> round) {
   auto& node = nodes_.at(at(number));
   node.journal->proposed.push_back(value);
   replica_propose proposal;
   proposal.term = node.journal->term;
+  proposal.round = round;
   proposal.entries.push_back({raft::entry_kind::command, buffer::copy_of(value)});
   caf::anon_send(node.life->replica, replica_request{std::move(proposal)});
   settle();

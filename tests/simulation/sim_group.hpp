@@ -66,6 +66,8 @@ struct group_journal {
   std::vector<std::string> acknowledged;
   /// Accepted, and then another leader's entry took the place.
   std::uint64_t replaced = 0;
+  /// Proposed and not accepted.
+  std::uint64_t refused = 0;
   raft::membership members;
   std::map<std::uint64_t, std::optional<std::uint64_t>> reads;
   /// Those that ask this replica's state, of a freshness.
@@ -110,8 +112,9 @@ public:
 
   // -- what may happen ---------------------------------------------------------------------------
 
-  /// Proposes to that node, whatever its role.
-  void propose(std::int32_t node, const std::string& value);
+  /// Proposes to that node, whatever its role. What is of the same round counts on each other.
+  void propose(std::int32_t node, const std::string& value,
+               std::optional<std::uint64_t> round = std::nullopt);
   /// Power is lost now; what was not synced is lost, kept or torn.
   void crash(std::int32_t node);
   void start(std::int32_t node);
