@@ -1,0 +1,23 @@
+#include "protocol/kafka/codec_impl.hpp"
+#include "protocol/kafka/group_messages.hpp"
+
+namespace aqueduct::protocol::kafka {
+
+AQUEDUCT_KAFKA_MESSAGE(find_coordinator_request)
+AQUEDUCT_KAFKA_MESSAGE(find_coordinator_response)
+AQUEDUCT_KAFKA_MESSAGE(join_group_request)
+AQUEDUCT_KAFKA_MESSAGE(join_group_response)
+AQUEDUCT_KAFKA_MESSAGE(sync_group_request)
+AQUEDUCT_KAFKA_MESSAGE(sync_group_response)
+AQUEDUCT_KAFKA_MESSAGE(heartbeat_request)
+AQUEDUCT_KAFKA_MESSAGE(heartbeat_response)
+AQUEDUCT_KAFKA_MESSAGE(leave_group_request)
+AQUEDUCT_KAFKA_MESSAGE(leave_group_response)
+AQUEDUCT_KAFKA_MESSAGE(describe_groups_request)
+AQUEDUCT_KAFKA_MESSAGE(describe_groups_response)
+AQUEDUCT_KAFKA_MESSAGE(list_groups_request)
+AQUEDUCT_KAFKA_MESSAGE(list_groups_response)
+AQUEDUCT_KAFKA_MESSAGE(delete_groups_request)
+AQUEDUCT_KAFKA_MESSAGE(delete_groups_response)
+
+} // namespace aqueduct::protocol::kafka

@@ -1,0 +1,21 @@
+#include "protocol/kafka/codec_impl.hpp"
+#include "protocol/kafka/transaction_messages.hpp"
+
+namespace aqueduct::protocol::kafka {
+
+AQUEDUCT_KAFKA_MESSAGE(add_partitions_to_txn_request)
+AQUEDUCT_KAFKA_MESSAGE(add_partitions_to_txn_response)
+AQUEDUCT_KAFKA_MESSAGE(add_offsets_to_txn_request)
+AQUEDUCT_KAFKA_MESSAGE(add_offsets_to_txn_response)
+AQUEDUCT_KAFKA_MESSAGE(end_txn_request)
+AQUEDUCT_KAFKA_MESSAGE(end_txn_response)
+AQUEDUCT_KAFKA_MESSAGE(txn_offset_commit_request)
+AQUEDUCT_KAFKA_MESSAGE(txn_offset_commit_response)
+AQUEDUCT_KAFKA_MESSAGE(describe_producers_request)
+AQUEDUCT_KAFKA_MESSAGE(describe_producers_response)
+AQUEDUCT_KAFKA_MESSAGE(describe_transactions_request)
+AQUEDUCT_KAFKA_MESSAGE(describe_transactions_response)
+AQUEDUCT_KAFKA_MESSAGE(list_transactions_request)
+AQUEDUCT_KAFKA_MESSAGE(list_transactions_response)
+
+} // namespace aqueduct::protocol::kafka
