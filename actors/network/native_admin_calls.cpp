@@ -98,7 +98,7 @@ class metadata_call : public gathered_call {
 public:
   metadata_call(const native_request& request, const front_services& node,
                 protocol::metadata_request message, std::vector<std::string> missing)
-      : gathered_call(request.client, request.header, request.frame_bytes),
+      : gathered_call(request),
         node_(node),
         message_(std::move(message)),
         missing_(std::move(missing)),
@@ -163,8 +163,7 @@ void serve(const native_request& request, const front_services& node,
       if (!node.directory->find(name) && check_topic_name(name))
         missing.insert(name);
   if (missing.empty()) {
-    native_call(request.client, request.header, request.frame_bytes)
-        .respond(build_metadata(node, message));
+    native_call(request).respond(build_metadata(node, message));
     return;
   }
   const auto call = std::make_shared<metadata_call>(
@@ -181,7 +180,7 @@ void serve(const native_request& request, const front_services& node,
       if (broker.node == view->controller)
         response.address = broker.host + ":" + std::to_string(broker.port);
   }
-  native_call(request.client, request.header, request.frame_bytes).respond(response);
+  native_call(request).respond(response);
 }
 
 void serve(const native_request& request, const front_services& node,
@@ -195,7 +194,7 @@ void serve(const native_request& request, const front_services& node,
                                static_cast<std::int32_t>(record.partitions.size()),
                                record.replication(), record.created_ms});
   }
-  native_call(request.client, request.header, request.frame_bytes).respond(response);
+  native_call(request).respond(response);
 }
 
 // -- one topic ------------------------------------------------------------------------------------
@@ -206,7 +205,7 @@ class topic_info_call : public gathered_call, public query_sink {
 public:
   topic_info_call(const native_request& request, const front_services& node,
                   const topic_route& topic)
-      : gathered_call(request.client, request.header, request.frame_bytes) {
+      : gathered_call(request) {
     const auto& record = topic.record;
     response_.name = record.name;
     response_.id = record.id;
@@ -263,8 +262,7 @@ private:
 template <class Response>
 class topic_change_call : public native_call, public topic_sink {
 public:
-  explicit topic_change_call(const native_request& request)
-      : native_call(request.client, request.header, request.frame_bytes) {}
+  explicit topic_change_call(const native_request& request) : native_call(request) {}
 
   void finished(result<topic_outcome> outcome) override {
     if (!outcome) {
@@ -288,8 +286,7 @@ void serve(const native_request& request, const front_services& node,
            protocol::get_topic_info_request message) {
   const auto topic = node.directory->find(message.name);
   if (!topic) {
-    native_call(request.client, request.header, request.frame_bytes)
-        .fail(no_such_topic(message.name));
+    native_call(request).fail(no_such_topic(message.name));
     return;
   }
   const auto call = std::make_shared<topic_info_call>(request, node, *topic);
@@ -323,8 +320,7 @@ namespace {
 
 class list_offsets_call : public gathered_call, public query_sink {
 public:
-  explicit list_offsets_call(const native_request& request)
-      : gathered_call(request.client, request.header, request.frame_bytes) {}
+  explicit list_offsets_call(const native_request& request) : gathered_call(request) {}
 
   void start(const front_services& node, const protocol::list_offsets_request& message,
              const std::shared_ptr<list_offsets_call>& self) {
@@ -385,8 +381,7 @@ private:
 
 class delete_records_call : public gathered_call, public query_sink {
 public:
-  explicit delete_records_call(const native_request& request)
-      : gathered_call(request.client, request.header, request.frame_bytes) {}
+  explicit delete_records_call(const native_request& request) : gathered_call(request) {}
 
   void start(const front_services& node, const protocol::delete_records_request& message,
              const std::shared_ptr<delete_records_call>& self) {
@@ -433,8 +428,7 @@ private:
 
 class producer_id_answer : public native_call, public producer_id_sink {
 public:
-  explicit producer_id_answer(const native_request& request)
-      : native_call(request.client, request.header, request.frame_bytes) {}
+  explicit producer_id_answer(const native_request& request) : native_call(request) {}
 
   void allocated(result<std::int64_t> id) override {
     if (id)
@@ -463,9 +457,8 @@ void serve(const native_request& request, const front_services& node,
   if (message.producer_id >= 0 && message.producer_epoch >= 0 &&
       message.producer_epoch < std::numeric_limits<std::int16_t>::max()) {
     // The partitions fence the former epoch when they see the next one.
-    native_call(request.client, request.header, request.frame_bytes)
-        .respond(protocol::init_producer_id_response{
-            message.producer_id, static_cast<std::int16_t>(message.producer_epoch + 1)});
+    native_call(request).respond(protocol::init_producer_id_response{
+        message.producer_id, static_cast<std::int16_t>(message.producer_epoch + 1)});
     return;
   }
   auto call = std::make_shared<producer_id_answer>(request);

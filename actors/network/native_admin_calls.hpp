@@ -8,13 +8,6 @@
 
 namespace aqueduct::actors::network {
 
-/// Who asks and for whom the answer is.
-struct native_request {
-  std::shared_ptr<connection> client;
-  protocol::frame_header header;
-  std::size_t frame_bytes = 0;
-};
-
 // Each answers the request, now or later.
 void serve(const native_request& request, const front_services& node,
            protocol::metadata_request message);

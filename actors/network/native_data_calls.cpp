@@ -29,12 +29,8 @@ std::size_t take_from(std::atomic<std::int64_t>& budget, std::size_t wanted) {
 
 // -- produce --------------------------------------------------------------------------------------
 
-produce_call::produce_call(std::shared_ptr<connection> client,
-                           const protocol::frame_header& request, std::size_t frame_bytes,
-                           const protocol::produce_request& message)
-    : native_call(std::move(client), request, frame_bytes),
-      silent_(message.acks == protocol::acks::none),
-      left_(0) {
+produce_call::produce_call(native_request request, const protocol::produce_request& message)
+    : native_call(std::move(request)), silent_(message.acks == protocol::acks::none), left_(0) {
   for (const auto& topic : message.topics) {
     auto& topic_result = response_.topics.emplace_back();
     topic_result.name = topic.name;
@@ -70,17 +66,17 @@ void produce_call::produced(std::uint32_t slot, produce_outcome outcome) {
 
 void produce_call::finish() {
   if (silent_)
-    finish_silently();
+    finish_silently(std::ranges::any_of(
+        slots_, [](const auto* result) { return result->error != errc::none; }));
   else if (!is_answered())
     respond(response_);
 }
 
 // -- fetch ----------------------------------------------------------------------------------------
 
-fetch_call::fetch_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
-                       std::size_t frame_bytes, protocol::fetch_request message,
+fetch_call::fetch_call(native_request request, protocol::fetch_request message,
                        const front_services& node)
-    : native_call(std::move(client), request, frame_bytes),
+    : native_call(std::move(request)),
       request_(std::move(message)),
       node_(node.node),
       env_(node.env),

@@ -20,8 +20,7 @@ namespace aqueduct::actors::network {
 /// Gathers the outcomes of one PRODUCE; each partition fills its slot, the last one answers.
 class produce_call : public produce_sink, public native_call {
 public:
-  produce_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
-               std::size_t frame_bytes, const protocol::produce_request& message);
+  produce_call(native_request request, const protocol::produce_request& message);
   ~produce_call() override;
 
   void produced(std::uint32_t slot, produce_outcome outcome) override;
@@ -42,8 +41,7 @@ class fetch_call : public fetch_sink,
                    public expirable,
                    public std::enable_shared_from_this<fetch_call> {
 public:
-  fetch_call(std::shared_ptr<connection> client, const protocol::frame_header& request,
-             std::size_t frame_bytes, protocol::fetch_request message, const front_services& node);
+  fetch_call(native_request request, protocol::fetch_request message, const front_services& node);
 
   /// Longest that a FETCH waits, whatever it asks for.
   static constexpr std::int32_t wait_max_ms = 300'000;

@@ -1,11 +1,10 @@
 #include "actors/network/native_dialect.hpp"
 
 #include "actors/network/cluster_dialect.hpp"
+#include "actors/network/kafka_dialect.hpp"
 #include "actors/network/native_admin_calls.hpp"
 #include "actors/network/request_cost.hpp"
-#include "protocol/record_batch.hpp"
 
-#include <caf/send.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -17,10 +16,6 @@ namespace {
 
 using protocol::api_key;
 
-/// Batches below this size are copied out of memory that they share with other frames: a small
-/// batch in the tail cache must not keep a whole read alive.
-constexpr std::size_t copy_below_bytes = 32 * 1024;
-
 std::vector<protocol::api_range> api_ranges() {
   std::vector<protocol::api_range> ranges;
   for (const auto& row : protocol::api_table())
@@ -29,14 +24,8 @@ std::vector<protocol::api_range> api_ranges() {
   return ranges;
 }
 
-produce_outcome refused(errc code, std::string message) {
-  produce_outcome outcome;
-  outcome.error = code;
-  outcome.message = std::move(message);
-  return outcome;
-}
-
-/// The first frame of every connection: the preface of the native protocol.
+/// The first frame of every connection: the preface of the native protocol, or a request of the
+/// Kafka protocol, which has none: it begins with its size.
 class first_dialect : public dialect {
 public:
   first_dialect(std::weak_ptr<connection> client, std::shared_ptr<const front_services> node,
@@ -50,14 +39,25 @@ public:
     if (is_node_)
       return unexpected(errc::invalid_request,
                         "this is the port for clients (listen); nodes connect to `cluster.listen`");
-    if (std::memcmp(header, protocol::native_preface.data(), header_size()) != 0)
+    is_native_ = std::memcmp(header, protocol::native_preface.data(), header_size()) == 0;
+    if (is_native_)
+      return protocol::native_preface.size();
+    const auto size =
+        kafka_frame_size(header, static_cast<std::size_t>(node_->limits.frame_bytes_max));
+    if (!size)
       return unexpected(errc::invalid_request,
                         "the first bytes are not those of a protocol that this port speaks");
-    return protocol::native_preface.size();
+    return *size;
   }
 
-  [[nodiscard]] result<void> frame(const mutable_buffer& bytes, bool) override {
+  [[nodiscard]] result<void> frame(const mutable_buffer& bytes, bool whole_allocation) override {
     const auto client = client_.lock();
+    if (!is_native_) {
+      auto kafka = std::make_unique<kafka_dialect>(client_, node_, deadlines_);
+      auto& speaks = *kafka;
+      client->become(std::move(kafka));
+      return speaks.frame(bytes, whole_allocation);
+    }
     client->finish_request(bytes.size());
     if (std::memcmp(bytes.data(), protocol::native_preface.data(), bytes.size()) != 0)
       return unexpected(errc::unsupported_version,
@@ -81,6 +81,7 @@ public:
 private:
   /// It sent the preface of the cluster protocol.
   bool is_node_ = false;
+  bool is_native_ = false;
   std::weak_ptr<connection> client_;
   std::shared_ptr<const front_services> node_;
   std::shared_ptr<deadline_queue> deadlines_;
@@ -97,7 +98,10 @@ std::unique_ptr<dialect> make_first_dialect(std::weak_ptr<connection> client,
 native_dialect::native_dialect(std::weak_ptr<connection> client,
                                std::shared_ptr<const front_services> node,
                                std::shared_ptr<deadline_queue> deadlines)
-    : client_(std::move(client)), node_(std::move(node)), deadlines_(std::move(deadlines)) {}
+    : client_(std::move(client)),
+      node_(std::move(node)),
+      deadlines_(std::move(deadlines)),
+      intake_(node_) {}
 
 result<std::size_t> native_dialect::frame_size(const std::byte* header) {
   const auto limit = greeted_ ? static_cast<std::size_t>(node_->limits.frame_bytes_max)
@@ -275,65 +279,6 @@ void native_dialect::closed() {
 
 // -- data -----------------------------------------------------------------------------------------
 
-produce_outcome native_dialect::check_batch(const incoming& request,
-                                            const protocol::produce_partition& partition,
-                                            const topic_route& topic, produce_item& item) const {
-  const auto records = partition.records.flatten();
-  protocol::batch_limits limits;
-  limits.batch_bytes_max = topic.config.message_bytes_max;
-  const auto header = protocol::validate_batch(records.bytes(), limits);
-  if (!header)
-    return refused(header.error().code, header.error().message);
-  protocol::records_limits inner;
-  inner.records_bytes_max = node_->limits.decompressed_bytes_max;
-  const auto deep = protocol::validate_records(protocol::batch_view(records.bytes()), inner);
-  if (!deep)
-    return refused(deep.error().code, deep.error().message);
-  const auto at = static_cast<std::size_t>(records.data() - request.frame.data());
-  const auto slice = request.frame.slice(at, records.size());
-  const bool lonely = request.whole_allocation && records.size() >= request.frame.size() / 4;
-  if (lonely || records.size() >= copy_below_bytes) {
-    item.batch = slice;
-  } else {
-    item.batch = mutable_buffer(slice.size());
-    std::memcpy(item.batch.data(), slice.data(), slice.size());
-  }
-  item.header = *header;
-  return {};
-}
-
-void native_dialect::produce_partition(const incoming& request,
-                                       const std::shared_ptr<produce_call>& call,
-                                       std::uint32_t slot, const protocol::produce_request& message,
-                                       topic_lookup& topic,
-                                       const protocol::produce_partition& partition) {
-  auto found = topic.partition(partition.partition);
-  const auto& target = found.route;
-  if (!target) {
-    auto outcome = refused(found.why.code, std::move(found.why.message));
-    outcome.leader = found.leader;
-    call->produced(slot, std::move(outcome));
-    return;
-  }
-  produce_item item;
-  auto outcome = check_batch(request, partition, *topic.topic(), item);
-  if (outcome.error != errc::none) {
-    call->produced(slot, std::move(outcome));
-    return;
-  }
-  item.sink = call;
-  item.slot = slot;
-  item.acks = message.acks;
-  item.expected_offset = partition.expected_offset;
-  item.deadline_ms = node_->env->steady_ms() + std::max(message.timeout_ms, 1);
-  for (auto& [to, items] : gathered_)
-    if (to == target) {
-      items.push_back(std::move(item));
-      return;
-    }
-  gathered_.emplace_back(target, std::vector<produce_item>()).second.push_back(std::move(item));
-}
-
 void native_dialect::on_produce(const incoming& request, protocol::produce_request message) {
   const auto acks = message.acks;
   if (acks != protocol::acks::all && acks != protocol::acks::none &&
@@ -343,20 +288,9 @@ void native_dialect::on_produce(const incoming& request, protocol::produce_reque
                "acks is -1, 0 or 1, not " + std::to_string(static_cast<int>(acks))});
     return;
   }
-  const auto call =
-      std::make_shared<produce_call>(client(), request.header, charged(request), message);
-  std::uint32_t slot = 0;
-  for (const auto& topic : message.topics) {
-    topic_lookup found(*node_->directory, topic.name);
-    for (const auto& partition : topic.partitions)
-      produce_partition(request, call, slot++, message, found, partition);
-  }
-}
-
-void native_dialect::end_of_chunk() {
-  for (auto& [to, items] : gathered_)
-    caf::anon_send(to->handle, produce_message{std::move(items)});
-  gathered_.clear();
+  const auto call = std::make_shared<produce_call>(
+      native_request{client(), request.header, charged(request)}, message);
+  intake_.take(message, {request.frame, request.whole_allocation}, call);
 }
 
 void native_dialect::on_fetch(const incoming& request, protocol::fetch_request message) {
@@ -369,8 +303,8 @@ void native_dialect::on_fetch(const incoming& request, protocol::fetch_request m
         .fail({errc::invalid_request, "freshness is 0 to 3 and age_ms_max not negative, not " +
                                           std::to_string(static_cast<int>(message.freshness)) +
                                           " and " + std::to_string(message.age_ms_max)});
-  const auto call = std::make_shared<fetch_call>(client(), request.header, charged(request),
-                                                 std::move(message), *node_);
+  const auto call = std::make_shared<fetch_call>(
+      native_request{client(), request.header, charged(request)}, std::move(message), *node_);
   call->start(*node_->directory);
   call->wait_in(deadlines_, this);
 }

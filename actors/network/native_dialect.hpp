@@ -1,17 +1,15 @@
-// The native protocol on one connection: decodes requests, sends them to the actors, and gathers
-// the batches of one read into one message per partition.
+// The native protocol on one connection: decodes requests and sends them to the actors.
 #pragma once
 
 #include "actors/network/connection.hpp"
 #include "actors/network/native_data_calls.hpp"
+#include "actors/network/produce_intake.hpp"
 #include "actors/network/services.hpp"
-#include "actors/network/topic_lookup.hpp"
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
-#include <vector>
 
 namespace aqueduct::actors::network {
 
@@ -28,7 +26,7 @@ public:
   [[nodiscard]] std::size_t header_size() const override { return protocol::frame_header_size; }
   [[nodiscard]] result<std::size_t> frame_size(const std::byte* header) override;
   [[nodiscard]] result<void> frame(const mutable_buffer& bytes, bool whole_allocation) override;
-  void end_of_chunk() override;
+  void end_of_chunk() override { intake_.send_all(); }
   void closed() override;
   void relieved() override;
   void hurry() override { deadlines_->expire_all_of(this); }
@@ -70,12 +68,6 @@ private:
   /// Counts `count` more partitions as subscribed to, if they may be.
   [[nodiscard]] result<void> take_subscriptions(std::int64_t count);
   void return_subscriptions(std::int64_t count);
-  [[nodiscard]] produce_outcome check_batch(const incoming& request,
-                                            const protocol::produce_partition& partition,
-                                            const topic_route& topic, produce_item& item) const;
-  void produce_partition(const incoming& request, const std::shared_ptr<produce_call>& call,
-                         std::uint32_t slot, const protocol::produce_request& message,
-                         topic_lookup& topic, const protocol::produce_partition& partition);
   [[nodiscard]] std::shared_ptr<connection> client() const { return client_.lock(); }
   [[nodiscard]] static std::size_t charged(const incoming& request) { return request.charged; }
 
@@ -86,8 +78,7 @@ private:
   std::map<std::uint32_t, std::shared_ptr<native_subscription>> subscriptions_;
   /// Partitions in subscriptions_.
   std::int64_t subscribed_ = 0;
-  /// Batches of the present read, by partition, in order.
-  std::vector<std::pair<std::shared_ptr<partition_route>, std::vector<produce_item>>> gathered_;
+  produce_intake intake_;
 };
 
 } // namespace aqueduct::actors::network

@@ -37,6 +37,7 @@ enum class error_code : std::int16_t {
   out_of_order_sequence_number = 45,
   duplicate_sequence_number = 46,
   invalid_producer_epoch = 47,
+  invalid_txn_state = 48,
   kafka_storage_error = 56,
   fetch_session_id_not_found = 70,
   fenced_leader_epoch = 74,

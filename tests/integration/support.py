@@ -32,8 +32,8 @@ class Node:
         self.settings = settings
         self.start()
 
-    def start(self):
-        command = [BIN / "aqueductd", "--data-dir", self.data, "--listen", "127.0.0.1:0"]
+    def start(self, listen="127.0.0.1:0"):
+        command = [BIN / "aqueductd", "--data-dir", self.data, "--listen", listen]
         for setting in ("cluster.listen=127.0.0.1:0", "http.listen=127.0.0.1:0",
                         "admin.listen=127.0.0.1:0", *self.settings):
             command += ["--set", setting]

@@ -66,6 +66,10 @@ follow() {
           *'&') check "$file: \`$line\` does not start a race" false ;;
         esac
         ;;
+      *kcat*)
+        check "$file: \`$line\` works" \
+          timeout 60 bash -c "${line//127.0.0.1:9092/$AQUEDUCT_BROKER}" >>"$work/output"
+        ;;
       *)
         check "$file: \`$line\` comes after what builds it" is_built "$line"
         check "$file: \`$line\` works" \
@@ -77,9 +81,11 @@ follow() {
 }
 
 check "a node starts for the README's commands" start_node "$work"
-follow README.md 4
+follow README.md 6
+follow docs/kafka.md 2
 follow apps/examples/README.md 6
 check "what the README produces is what it consumes" prints_hello
+check "what kcat produces is what it consumes" grep -qx 'hello from kcat' "$work/output"
 check "the node of the README's commands stops cleanly" stop_node
 
 printf '%s passed, %s failed\n' "$passed" "$failed"

@@ -1,0 +1,409 @@
+#include "actors/network/kafka_data_calls.hpp"
+
+#include "actors/network/native_admin_calls.hpp"
+#include "actors/network/native_data_calls.hpp"
+#include "protocol/record_batch.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <vector>
+
+namespace aqueduct::actors::network {
+
+namespace {
+
+namespace kafka = protocol::kafka;
+using kafka::error_code;
+using kafka::number_of;
+
+/// Translates an answer of the native protocol. Rows of `response` for what was refused before it
+/// was asked natively are there from the start; `asked` are the others, in the order of the native
+/// request.
+template <class Native, class Kafka, class Row>
+class translator : public answer_translator {
+public:
+  using convert =
+      void (*)(const kafka_answer& to,
+               const typename std::decay_t<
+                   decltype(std::declval<Native>().topics[0].partitions)>::value_type& from,
+               Row& row);
+
+  translator(kafka_answer to, convert how) : answer_(std::move(to)), convert_(how) {}
+
+  void respond(const shared_answer& given) override {
+    std::size_t next = 0;
+    for (const auto& topic : std::get<const Native*>(given)->topics)
+      for (const auto& partition : topic.partitions)
+        convert_(answer_, partition, *asked[next++]);
+    answer_.send(response);
+  }
+  void fail(const error& why) override {
+    for (auto* row : asked)
+      row->error_code = answer_.error(why.code);
+    answer_.send(response);
+  }
+  void finish_silently(bool failed) override {
+    // There is no answer to say it: the end of the connection makes the client look for the cause.
+    if (failed || refused)
+      answer_.end_connection();
+    else
+      answer_.send_nothing();
+  }
+
+  Kafka response;
+  std::vector<Row*> asked;
+  /// A row of the response says an error from the start.
+  bool refused = false;
+
+private:
+  kafka_answer answer_;
+  convert convert_;
+};
+
+/// Topics by id, for the names that requests leave out.
+std::string name_of(const topic_directory& directory, const uuid& id) {
+  for (const auto& topic : directory.all())
+    if (topic->record.id == id)
+      return topic->record.name;
+  return {};
+}
+
+// -- produce --------------------------------------------------------------------------------------
+
+using produce_topic = kafka::produce_response::topic_entry;
+using produce_row = produce_topic::partition_entry;
+
+/// What is wrong with a batch that the native protocol does not look for. There are no
+/// transactions.
+error_code refuse_records(const std::optional<buffer_chain>& records, std::int16_t version) {
+  constexpr std::int16_t zstd_since = 7;
+  if (!records || records->empty())
+    return error_code::invalid_record;
+  const auto bytes = records->parts().front().bytes();
+  if (bytes.size() < protocol::batch_header_bytes ||
+      protocol::batch_view(bytes).magic() != protocol::batch_magic)
+    return error_code::none;
+  const protocol::batch_view batch(bytes);
+  if (version < zstd_since && batch.compression() == protocol::codec::zstd)
+    return error_code::unsupported_compression_type;
+  return batch.is_transactional() ? error_code::invalid_txn_state : error_code::none;
+}
+
+void convert_produced(const kafka_answer& to, const protocol::produce_partition_result& from,
+                      produce_row& row) {
+  row.error_code = to.error(from.error);
+  row.base_offset = from.base_offset;
+  row.log_append_time_ms = from.append_time_ms;
+  row.log_start_offset = from.log_start;
+  if (from.error != errc::none && !from.message.empty())
+    row.error_message = cut_sentence(from.message);
+  if (from.error == errc::not_leader && from.leader >= 0)
+    row.current_leader = produce_row::current_leader_entry{from.leader, -1};
+}
+
+// -- fetch ----------------------------------------------------------------------------------------
+
+using fetch_topic = kafka::fetch_response::topic_entry;
+using fetch_row = fetch_topic::partition_entry;
+
+void convert_fetched(const kafka_answer& to, const protocol::fetch_partition_result& from,
+                     fetch_row& row) {
+  // Who leads and refuses as if it did not was asked with a newer epoch than its own.
+  row.error_code = from.error == errc::not_leader && from.leads
+                       ? number_of(error_code::unknown_leader_epoch)
+                       : to.error(from.error);
+  row.high_watermark = from.high_watermark;
+  row.last_stable_offset = from.last_stable;
+  row.log_start_offset = from.log_start;
+  row.records = from.records;
+}
+
+/// What the epoch that the client knows says against answering.
+error_code check_epoch(std::int32_t asked, const topic_route* topic, std::int32_t partition) {
+  if (asked < 0 || topic == nullptr || partition < 0 ||
+      static_cast<std::size_t>(partition) >= topic->partitions.size())
+    return error_code::none;
+  const auto& route = *topic->partitions[static_cast<std::size_t>(partition)];
+  // An epoch above is for the partition to judge: it may be asleep, and know a newer one when it
+  // is woken.
+  return route.handle && asked < route.leader_epoch ? error_code::fenced_leader_epoch
+                                                    : error_code::none;
+}
+
+// -- offsets --------------------------------------------------------------------------------------
+
+using offset_row = kafka::list_offsets_response::topic_entry::partition_entry;
+
+void convert_offset(const kafka_answer& to, const protocol::list_offsets_partition_result& from,
+                    offset_row& row) {
+  row.error_code = to.error(from.error);
+  row.offset = from.offset;
+  row.timestamp = from.timestamp_ms;
+  row.leader_epoch = from.leader_epoch;
+}
+
+// -- metadata -------------------------------------------------------------------------------------
+
+class metadata_translator : public answer_translator {
+public:
+  metadata_translator(kafka_answer to, const front_services& node)
+      : answer_(std::move(to)), node_(node.node) {}
+
+  void respond(const shared_answer& given) override {
+    const auto& from = *std::get<const protocol::metadata_response*>(given);
+    std::set<std::int32_t> alive;
+    for (const auto& broker : from.brokers) {
+      alive.insert(broker.node);
+      auto& row = response.brokers.emplace_back();
+      row.node_id = broker.node;
+      row.host = broker.host;
+      row.port = broker.port;
+      if (!broker.rack.empty())
+        row.rack = broker.rack;
+    }
+    response.cluster_id = to_string(from.cluster);
+    // Whoever is asked passes on what is for the controller.
+    response.controller_id = alive.contains(from.controller) ? from.controller : node_;
+    for (const auto& topic : from.topics)
+      add_topic(topic, alive);
+    answer_.send(response);
+  }
+  void fail(const error& why) override {
+    response.error_code = answer_.error(why.code);
+    answer_.send(response);
+  }
+  void finish_silently(bool) override { answer_.send_nothing(); }
+
+  /// Has the rows of topics that were asked for by an unknown id from the start.
+  kafka::metadata_response response;
+
+private:
+  void add_topic(const protocol::topic_metadata& from, const std::set<std::int32_t>& alive) {
+    auto& topic = response.topics.emplace_back();
+    topic.error_code = answer_.error(from.error);
+    topic.name = from.name;
+    topic.topic_id = from.id;
+    topic.is_internal = from.name.starts_with("__");
+    topic.topic_authorized_operations = kafka::operations_unknown;
+    for (const auto& partition : from.partitions) {
+      auto& row = topic.partitions.emplace_back();
+      row.partition_index = partition.partition;
+      row.leader_id = alive.contains(partition.leader) ? partition.leader : -1;
+      row.leader_epoch = partition.leader_epoch;
+      row.error_code = row.leader_id < 0 ? number_of(error_code::leader_not_available)
+                                         : answer_.error(partition.error);
+      row.replica_nodes = partition.replicas;
+      for (const auto replica : partition.replicas)
+        (alive.contains(replica) ? row.isr_nodes : row.offline_replicas).push_back(replica);
+    }
+  }
+
+  kafka_answer answer_;
+  std::int32_t node_;
+};
+
+// -- producer ids ---------------------------------------------------------------------------------
+
+class producer_id_translator : public answer_translator {
+public:
+  explicit producer_id_translator(kafka_answer to) : answer_(std::move(to)) {}
+
+  void respond(const shared_answer& given) override {
+    const auto& from = *std::get<const protocol::init_producer_id_response*>(given);
+    kafka::init_producer_id_response response;
+    response.producer_id = from.producer_id;
+    response.producer_epoch = from.producer_epoch;
+    answer_.send(response);
+  }
+  void fail(const error& why) override {
+    kafka::init_producer_id_response response;
+    response.error_code = answer_.error(why.code);
+    answer_.send(response);
+  }
+  void finish_silently(bool) override { answer_.send_nothing(); }
+
+private:
+  kafka_answer answer_;
+};
+
+} // namespace
+
+void serve_kafka(const kafka_request& request, const front_services& node,
+                 kafka::metadata_request message) {
+  auto translation = std::make_shared<metadata_translator>(request.answer, node);
+  protocol::metadata_request native;
+  native.auto_create = message.allow_auto_topic_creation;
+  // Version 0 has no null: it asks for all with no name.
+  const bool all = !message.topics || (request.version() == 0 && message.topics->empty());
+  if (!all) {
+    native.topics.emplace();
+    for (auto& topic : *message.topics) {
+      if (topic.name) {
+        native.topics->push_back(std::move(*topic.name));
+      } else if (auto name = name_of(*node.directory, topic.topic_id); !name.empty()) {
+        native.topics->push_back(std::move(name));
+      } else {
+        auto& row = translation->response.topics.emplace_back();
+        row.error_code = number_of(error_code::unknown_topic_id);
+        row.topic_id = topic.topic_id;
+        row.topic_authorized_operations = kafka::operations_unknown;
+      }
+    }
+  }
+  serve(request.as_native(std::move(translation)), node, std::move(native));
+}
+
+void serve_kafka(const kafka_request& request, const front_services& node,
+                 kafka::list_offsets_request message) {
+  auto translation = std::make_shared<
+      translator<protocol::list_offsets_response, kafka::list_offsets_response, offset_row>>(
+      request.answer, convert_offset);
+  protocol::list_offsets_request native;
+  auto& response = translation->response;
+  response.topics.resize(message.topics.size());
+  for (std::size_t t = 0; t < message.topics.size(); ++t) {
+    auto& topic = message.topics[t];
+    auto& rows = response.topics[t].partitions;
+    response.topics[t].name = topic.name;
+    rows.resize(topic.partitions.size());
+    auto& asked = native.topics.emplace_back();
+    asked.name = topic.name;
+    const auto route = node.directory->find(topic.name);
+    for (std::size_t p = 0; p < rows.size(); ++p) {
+      const auto& partition = topic.partitions[p];
+      rows[p].partition_index = partition.partition_index;
+      rows[p].offset = rows[p].timestamp = rows[p].leader_epoch = -1;
+      auto code =
+          check_epoch(partition.current_leader_epoch, route.get(), partition.partition_index);
+      if (partition.timestamp < protocol::earliest_timestamp)
+        code = error_code::unsupported_version;
+      rows[p].error_code = number_of(code);
+      if (code != error_code::none)
+        continue;
+      asked.partitions.push_back({partition.partition_index, partition.timestamp});
+      translation->asked.push_back(&rows[p]);
+    }
+  }
+  serve(request.as_native(std::move(translation)), node, std::move(native));
+}
+
+void serve_kafka(const kafka_request& request, const front_services& node,
+                 kafka::init_producer_id_request message) {
+  if (message.transactional_id) {
+    kafka::init_producer_id_response refused;
+    refused.error_code = number_of(error_code::unsupported_version);
+    request.respond(refused);
+    return;
+  }
+  // A producer that comes back gets a new id: its former one cannot be used by anybody else then.
+  serve(request.as_native(std::make_shared<producer_id_translator>(request.answer)), node,
+        protocol::init_producer_id_request{});
+}
+
+void produce_kafka(const kafka_request& request, produce_intake& intake,
+                   kafka::produce_request message) {
+  auto translation = std::make_shared<
+      translator<protocol::produce_response, kafka::produce_response, produce_row>>(
+      request.answer, convert_produced);
+  protocol::produce_request native;
+  native.acks = static_cast<protocol::acks>(message.acks);
+  native.timeout_ms = message.timeout_ms;
+  auto refused = error_code::none;
+  if (message.acks < -1 || message.acks > 1)
+    refused = error_code::invalid_required_acks;
+  else if (message.transactional_id)
+    refused = error_code::invalid_request;
+  auto& response = translation->response;
+  response.responses.resize(message.topic_data.size());
+  for (std::size_t t = 0; t < message.topic_data.size(); ++t) {
+    auto& topic = message.topic_data[t];
+    auto& rows = response.responses[t].partition_responses;
+    response.responses[t].name = topic.name;
+    rows.resize(topic.partition_data.size());
+    auto& batches = native.topics.emplace_back();
+    batches.name = topic.name;
+    for (std::size_t p = 0; p < rows.size(); ++p) {
+      auto& partition = topic.partition_data[p];
+      const auto code = refused != error_code::none
+                            ? refused
+                            : refuse_records(partition.records, request.version());
+      rows[p].index = partition.index;
+      rows[p].error_code = number_of(code);
+      if (code != error_code::none) {
+        translation->refused = true;
+        continue;
+      }
+      batches.partitions.push_back({partition.index, -1, std::move(*partition.records)});
+      translation->asked.push_back(&rows[p]);
+    }
+  }
+  const auto call =
+      std::make_shared<produce_call>(request.as_native(std::move(translation)), native);
+  intake.take(native, {request.frame, request.whole_allocation}, call);
+}
+
+void fetch_kafka(const kafka_request& request, const front_services& node,
+                 kafka::fetch_request message, const std::shared_ptr<deadline_queue>& deadlines,
+                 const void* owner) {
+  if (message.session_id != 0) {
+    // No session was ever given away: the client asks again with a whole request.
+    kafka::fetch_response gone;
+    gone.error_code = number_of(error_code::fetch_session_id_not_found);
+    request.respond(gone);
+    return;
+  }
+  auto translation =
+      std::make_shared<translator<protocol::fetch_response, kafka::fetch_response, fetch_row>>(
+          request.answer, convert_fetched);
+  protocol::fetch_request native;
+  native.max_wait_ms = message.max_wait_ms;
+  native.min_bytes = message.min_bytes;
+  const auto frame_max = std::min<std::uint64_t>(node.limits.frame_bytes_max,
+                                                 std::numeric_limits<std::int32_t>::max());
+  native.max_bytes = message.max_bytes > 0
+                         ? std::min(message.max_bytes, static_cast<std::int32_t>(frame_max))
+                         : static_cast<std::int32_t>(frame_max);
+  auto& response = translation->response;
+  response.responses.resize(message.topics.size());
+  for (std::size_t t = 0; t < message.topics.size(); ++t) {
+    auto& topic = message.topics[t];
+    auto& rows = response.responses[t].partitions;
+    rows.resize(topic.partitions.size());
+    auto refused = error_code::none;
+    constexpr std::int16_t by_id_since = 13;
+    if (request.version() >= by_id_since) {
+      response.responses[t].topic_id = topic.topic_id;
+      topic.topic = name_of(*node.directory, topic.topic_id);
+      if (topic.topic.empty())
+        refused = error_code::unknown_topic_id;
+    }
+    response.responses[t].topic = topic.topic;
+    const auto route = node.directory->find(topic.topic);
+    auto& asked = native.topics.emplace_back();
+    asked.name = topic.topic;
+    for (std::size_t p = 0; p < rows.size(); ++p) {
+      const auto& partition = topic.partitions[p];
+      auto& row = rows[p];
+      row.partition_index = partition.partition;
+      row.records.emplace();
+      const auto code = refused != error_code::none ? refused
+                                                    : check_epoch(partition.current_leader_epoch,
+                                                                  route.get(), partition.partition);
+      row.error_code = number_of(code);
+      if (code != error_code::none) {
+        native.max_wait_ms = 0;
+        continue;
+      }
+      asked.partitions.push_back({partition.partition, partition.fetch_offset,
+                                  partition.partition_max_bytes, partition.current_leader_epoch});
+      translation->asked.push_back(&row);
+    }
+  }
+  const auto call = std::make_shared<fetch_call>(request.as_native(std::move(translation)),
+                                                 std::move(native), node);
+  call->start(*node.directory);
+  call->wait_in(deadlines, owner);
+}
+
+} // namespace aqueduct::actors::network

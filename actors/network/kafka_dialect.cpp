@@ -1,0 +1,231 @@
+#include "actors/network/kafka_dialect.hpp"
+
+#include "actors/network/kafka_data_calls.hpp"
+#include "actors/network/request_cost.hpp"
+#include "protocol/bytes.hpp"
+#include "protocol/kafka/group_messages.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+
+namespace aqueduct::actors::network {
+
+namespace {
+
+namespace kafka = protocol::kafka;
+using kafka::api_key;
+
+/// A request that is served, and in which versions: what API_VERSIONS lists, in order of the keys.
+struct served_api {
+  api_key key;
+  std::int16_t version_min;
+  std::int16_t version_max;
+  /// What is listed as the least; clients look for it to decide what else a broker can do.
+  std::int16_t listed_min;
+};
+
+constexpr auto served_apis = std::to_array<served_api>({
+    {api_key::produce, 3, 11, 0},
+    {api_key::fetch, 4, 17, 4},
+    {api_key::list_offsets, 1, 6, 1},
+    {api_key::metadata, 0, 13, 0},
+    {api_key::find_coordinator, 0, 4, 0},
+    {api_key::api_versions, 0, 4, 0},
+    {api_key::init_producer_id, 0, 4, 0},
+});
+
+const served_api* find_served(api_key key) {
+  const auto* row = std::ranges::find(served_apis, key, &served_api::key);
+  return row == served_apis.end() ? nullptr : row;
+}
+
+void answer_api_versions(const kafka_request& request) {
+  kafka::api_versions_response response;
+  const auto list = [&](const served_api& api) {
+    response.api_keys.push_back(
+        {static_cast<std::int16_t>(api.key), api.listed_min, api.version_max});
+  };
+  const auto& own = *find_served(api_key::api_versions);
+  if (request.version() > own.version_max) {
+    // In the oldest form, which every client can read, with what to ask in next.
+    response.error_code = number_of(kafka::error_code::unsupported_version);
+    list(own);
+    auto oldest = request;
+    oldest.answer.version = 0;
+    oldest.respond(response);
+    return;
+  }
+  std::ranges::for_each(served_apis, list);
+  request.respond(response);
+}
+
+/// There are no groups yet. The request is answered all the same, because clients that do not find
+/// it listed do without compression by LZ4.
+void answer_find_coordinator(const kafka_request& request,
+                             const kafka::find_coordinator_request& message) {
+  kafka::find_coordinator_response response;
+  const auto code = number_of(kafka::error_code::coordinator_not_available);
+  const std::string why = "this broker has no consumer groups and no transactions yet";
+  response.error_code = code;
+  response.error_message = why;
+  response.node_id = response.port = -1;
+  for (const auto& key : message.coordinator_keys)
+    response.coordinators.push_back({key, -1, "", -1, code, why});
+  request.respond(response);
+}
+
+/// Counts the elements of all arrays of a message.
+class item_counter {
+public:
+  template <class T>
+  void operator()(const kafka::field&, const T& value) {
+    count(value);
+  }
+  [[nodiscard]] std::size_t items() const { return items_; }
+
+private:
+  template <class T>
+  void count(const T&) {}
+  template <class T>
+  requires requires { &T::template fields<const T, item_counter>; }
+  void count(const T& value) { T::fields(value, *this); }
+  template <class T>
+  void count(const std::optional<T>& value) {
+    if (value)
+      count(*value);
+  }
+  template <class T>
+  void count(const std::vector<T>& values) {
+    items_ += values.size();
+    for (const auto& value : values)
+      count(value);
+  }
+
+  std::size_t items_ = 0;
+};
+
+} // namespace
+
+result<std::size_t> kafka_frame_size(const std::byte* prefix, std::size_t bytes_max) {
+  const auto size = load_be<std::int32_t>(prefix);
+  constexpr auto least = kafka::request_bytes_min - kafka::frame_prefix_bytes;
+  if (size < static_cast<std::int32_t>(least) || static_cast<std::size_t>(size) > bytes_max)
+    return unexpected(errc::invalid_request, "a request has " + std::to_string(least) + " to " +
+                                                 std::to_string(bytes_max) + " bytes, not " +
+                                                 std::to_string(size));
+  return static_cast<std::size_t>(size) + kafka::frame_prefix_bytes;
+}
+
+kafka_dialect::kafka_dialect(std::weak_ptr<connection> client,
+                             std::shared_ptr<const front_services> node,
+                             std::shared_ptr<deadline_queue> deadlines)
+    : client_(client),
+      node_(std::move(node)),
+      deadlines_(std::move(deadlines)),
+      replies_(std::make_shared<reply_order>(std::move(client))),
+      intake_(node_) {}
+
+std::size_t kafka_dialect::header_size() const {
+  return kafka::frame_prefix_bytes;
+}
+
+result<std::size_t> kafka_dialect::frame_size(const std::byte* header) {
+  return kafka_frame_size(header, static_cast<std::size_t>(node_->limits.frame_bytes_max));
+}
+
+result<void> kafka_dialect::frame(const mutable_buffer& bytes, bool whole_allocation) {
+  const auto whole = bytes.freeze();
+  auto header = kafka::read_request_header(whole);
+  if (!header)
+    return header.propagate();
+  const auto* api = find_served(header->key);
+  const bool asks_for_versions = header->key == api_key::api_versions;
+  if (api == nullptr || header->version < api->version_min ||
+      (header->version > api->version_max && !asks_for_versions))
+    return unexpected(errc::unsupported_version,
+                      std::string(kafka::describe(header->key).name) + " of version " +
+                          std::to_string(header->version) + " is not served");
+  kafka_request request;
+  request.client = client_.lock();
+  request.client_id = std::move(header->client_id);
+  request.frame = bytes;
+  request.whole_allocation = whole_allocation;
+  request.payload = whole.slice(header->size, whole.size() - header->size);
+  request.charged = bytes.size();
+  request.answer = {replies_, replies_->open(), header->key, header->version,
+                    header->correlation_id};
+  return dispatch(request);
+}
+
+template <class M>
+result<M> kafka_dialect::take_message(kafka_request& request) {
+  auto message = kafka::decode<M>(request.payload, request.version());
+  if (!message)
+    return message;
+  item_counter counter;
+  M::fields(std::as_const(*message), counter);
+  if (const auto most = items_max(node_->limits.request_bytes_in_flight); counter.items() > most)
+    return unexpected(errc::invalid_request,
+                      "the request names " + std::to_string(counter.items()) +
+                          " topics, partitions or the like; " + std::to_string(most) +
+                          " are the most (limits.request-bytes-in-flight)");
+  const auto cost = request_cost_bytes + item_cost_bytes * counter.items();
+  request.client->charge_request(cost);
+  request.charged += cost;
+  return message;
+}
+
+template <class M>
+result<void> kafka_dialect::served(kafka_request& request) {
+  auto message = take_message<M>(request);
+  if (!message)
+    return message.propagate();
+  serve_kafka(request, *node_, std::move(*message));
+  return {};
+}
+
+result<void> kafka_dialect::dispatch(kafka_request& request) {
+  switch (request.answer.api) {
+  case api_key::api_versions:
+    answer_api_versions(request);
+    return {};
+  case api_key::metadata:
+    return served<kafka::metadata_request>(request);
+  case api_key::list_offsets:
+    return served<kafka::list_offsets_request>(request);
+  case api_key::init_producer_id:
+    return served<kafka::init_producer_id_request>(request);
+  case api_key::find_coordinator: {
+    auto message = take_message<kafka::find_coordinator_request>(request);
+    if (!message)
+      return message.propagate();
+    answer_find_coordinator(request, *message);
+    return {};
+  }
+  case api_key::produce: {
+    auto message = take_message<kafka::produce_request>(request);
+    if (!message)
+      return message.propagate();
+    produce_kafka(request, intake_, std::move(*message));
+    return {};
+  }
+  case api_key::fetch: {
+    auto message = take_message<kafka::fetch_request>(request);
+    if (!message)
+      return message.propagate();
+    fetch_kafka(request, *node_, std::move(*message), deadlines_, this);
+    return {};
+  }
+  default:
+    return unexpected(errc::unsupported_api, "the request is not served");
+  }
+}
+
+void kafka_dialect::refuse(const error& why) {
+  if (const auto to = client_.lock())
+    node_->log->debug("{}: closing: {}", to->peer(), to_string(why));
+}
+
+} // namespace aqueduct::actors::network

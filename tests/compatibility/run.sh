@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Runs clients that others wrote for Kafka against real nodes: kcat, librdkafka, kafka-python,
+# confluent-kafka and kafkajs, and frames that no client would send. Needs a release build in build/
+# and Debian's python3, for its modules. Arguments go to unittest: run.sh -v test_kcat.Produce
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+export PYTHONPATH=$PWD:$PWD/../integration
+exec /usr/bin/python3 -B ../integration/run.py "$@"

@@ -1,0 +1,295 @@
+"""What the broker makes of frames, down to the byte."""
+
+import struct
+import time
+
+import wire
+from support import Node, NodeTest
+
+PARTITIONS = 8
+
+
+class WireTest(NodeTest):
+    def setUp(self):
+        self.wire = wire.Connection(self.node.address)
+        self.addCleanup(self.wire.socket.close)
+
+
+class Negotiation(WireTest):
+    def test_an_unknown_version_of_api_versions_is_answered_in_the_oldest_form(self):
+        response = self.wire.call(wire.API_VERSIONS, 9, flexible=True)
+        self.assertEqual(response.take("hihhh"), (35, 1, 18, 0, 4))
+        self.assertEqual(response.left, 0)
+        self.assertEqual(self.wire.call(wire.API_VERSIONS, 0).take("h"), 0)
+
+    def test_api_versions_3_has_the_old_header_and_lists_ascending_keys(self):
+        response = self.wire.call(wire.API_VERSIONS, 3, b"\x04rd\0\x041.0\0"[:4] + b"\x041.0\0",
+                                  flexible=True)
+        self.assertEqual(response.take("h"), 0)
+        count = response.take("B") - 1
+        rows = [response.take("hhhB")[:3] for _ in range(count)]
+        self.assertEqual(response.take("iB"), (0, 0))
+        self.assertEqual(response.left, 0)
+        keys = [row[0] for row in rows]
+        self.assertEqual(keys, sorted(set(keys)))
+        self.assertIn((0, 0, 11), rows)
+        self.assertIn((1, 4, 17), rows)
+
+    def test_an_unknown_request_ends_the_connection(self):
+        self.wire.send(999, 0)
+        self.assertTrue(self.wire.is_closed())
+
+    def test_an_unknown_version_ends_the_connection(self):
+        self.wire.send(wire.FETCH, 99)
+        self.assertTrue(self.wire.is_closed())
+
+    def test_produce_of_a_listed_version_that_nobody_negotiates_ends_the_connection(self):
+        self.wire.send(wire.PRODUCE, 2)
+        self.assertTrue(self.wire.is_closed())
+
+    def test_a_message_that_cannot_be_read_ends_the_connection_and_no_other(self):
+        self.wire.send(wire.METADATA, 1, struct.pack(">i", 0x7fffffff))
+        self.assertTrue(self.wire.is_closed())
+        with wire.Connection(self.node.address) as other:
+            self.assertEqual(other.call(wire.API_VERSIONS, 0).take("h"), 0)
+
+    def test_sizes_that_no_request_has_end_the_connection(self):
+        for size in (-1, 0, 7, 0x7fffffff):
+            for first in (b"", struct.pack(">ihhih", 10, wire.API_VERSIONS, 0, 1, -1)):
+                with wire.Connection(self.node.address) as one:
+                    one.send_bytes(first + struct.pack(">i", size))
+                    if first:
+                        one.receive()
+                    self.assertTrue(one.is_closed(), size)
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        topic = self.topic()
+        for i in range(100):
+            kind = i % 4
+            if kind == 0:
+                self.wire.send(wire.METADATA, 1, struct.pack(">i", -1))
+            elif kind == 1:
+                self.wire.send(wire.PRODUCE, 7, wire.produce(topic, wire.GOLDEN_BATCH))
+            elif kind == 2:
+                self.wire.send(wire.FETCH, 11, wire.fetch(topic, 0))
+            else:
+                self.wire.send(wire.API_VERSIONS, 0)
+        answered = [self.wire.receive()[0] for _ in range(100)]
+        self.assertEqual(answered, list(range(1, 101)))
+
+    def test_what_follows_a_waiting_fetch_is_answered_after_it(self):
+        topic = self.topic()
+        self.wire.send(wire.FETCH, 11, wire.fetch(topic, 0, wait_ms=300))
+        self.wire.send(wire.API_VERSIONS, 0)
+        self.assertEqual([self.wire.receive()[0] for _ in range(2)], [1, 2])
+
+
+class Metadata(WireTest):
+    def read(self, response):
+        """{topic: (error, partition count)} of version 1."""
+        for _ in range(response.take("i")):
+            response.take("i")
+            response.text()
+            response.take("i")
+            response.bytes(response.take("h"))
+        response.take("i")
+        topics = {}
+        for _ in range(response.take("i")):
+            error = response.take("h")
+            name = response.text()
+            response.take("B")
+            count = response.take("i")
+            for _ in range(count):
+                response.take("hii")
+                for _ in range(2):
+                    response.bytes(4 * response.take("i"))
+            topics[name] = (error, count)
+        self.assertEqual(response.left, 0)
+        return topics
+
+    def ask(self, *names):
+        body = struct.pack(">i", len(names)) + b"".join(map(wire.text, names))
+        return self.read(self.wire.call(wire.METADATA, 1, body))
+
+    def test_names_are_answered_once_each(self):
+        topic = self.topic(3)
+        self.assertEqual(self.ask(topic, topic), {topic: (0, 3)})
+
+    def test_no_name_is_none_and_null_is_all(self):
+        topic = self.topic()
+        self.assertEqual(self.ask(), {})
+        self.assertIn(topic, self.read(self.wire.call(wire.METADATA, 1, struct.pack(">i", -1))))
+
+    def test_an_illegal_name_is_said_to_be_one(self):
+        self.assertEqual(self.ask("a/b"), {"a/b": (17, 0)})
+
+
+class Produce(WireTest):
+    def test_a_batch_comes_back_as_it_was_but_for_offset_and_epoch(self):
+        topic = self.topic()
+        self.assertEqual(self.wire.produce(topic, wire.GOLDEN_BATCH), [(0, 0)])
+        self.assertEqual(self.wire.produce(topic, wire.GOLDEN_BATCH), [(0, 2)])
+        _, _, error, high, records = self.wire.fetch(topic, 2)
+        self.assertEqual((error, high), (0, 4))
+        self.assertEqual(records[16:], wire.GOLDEN_BATCH[16:])
+        self.assertEqual(struct.unpack_from(">q", records)[0], 2)
+
+    def test_a_fetch_within_a_batch_gives_the_whole_batch(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        records = self.wire.fetch(topic, 1)[4]
+        self.assertEqual(records[16:], wire.GOLDEN_BATCH[16:])
+
+    def test_partitions_fail_each_for_itself(self):
+        topic = self.topic(2)
+        damaged = bytearray(wire.GOLDEN_BATCH)
+        damaged[70] ^= 1
+        rows = self.wire.produce(topic, bytes(damaged), wire.GOLDEN_BATCH, wire.GOLDEN_BATCH)
+        self.assertEqual(rows, [(2, -1), (0, 0), (3, -1)])
+
+    def test_what_is_no_single_batch_is_refused(self):
+        topic = self.topic()
+        cases = {
+            "null": (None, 87),
+            "empty": (b"", 87),
+            "a control batch": (wire.with_fields(wire.GOLDEN_BATCH, 21, ("h", 0x20)), 87),
+            "a transaction": (wire.with_fields(wire.sequenced(7, 0, 0), 21, ("h", 0x10)), 48),
+            "append time": (wire.with_fields(wire.GOLDEN_BATCH, 21, ("h", 0x08)), 32),
+            "count": (wire.with_fields(wire.GOLDEN_BATCH, 57, ("i", 3)), 87),
+        }
+        for name, (records, error) in cases.items():
+            with self.subTest(name):
+                self.assertEqual(self.wire.produce(topic, records), [(error, -1)])
+
+    def test_two_batches_or_another_magic_are_refused(self):
+        topic = self.topic()
+        twice = self.wire.produce(topic, wire.GOLDEN_BATCH * 2)[0][0]
+        old = self.wire.produce(topic, wire.GOLDEN_BATCH[:16] + b"\1" + wire.GOLDEN_BATCH[17:])
+        self.assertIn(twice, (2, 87))
+        self.assertIn(old[0][0], (43, 87))
+
+    def test_zstd_is_refused_in_versions_that_did_not_know_it(self):
+        topic = self.topic()
+        batch = wire.with_fields(wire.GOLDEN_BATCH, 21, ("h", 4))
+        self.assertEqual(self.wire.produce(topic, batch, version=6), [(76, -1)])
+
+    def test_acks_that_do_not_exist_are_refused(self):
+        self.assertEqual(self.wire.produce(self.topic(), wire.GOLDEN_BATCH, acks=2), [(21, -1)])
+
+    def test_version_8_says_why(self):
+        topic = self.topic()
+        self.assertEqual(self.wire.produce(topic, wire.GOLDEN_BATCH, version=8), [(0, 0)])
+        self.assertEqual(self.wire.produce(topic, b"x" * 70, version=8)[0][1], -1)
+
+    def test_acks_0_has_no_answer_and_keeps_the_connection(self):
+        topic = self.topic()
+        self.wire.send(wire.PRODUCE, 7, wire.produce(topic, wire.GOLDEN_BATCH, acks=0))
+        self.assertEqual(self.wire.produce(topic, wire.GOLDEN_BATCH), [(0, 2)])
+
+    def test_acks_0_of_what_is_refused_ends_the_connection(self):
+        self.wire.send(wire.PRODUCE, 7, wire.produce("none-such", wire.GOLDEN_BATCH, acks=0))
+        self.assertTrue(self.wire.is_closed())
+
+
+class Idempotence(WireTest):
+    def new_producer(self):
+        response = self.wire.call(wire.INIT_PRODUCER_ID, 0, struct.pack(">hi", -1, 60000))
+        _throttle, error, producer, epoch = response.take("ihqh")
+        self.assertEqual((error, epoch), (0, 0))
+        return producer
+
+    def test_producer_ids_are_new_each_time(self):
+        self.assertNotEqual(self.new_producer(), self.new_producer())
+
+    def test_a_batch_that_comes_again_gets_its_offset_again(self):
+        topic, producer = self.topic(), self.new_producer()
+        for sequence in range(0, 10, 2):
+            batch = wire.sequenced(producer, 0, sequence)
+            self.assertEqual(self.wire.produce(topic, batch), [(0, sequence)])
+        again = self.wire.produce(topic, wire.sequenced(producer, 0, 2))
+        self.assertEqual(again, [(0, 2)])
+        self.assertEqual(self.wire.fetch(topic, 0)[3], 10)
+
+    def test_sequences_with_gaps_and_old_epochs_are_refused(self):
+        topic, producer = self.topic(), self.new_producer()
+        send = lambda epoch, sequence: self.wire.produce(
+            topic, wire.sequenced(producer, epoch, sequence))[0][0]
+        self.assertEqual(send(1, 0), 0)
+        self.assertEqual(send(1, 4), 45)
+        self.assertEqual(send(0, 2), 47)
+        self.assertEqual(send(2, 5), 45)
+        self.assertEqual(send(2, 0), 0)
+
+    def test_transactional_ids_are_refused(self):
+        body = wire.text("tx") + struct.pack(">i", 60000)
+        self.assertEqual(self.wire.call(wire.INIT_PRODUCER_ID, 0, body).take("ih")[1], 35)
+
+
+class Fetch(WireTest):
+    def test_an_idle_partition_is_waited_for_as_long_as_asked(self):
+        topic = self.topic()
+        began = time.monotonic()
+        _, _, error, high, records = self.wire.fetch(topic, 0, wait_ms=1000)
+        self.assertGreaterEqual(time.monotonic() - began, 0.95)
+        self.assertEqual((error, high, records), (0, 0, b""))
+
+    def test_a_record_ends_the_wait(self):
+        topic = self.topic()
+        self.wire.send(wire.FETCH, 11, wire.fetch(topic, 0, wait_ms=60000))
+        with wire.Connection(self.node.address) as other:
+            other.produce(topic, wire.GOLDEN_BATCH)
+        self.assertEqual(self.wire.receive()[0], 1)
+
+    def test_the_first_batch_comes_whatever_its_size(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        self.assertEqual(len(self.wire.fetch(topic, 0, bytes_max=1)[4]), len(wire.GOLDEN_BATCH))
+
+    def test_offsets_that_are_not_there_are_said_with_the_range(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        self.assertEqual(self.wire.fetch(topic, 99, wait_ms=5000)[2:], (1, 2, b""))
+
+    def test_unknown_topics_and_versions_without_epochs(self):
+        topic = self.topic()
+        self.assertEqual(self.wire.fetch("none-such", 0)[2], 3)
+        self.assertEqual(self.wire.fetch(topic, 0, version=10)[2], 0)
+
+    def test_epochs_are_compared(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        self.assertEqual(self.wire.fetch(topic, 0, epoch=0)[2], 74)
+        self.assertEqual(self.wire.fetch(topic, 0, epoch=10**6)[2], 75)
+
+    def test_sessions_are_refused(self):
+        topic = self.topic()
+        self.assertEqual(self.wire.fetch(topic, 0, session=(0, 0))[:3], (0, 0, 0))
+        self.assertEqual(self.wire.fetch(topic, 0, session=(12345, 7))[:3], (70, 0, None))
+
+
+class Coordinators(WireTest):
+    def test_there_is_none_yet(self):
+        response = self.wire.call(wire.FIND_COORDINATOR, 0, wire.text("group"))
+        self.assertEqual(response.take("h"), 15)
+
+
+class Limits(WireTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.node = Node("limits.request-bytes-in-flight=1MiB", "limits.frame-bytes-max=1MiB",
+                        "topic.message-bytes-max=512KiB")
+
+    def test_a_request_that_names_too_much_ends_the_connection(self):
+        names = b"".join(wire.text("t") for _ in range(3000))
+        self.wire.send(wire.METADATA, 8, struct.pack(">i", 3000) + names + b"\0\0\0")
+        self.assertTrue(self.wire.is_closed())
+
+    def test_a_client_that_reads_nothing_stops_being_read(self):
+        topic = self.topic()
+        big = wire.GOLDEN_BATCH
+        for _ in range(50):
+            self.wire.produce(topic, big)
+        for _ in range(2000):
+            self.wire.send(wire.FETCH, 11, wire.fetch(topic, 0))
+        answered = [self.wire.receive()[0] for _ in range(2000)]
+        self.assertEqual(answered, list(range(51, 2051)))

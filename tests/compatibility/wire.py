@@ -1,0 +1,163 @@
+"""Frames of the Kafka protocol, built by hand: what clients send, and what none would."""
+
+import socket
+import struct
+
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR = 0, 1, 2, 3, 10
+API_VERSIONS, INIT_PRODUCER_ID = 18, 22
+WAIT_SECONDS = 20
+
+# Two records, made by another implementation: (k, v, header h=x) and (null, null) 5 ms later.
+GOLDEN_BATCH = bytes.fromhex(
+    "000000000000000000000045ffffffff02d7bd8f470000000000010000018bcfe568000000018bcfe56805"
+    "ffffffffffffffffffffffffffff0000000218000000026b027602026802780c000a02010100")
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def with_fields(batch, at, *fields):
+    """The batch with fields, given as (format, value), written from `at` on, and a right CRC."""
+    changed = bytearray(batch)
+    for form, value in fields:
+        struct.pack_into(">" + form, changed, at, value)
+        at += struct.calcsize(">" + form)
+    struct.pack_into(">I", changed, 17, crc32c(changed[21:]))
+    return bytes(changed)
+
+
+def sequenced(producer, epoch, sequence):
+    """The golden batch as one of an idempotent producer."""
+    return with_fields(GOLDEN_BATCH, 43, ("q", producer), ("h", epoch), ("i", sequence))
+
+
+def text(value):
+    data = value.encode()
+    return struct.pack(">h", len(data)) + data
+
+
+def produce(topic, *records, acks=-1, partition=0, version=7):
+    """The body of PRODUCE version 3 to 8; each of `records` is a batch for the next partition."""
+    rows = b"".join(struct.pack(">ii", partition + i, -1 if r is None else len(r)) + (r or b"")
+                    for i, r in enumerate(records))
+    return (struct.pack(">hhii", -1, acks, 10000, 1) + text(topic) +
+            struct.pack(">i", len(records)) + rows)
+
+
+def fetch(topic, offset, wait_ms=0, session=(0, -1), epoch=-1, version=11, bytes_max=1 << 20,
+          min_bytes=1):
+    """The body of FETCH version 9 to 11 for partition 0."""
+    body = struct.pack(">iiiibii", -1, wait_ms, min_bytes, 1 << 25, 0, *session)
+    body += struct.pack(">i", 1) + text(topic)
+    body += struct.pack(">iiiqqi", 1, 0, epoch, offset, -1, bytes_max) + struct.pack(">i", 0)
+    return body + (text("") if version >= 11 else b"")
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, form):
+        values = struct.unpack_from(">" + form, self.data, self.at)
+        self.at += struct.calcsize(">" + form)
+        return values[0] if len(values) == 1 else values
+
+    def bytes(self, size):
+        self.at += max(size, 0)
+        return self.data[self.at - max(size, 0):self.at]
+
+    def text(self):
+        return self.bytes(self.take("h")).decode()
+
+    @property
+    def left(self):
+        return len(self.data) - self.at
+
+
+class Connection:
+    """One connection; requests are numbered from 1."""
+
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), WAIT_SECONDS)
+        self.number = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send_bytes(self, data):
+        self.socket.sendall(data)
+
+    def send(self, key, version, body=b"", flexible=False):
+        self.number += 1
+        header = struct.pack(">hhi", key, version, self.number) + text("wire")
+        frame = header + (b"\0" if flexible else b"") + body
+        self.send_bytes(struct.pack(">i", len(frame)) + frame)
+        return self.number
+
+    def read(self, size):
+        data = b""
+        while len(data) < size:
+            more = self.socket.recv(size - len(data))
+            if not more:
+                raise ConnectionError("the broker closed the connection")
+            data += more
+        return data
+
+    def receive(self):
+        """Correlation id and body of the next response."""
+        size = struct.unpack(">i", self.read(4))[0]
+        body = Reader(self.read(size))
+        return body.take("i"), body
+
+    def call(self, key, version, body=b"", flexible=False):
+        number = self.send(key, version, body, flexible)
+        answered, response = self.receive()
+        assert answered == number, (answered, number)
+        return response
+
+    def is_closed(self):
+        """Waits until the broker ends the connection; False if it sends something instead."""
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def produce(self, topic, *records, version=7, **options):
+        """(error, base offset) of each partition."""
+        body = produce(topic, *records, version=version, **options)
+        response = self.call(PRODUCE, version, body)
+        assert response.take("i") == 1 and response.text() == topic
+        rows = []
+        for _ in range(response.take("i")):
+            index, error, base, _time, _start = response.take("ihqqq")
+            if version >= 8:
+                assert response.take("i") == 0
+                response.bytes(response.take("h"))
+            rows.append((error, base))
+        assert response.take("i") == 0 and response.left == 0
+        return rows
+
+    def fetch(self, topic, offset, version=11, **options):
+        """(top error, session, error, high watermark, records) of partition 0."""
+        response = self.call(FETCH, version, fetch(topic, offset, version=version, **options))
+        _throttle, top_error, session = response.take("ihi")
+        if response.take("i") == 0:
+            return top_error, session, None, None, b""
+        assert response.text() == topic and response.take("i") == 1
+        _index, error, high, stable, _start, aborted = response.take("ihqqqi")
+        assert stable == high and aborted in (-1, 0)
+        if version >= 11:
+            assert response.take("i") == -1
+        records = response.bytes(response.take("i"))
+        assert response.left == 0
+        return top_error, session, error, high, records
