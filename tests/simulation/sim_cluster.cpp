@@ -513,8 +513,16 @@ std::string sim_cluster::unrest() {
   for (std::int32_t i = 1; i <= options_.nodes; ++i)
     if (!is_ready(i))
       return "node " + std::to_string(i) + " is not ready";
-  if (controller() == 0)
+  const auto office = controller();
+  if (office == 0)
     return "nobody leads the controller's group";
+  const auto metadata = broker(office).report(controller_group);
+  for (std::int32_t i = 1; i <= options_.nodes; ++i) {
+    const auto report = broker(i).report(controller_group);
+    if (!metadata || !report || report->applied != metadata->commit ||
+        report->last != metadata->last)
+      return "node " + std::to_string(i) + " is behind with the metadata";
+  }
   const auto truth = topics();
   for (std::int32_t i = 1; i <= options_.nodes; ++i) {
     const auto known = broker(i).directory().all();
