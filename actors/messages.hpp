@@ -7,6 +7,7 @@
 #include "actors/controller/controller_core.hpp"
 #include "actors/controller/questions.hpp"
 #include "actors/partition/partition_core.hpp"
+#include "actors/partition/partition_membership.hpp"
 #include "actors/storage_pool/kept_states.hpp"
 #include "protocol/native/topic_messages.hpp"
 #include "raft/effects.hpp"
@@ -299,16 +300,6 @@ struct partition_configure {
 };
 /// Open the group, if it sleeps.
 struct partition_wake {};
-/// Who the replicas are to be; the leader sees to it.
-struct partition_members {
-  std::vector<raft::replica_id> wanted;
-  /// The cluster waits to hear that they are.
-  bool is_moving = false;
-  /// Which decision this is (`replica_set::changes`).
-  std::int32_t changes = 0;
-  /// This replica takes the place of a damaged one, whose files stay until it has.
-  bool is_under_repair = false;
-};
 /// Write what changed, answer everyone, close the group and stop. With `remove` the group's files
 /// and state go too, or are set aside.
 struct partition_stop {

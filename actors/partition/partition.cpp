@@ -2,7 +2,6 @@
 
 #include "actors/partition/partition_rest.hpp"
 #include "actors/partition/partition_rows.hpp"
-#include "actors/replica/member_plan.hpp"
 #include "actors/reply_scope.hpp"
 #include "actors/storage_pool/storage_worker.hpp"
 #include "protocol/invariant.hpp"
@@ -25,7 +24,6 @@ namespace {
 /// are set.
 constexpr std::int64_t nap_ms_max = std::int64_t{6} * 3600 * 1000;
 
-constexpr std::int64_t transfer_interval_ms = 5000;
 /// How long a stop waits until another replica leads.
 constexpr std::int64_t hand_over_ms = 500;
 
@@ -35,11 +33,12 @@ struct partition_state {
   void begin(partition_actor::pointer actor, partition_config given) {
     self = actor;
     config = std::move(given);
+    membership = {services().replica, std::exchange(config.members, {})};
     if (services().registry)
       services().registry->add(config.group, [to = partition_actor(self)] {
         caf::anon_send(to, partition_control{partition_wake{}});
       });
-    if (has_company() || config.founders.voters.size() > 1)
+    if (membership.has_company() || config.founders.voters.size() > 1)
       wake();
   }
 
@@ -71,9 +70,8 @@ struct partition_state {
     group.calls = services().calls;
     group.pacer = services().pacer;
     group.watch = services().watch;
-    group.keeps_set_aside = config.members.is_under_repair;
-    group.prefers_to_lead =
-        !config.members.wanted.empty() && config.members.wanted.front() == group.core.self;
+    group.keeps_set_aside = membership.is_under_repair();
+    group.prefers_to_lead = membership.is_preferred();
     replica = spawn_replica(self->system(), std::move(group));
     // It does not go on without whom it works for.
     self->link_to(replica);
@@ -127,7 +125,7 @@ struct partition_state {
   void schedule_tick() {
     if (!core || closing)
       return;
-    const bool quiet = core->is_quiet() && !is_restless();
+    const bool quiet = core->is_quiet() && !membership.is_restless();
     if (tick == tick_pace::fast || (tick == tick_pace::slow && quiet))
       return;
     tick = quiet ? tick_pace::slow : tick_pace::fast;
@@ -144,7 +142,7 @@ struct partition_state {
 
   /// Only a group of one may close: others would miss its voice.
   [[nodiscard]] bool may_sleep() const {
-    return services().idle_timeout_ms > 0 && is_alone() && core && !failed && !closing &&
+    return services().idle_timeout_ms > 0 && membership.is_alone() && core && !failed && !closing &&
            core->is_idle() && services().env->steady_ms() - used_ms >= idle_for_ms;
   }
 
@@ -310,22 +308,19 @@ struct partition_state {
       return;
     partition_effects effects;
     core->applied(news.entries, now_ms(), effects);
-    const bool was_settled = is_settled();
-    applied_index = news.entries.back().index.value;
-    is_established = is_established || (leads && news.entries.back().term.value == term);
-    if (!was_settled && is_settled())
+    const auto& last = news.entries.back();
+    if (membership.applied(last.index.value, last.term.value))
       tend_members();
     if (news.confirm)
-      self->send(replica, replica_request{replica_applied{news.entries.back().index.value}});
+      self->send(replica, replica_request{replica_applied{last.index.value}});
     perform(std::move(effects));
   }
 
   void handle(group_leadership& news) {
     config.route->leader = news.leader;
     config.route->leader_epoch = static_cast<std::int32_t>(news.term);
-    is_established = is_established && news.here && news.term == term;
     term = news.term;
-    leads = news.here;
+    membership.took_office(news.term, news.here);
     if (!core)
       return;
     partition_effects effects;
@@ -335,7 +330,7 @@ struct partition_state {
       core->follow(news.term, news.leader, effects);
     tend_members();
     perform(std::move(effects));
-    if (!leads)
+    if (!news.here)
       close_after_hand_over();
   }
 
@@ -351,8 +346,7 @@ struct partition_state {
   }
 
   void handle(group_members& news) {
-    members = std::move(news.members);
-    members_index = news.index;
+    membership.found(std::move(news.members), news.index);
     tend_members();
     schedule_tick();
   }
@@ -365,7 +359,7 @@ struct partition_state {
 
   void handle(group_closed& news) {
     replica = nullptr;
-    leads = false;
+    membership.resign();
     if (services().registry)
       services().registry->closed(config.group);
     if (!news.status && !failed)
@@ -378,81 +372,32 @@ struct partition_state {
 
   // -- members -----------------------------------------------------------------------------------
 
-  /// Others have a replica, or are to have one, or had one.
-  [[nodiscard]] bool has_company() const {
-    return config.members.wanted.size() > 1 || config.members.is_moving;
-  }
-
-  /// Nobody would miss the voice of this replica if it slept.
-  [[nodiscard]] bool is_alone() const {
-    return !has_company() && members == raft::membership{{services().replica}, {}};
-  }
-
-  [[nodiscard]] std::optional<raft::membership_change> next_change() const {
-    if (!leads || config.members.wanted.empty())
-      return std::nullopt;
-    return next_member_change(members, config.members.wanted, config.members.wanted.size(),
-                              services().replica);
-  }
-
-  /// Begins the next change; while another one is under way the group refuses it, and the next tick
-  /// tries again.
+  /// Begins the next change, and tries again at the next tick if the group refuses it.
   void tend_members() {
-    if (!leads || !replica)
+    if (!replica)
       return;
-    const auto change = next_change();
-    if (!change) {
-      prefer_leader();
-      return;
-    }
-    const auto log_change = [log = services().log, group = config.group,
-                             text = raft::to_string(*change)](const result<std::uint64_t>& index) {
-      if (index)
-        log->info("partition {}: {}", to_string(group), text);
-    };
-    self->send(replica, replica_request{replica_change{*change, log_change}});
-  }
-
-  [[nodiscard]] bool prefers_another() const {
-    return leads && !config.members.wanted.empty() &&
-           config.members.wanted.front() != services().replica &&
-           members.is_voter(config.members.wanted.front());
-  }
-
-  /// The members are those that are wanted, but perhaps for this replica itself, which leaves when
-  /// another one leads.
-  void prefer_leader() {
-    if (!prefers_another()) {
-      if (config.members.is_moving && config.moved && is_settled())
-        config.moved(config.group, config.members.changes);
+    if (const auto change = membership.next_change()) {
+      const auto log_change = [log = services().log, group = config.group,
+                               text =
+                                   raft::to_string(*change)](const result<std::uint64_t>& index) {
+        if (index)
+          log->info("partition {}: {}", to_string(group), text);
+      };
+      self->send(replica, replica_request{replica_change{*change, log_change}});
       return;
     }
-    const auto now = services().env->steady_ms();
-    if (now < next_transfer_ms)
-      return;
-    next_transfer_ms = now + transfer_interval_ms;
-    self->send(replica, replica_request{replica_transfer{config.members.wanted.front(), true}});
-  }
-
-  /// They are by what is committed: whoever leads next knows it too.
-  [[nodiscard]] bool is_settled() const {
-    return is_established && applied_index >= members_index && members.learners.empty() &&
-           members.voters.size() == config.members.wanted.size() &&
-           std::ranges::all_of(config.members.wanted,
-                               [this](raft::replica_id who) { return members.is_voter(who); });
-  }
-
-  /// The leader has something to do about who belongs to the group or leads it.
-  [[nodiscard]] bool is_restless() const {
-    return leads && (next_change() || prefers_another() || config.members.is_moving);
+    if (membership.has_moved() && config.moved)
+      config.moved(config.group, membership.changes());
+    if (const auto to = membership.transfer_due(services().env->steady_ms()))
+      self->send(replica, replica_request{replica_transfer{*to, true}});
   }
 
   void handle(partition_members& change) {
-    const bool is_repaired = config.members.is_under_repair && !change.is_under_repair;
-    config.members = std::move(change);
+    const bool is_repaired = membership.is_under_repair() && !change.is_under_repair;
+    membership.want(std::move(change));
     if (is_repaired)
       end_repair();
-    if (has_company())
+    if (membership.has_company())
       wake();
     tend_members();
     schedule_tick();
@@ -547,8 +492,8 @@ struct partition_state {
   void handle(partition_stop& request) {
     closing = std::move(request);
     // The others need not find out for themselves that the leader is gone.
-    handing_over =
-        !closing->remove && leads && core && replica && !failed && members.voters.size() > 1;
+    handing_over = !closing->remove && membership.leads() && core && replica && !failed &&
+                   membership.has_other_voters();
     if (!handing_over) {
       close();
       return;
@@ -648,7 +593,7 @@ struct partition_state {
                           to_string(why));
     config.route->leader = -1;
     report_damage(why);
-    leads = false;
+    membership.resign();
     failed = why;
     if (core)
       core->fail(std::move(why));
@@ -682,18 +627,9 @@ struct partition_state {
   /// Steady time at which somebody last used it; looking at it is no use.
   std::int64_t used_ms = 0;
   std::int64_t idle_for_ms = 0;
-  raft::membership members;
-  /// The entry that they are in force from.
-  std::uint64_t members_index = 0;
-  /// The last entry that was handed out.
-  std::uint64_t applied_index = 0;
-  bool leads = false;
-  /// Leads, and an entry of its own term was handed out: so all before it are committed.
-  bool is_established = false;
+  partition_membership membership;
   /// A stop waits for another replica to lead.
   bool handing_over = false;
-  /// When leadership may be given away next: a try that fails costs an election timeout.
-  std::int64_t next_transfer_ms = 0;
   /// Questions that came before the group was open.
   std::vector<std::function<void(partition_core&, partition_effects&)>> waiting;
 };
