@@ -9,20 +9,20 @@ namespace aqueduct::actors {
 
 namespace {
 
-/// Version, tag, whether relayed; then the body.
-constexpr std::uint8_t format_version = 1;
+/// Version of the body, tag, whether relayed; then the body.
+constexpr std::uint8_t format_version = state_version;
 constexpr std::size_t prefix_bytes = 3;
 
 template <std::size_t Tag>
-result<controller_question_body> decode_as(const buffer& body) {
-  auto decoded = protocol::decode<std::variant_alternative_t<Tag, controller_question_body>>(
-      body, state_version);
+result<controller_question_body> decode_as(const buffer& body, std::uint16_t version) {
+  auto decoded =
+      protocol::decode<std::variant_alternative_t<Tag, controller_question_body>>(body, version);
   if (!decoded)
     return decoded.propagate();
   return controller_question_body(std::in_place_index<Tag>, std::move(*decoded));
 }
 
-using decode_function = result<controller_question_body> (*)(const buffer&);
+using decode_function = result<controller_question_body> (*)(const buffer&, std::uint16_t);
 
 template <std::size_t... Tags>
 constexpr auto make_decoders(std::index_sequence<Tags...>) {
@@ -48,7 +48,7 @@ buffer encode(const controller_question& question) {
                                static_cast<std::byte>(question.relayed ? 1 : 0)};
   std::visit(
       [&](const auto& what) {
-        const auto body = protocol::encode(what, state_version);
+        const auto body = protocol::encode(what, format_version);
         bytes.insert(bytes.end(), body.bytes().begin(), body.bytes().end());
       },
       question.body);
@@ -59,15 +59,16 @@ result<controller_question> decode_controller_question(const buffer& bytes) {
   if (bytes.size() < prefix_bytes)
     return unexpected(errc::invalid_request, "a question to the controller has no prefix");
   const auto version = static_cast<unsigned>(bytes.data()[0]);
-  if (version != format_version)
-    return unexpected(errc::unsupported_version,
-                      "questions to the controller have version 1 here, not " +
-                          std::to_string(version));
+  if (version < 1 || version > format_version)
+    return unexpected(errc::unsupported_version, "questions to the controller have versions 1 to " +
+                                                     std::to_string(format_version) +
+                                                     " here, not " + std::to_string(version));
   const auto tag = static_cast<std::size_t>(bytes.data()[1]);
   if (tag >= decoders.size())
     return unexpected(errc::unsupported_version, "this node does not know the question " +
                                                      std::to_string(tag) + " to the controller");
-  auto body = decoders[tag](bytes.slice(prefix_bytes, bytes.size() - prefix_bytes));
+  auto body = decoders[tag](bytes.slice(prefix_bytes, bytes.size() - prefix_bytes),
+                            static_cast<std::uint16_t>(version));
   if (!body)
     return body.propagate();
   return controller_question{bytes.data()[2] != std::byte{0}, std::move(*body)};

@@ -341,10 +341,14 @@ TEST_SUITE("actors.questions") {
 
   TEST_CASE("questions of newer nodes are refused with a sentence") {
     auto text = std::string(encode({false, heartbeat_question{1, 1}}).text());
-    text[0] = 9;
-    CHECK(decode_controller_question(buffer::copy_of(text)).error().code ==
-          errc::unsupported_version);
-    text[0] = 1;
+    for (const auto version : {0, int{state_version} + 1, 127}) {
+      text[0] = static_cast<char>(version);
+      const auto refused = decode_controller_question(buffer::copy_of(text)).error();
+      CHECK(refused.code == errc::unsupported_version);
+      CHECK(refused.message.find("not " + std::to_string(version)) != std::string::npos);
+    }
+    text[0] = static_cast<char>(state_version);
+    CHECK(decode_controller_question(buffer::copy_of(text)));
     text[1] = 99;
     CHECK(decode_controller_question(buffer::copy_of(text)).error().message.find("99") !=
           std::string::npos);
