@@ -73,6 +73,13 @@ result<void> log_recovery::finish_reset() {
   for (const auto& found : found_)
     if (auto removed = remove_file(found.path); !removed)
       return removed;
+  // What the reset removed before this process began may come back until then.
+  const auto there = log_.files_.exists(log_.directory_);
+  if (!there)
+    return there.propagate();
+  if (*there)
+    if (auto synced = log_.files_.sync_directory(log_.directory_); !synced)
+      return synced;
   write_batch batch;
   batch.remove(family::log_state, reset_key(log_.group_));
   if (auto written = log_.store_.write(batch, durability::synced); !written)

@@ -241,6 +241,13 @@ result<void> segment_log::reset(const log_base& base) {
   while (!segments_.empty())
     if (auto dropped = drop_last_segment(); !dropped)
       return dropped;
+  // Nor may files come back that went before.
+  const auto there = files_.exists(directory_);
+  if (!there)
+    return poison(there.error());
+  if (*there)
+    if (auto synced = files_.sync_directory(directory_); !synced)
+      return poison(synced.error());
   write_batch finish;
   finish.remove(family::log_state, reset_key(group_));
   if (auto written = store_.write(finish, durability::synced); !written)

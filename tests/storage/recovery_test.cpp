@@ -440,6 +440,35 @@ TEST_SUITE("storage.recovery") {
     CHECK((*third)->memberships().empty());
   }
 
+  TEST_CASE("a file that a trim removed does not come back behind a reset") {
+    // Whether the reset was done when power went, or is finished by the next opening.
+    for (const bool is_finished : {true, false}) {
+      CAPTURE(is_finished);
+      const log_base base{13, 2, offset_t(20), {}};
+      machine host;
+      write_synced(host, records_run(1, 1));
+      {
+        auto log = host.open_log(small_segments());
+        REQUIRE_OK(log);
+        REQUIRE_OK((*log)->trim_prefix({1, 0, {}, {}}));
+        if (is_finished)
+          REQUIRE_OK((*log)->reset(base));
+      }
+      if (!is_finished) {
+        write_batch begun;
+        begun.put(family::log_state, base_key(group_a), encode_base(base));
+        begun.put(family::log_state, reset_key(group_a), "1");
+        REQUIRE_OK(host.store.write(begun, durability::synced));
+        REQUIRE_OK(host.open_log(small_segments()));
+      }
+      host.crash(crash_policy::drop_all());
+      const auto log = host.open_log(small_segments());
+      REQUIRE_OK(log);
+      CHECK((*log)->last_index() == 13);
+      CHECK((*log)->first_index() == 14);
+    }
+  }
+
   TEST_CASE("a damaged base is reported, not guessed") {
     machine host;
     write_synced(host, records_run(1, 30));
