@@ -43,6 +43,12 @@ void core::become_follower(term_id term, std::optional<replica_id> leader) {
   follower_state next;
   next.leader = leader;
   next.timeout_ticks = draw_timeout();
+  // Who waits for a leader waits on, whatever terms others go through: it may be the only one that
+  // can win, and the others must not keep it from trying.
+  if (const auto* waits = std::get_if<follower_state>(&role_); waits && !leader) {
+    next.elapsed_ticks = waits->elapsed_ticks;
+    next.timeout_ticks = waits->timeout_ticks;
+  }
   enter(std::move(next));
 }
 
@@ -89,11 +95,15 @@ effects core::lost_contact(node_id node) {
   if (poisoned_)
     return finish();
   rouse();
+  if (const auto* l = std::get_if<leader_state>(&role_);
+      l && l->transfer && l->transfer->to.node == node)
+    abort_transfer();
   const auto* follower = std::get_if<follower_state>(&role_);
   if (follower && follower->leader && follower->leader->node == node) {
     const auto turn = turn_after(*follower->leader);
     become_follower(hard_.term, std::nullopt);
     auto& now = std::get<follower_state>(role_);
+    now.elapsed_ticks = 0;
     now.timeout_ticks = std::min(now.timeout_ticks, 1 + turn * turn_ticks);
   }
   return finish();
@@ -156,10 +166,14 @@ void core::tick_election() {
   // A candidate whose own vote is still on its way to the disk would only waste terms.
   if (role() == role_kind::candidate && outbox_.hard_state_in_flight())
     return;
-  if (may_campaign())
+  if (may_campaign()) {
     start_election(false);
-  else
+  } else {
     become_follower(hard_.term, std::nullopt);
+    auto& waits = std::get<follower_state>(role_);
+    waits.elapsed_ticks = 0;
+    waits.timeout_ticks = draw_timeout();
+  }
 }
 
 void core::start_election(bool transfer) {

@@ -17,6 +17,7 @@ void core::tick_leader() {
   if (l.transfer && ++l.transfer->elapsed_ticks >= options_.election_timeout_ticks)
     abort_transfer();
   for (auto& peer : l.peers) {
+    ++peer.silent_ticks;
     if (peer.mode() == progress_mode::snapshot &&
         ++peer.snapshot_ticks >= options_.election_timeout_ticks)
       peer.restart(); // the next answer to a heartbeat leads to another offer

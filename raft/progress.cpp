@@ -72,7 +72,7 @@ bool progress::rejected(log_index refused, log_index common) {
 }
 
 bool progress::heard() {
-  recently_active = true;
+  spoke();
   probing_ = false;
   return !std::exchange(advanced_, false);
 }

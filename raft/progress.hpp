@@ -59,6 +59,13 @@ public:
   std::optional<std::uint64_t> load;
   /// Said anything since the last check of the quorum. Invariant: false only for so long.
   bool recently_active = false;
+  /// Ticks of the awake leader since it said anything.
+  std::uint32_t silent_ticks = 0;
+  /// It said something.
+  void spoke() {
+    recently_active = true;
+    silent_ticks = 0;
+  }
   /// The newest read round that it confirmed.
   std::uint64_t read_round = 0;
   /// Commit index that the last request named.

@@ -211,7 +211,7 @@ void core::on(replica_id from, const append_response& m) {
     refuse(from, m.term, refusal::malformed);
     return;
   }
-  peer->recently_active = true;
+  peer->spoke();
   if (!m.accepted) {
     const auto common = log_.last_common_candidate(m.hint);
     if (peer->rejected(m.index, common.index))
@@ -242,7 +242,7 @@ void core::on(replica_id from, const snapshot_response& m) {
   auto* peer = peer_of(from);
   if (!peer)
     return;
-  peer->recently_active = true;
+  peer->spoke();
   if (!m.installed)
     return; // the offer is repeated after a while
   if (m.index > log_.last().index) {

@@ -252,6 +252,27 @@ TEST_SUITE("raft.paper_election") {
     }
   }
 
+  TEST_CASE("who waits for a leader waits no longer because others try in vain (5.2)") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      CAPTURE(seed);
+      cluster group(3, 0, common(), seed);
+      auto& r = group.at(3);
+      r.preload(3, {1, 1, 2});
+      // Another one asks for votes at every tick, and its log is behind.
+      std::uint64_t term = 4;
+      std::uint32_t ticks = 0;
+      while (r.node().role() == role_kind::follower && ticks < 5 * timeout) {
+        receive(r, 1, vote_request{term_id(term), {term_id(1), log_index(1)}, false});
+        CHECK(r.node().term() == term_id(term));
+        ++term;
+        ++ticks;
+        r.call([](core& c) { return c.tick(); });
+      }
+      CHECK(ticks >= timeout);
+      CHECK(ticks < 2 * timeout);
+    }
+  }
+
   TEST_CASE("any message of a newer term makes a leader step down (5.1)") {
     cluster group(3, 0, common());
     group.elect(1);

@@ -340,6 +340,40 @@ TEST_SUITE("raft.paper_transfer") {
     CHECK(group.commit("taken again"));
   }
 
+  TEST_CASE("a hand-over to who is gone is given up at once when the link to it is lost") {
+    cluster group(3, 0, common());
+    group.elect(1);
+    group.isolate(2);
+    group.at(1).call([](core& c) { return c.transfer_leadership(id_of(2)); });
+    CHECK_FALSE(group.commit("refused"));
+    group.at(1).call([](core& c) { return c.lost_contact(node_id(3)); });
+    CHECK_FALSE(group.commit("refused as well"));
+    group.at(1).call([](core& c) { return c.lost_contact(node_id(2)); });
+    CHECK(group.at(1).printed.find("transfer to 2 aborted") != std::string::npos);
+    CHECK(group.leader() == 1);
+    CHECK(group.commit("taken again"));
+  }
+
+  TEST_CASE("a leader knows for how long it did not hear of each follower") {
+    cluster group(3, 0, common());
+    group.elect(1);
+    const auto silent_for = [&](int node) {
+      for (const auto& each : group.at(1).node().followers())
+        if (each.who() == id_of(node))
+          return each.silent_ticks;
+      return std::uint32_t{0};
+    };
+    group.pass_time(8);
+    CHECK(silent_for(2) <= common().heartbeat_ticks);
+    group.isolate(2);
+    group.pass_time(8);
+    CHECK(silent_for(2) >= 8);
+    CHECK(silent_for(3) <= common().heartbeat_ticks);
+    group.heal();
+    group.pass_time(4);
+    CHECK(silent_for(2) <= common().heartbeat_ticks);
+  }
+
   TEST_CASE("leadership goes to voters only") {
     cluster group(3, 1, common());
     group.elect(1);
