@@ -349,21 +349,26 @@ void controller_state::watch_brokers() {
   }
 }
 
-/// A broker that is being drained leads nothing: the metadata neither. True while somebody else is
-/// to take over.
+/// A broker that is being drained leads nothing: the metadata neither. Between two tries there is
+/// time for everything else: while one goes on nothing can be changed, and who is to take over may
+/// be gone, which the metadata can only say then. True if this was one.
 bool controller_state::gives_office_away() {
+  if (now() < next_transfer_ms)
+    return false;
   const auto self_record = core->brokers().find(node());
   if (self_record == core->brokers().end() || !self_record->second.draining)
     return false;
   std::optional<raft::replica_id> heir;
   for (const auto& [id, broker] : core->brokers()) {
     const raft::replica_id who{raft::node_id(id), raft::incarnation(broker.incarnation)};
-    if (broker.takes() && members.is_voter(who))
+    if (broker.takes() && members.is_voter(who) && sessions->is_alive(id, now()))
       heir = who;
   }
-  if (heir)
-    self->send(replica, replica_request{replica_transfer{*heir, true}});
-  return heir.has_value();
+  if (!heir)
+    return false;
+  next_transfer_ms = now() + transfer_interval_ms;
+  self->send(replica, replica_request{replica_transfer{*heir, true}});
+  return true;
 }
 
 /// Every broker holds the controller's log. Voters stay voters as long as they can: a new broker

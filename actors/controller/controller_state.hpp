@@ -138,6 +138,8 @@ struct controller_state {
   bool leads = false;
   /// Leads, and has replayed an entry of its own term. Invariant: implies leads.
   bool established = false;
+  /// When the office may be offered to another node again.
+  std::int64_t next_transfer_ms = 0;
   /// What the state has applied, and its generation in storage.
   std::uint64_t applied_index = 0;
   std::uint64_t generation = 0;

@@ -7,12 +7,6 @@
 
 namespace aqueduct::actors {
 
-namespace {
-
-constexpr std::int64_t transfer_interval_ms = 5000;
-
-} // namespace
-
 partition_membership::partition_membership(raft::replica_id self, partition_members wanted)
     : self_(self), wanted_(std::move(wanted)) {}
 

@@ -5,10 +5,15 @@
 #include "raft/membership.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 
 namespace aqueduct::actors {
+
+/// Between two tries to hand leadership to the same replica: one that fails keeps the group from
+/// taking anything for an election timeout.
+inline constexpr std::int64_t transfer_interval_ms = 5000;
 
 /// Of the controller's group: the other brokers are learners.
 inline constexpr std::size_t controller_voters_max = 5;

@@ -175,10 +175,12 @@ struct replica_state {
     perform(alone || is_to_begin() ? core->campaign() : core->wake());
   }
 
-  /// A group that has no log yet is begun by the replica that prefers to lead it.
+  /// A group of which nobody has been elected yet is begun by the replica that prefers to lead it.
+  /// Later elections take their time: who has no log and asks at every tick keeps those from
+  /// winning who have one.
   [[nodiscard]] bool is_to_begin() const {
-    return config.prefers_to_lead && core->last_index().value == 0 && !core->leader() &&
-           core->members().is_voter(config.core.self);
+    return config.prefers_to_lead && core->term().value == 0 && core->last_index().value == 0 &&
+           !core->leader() && core->members().is_voter(config.core.self);
   }
 
   void handle(replica_appended& done) {
@@ -330,17 +332,23 @@ struct replica_state {
       return;
     std::optional<raft::progress> best;
     for (const auto& each : core->followers())
-      if (core->members().is_voter(each.who()) && each.mode() == raft::progress_mode::replicate &&
+      if (core->members().is_voter(each.who()) && is_heard(each) &&
           (!best || each.match() > best->match()))
         best = each;
     if (best)
       perform(core->transfer_leadership(best->who()));
   }
 
+  /// It takes entries, and answered within an election timeout.
+  [[nodiscard]] bool is_heard(const raft::progress& follower) const {
+    return follower.mode() == raft::progress_mode::replicate &&
+           follower.silent_ticks < config.core.election_timeout_ticks;
+  }
+
   [[nodiscard]] bool has_almost_everything(raft::replica_id who) const {
     const auto followers = core->followers();
     const auto found = std::ranges::find(followers, who, &raft::progress::who);
-    return found != followers.end() && found->mode() == raft::progress_mode::replicate &&
+    return found != followers.end() && is_heard(*found) &&
            found->match() + transfer_lag_max >= core->last_index();
   }
 
