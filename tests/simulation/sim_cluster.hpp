@@ -164,7 +164,8 @@ private:
   };
   [[nodiscard]] bool can_lose_a_copy(const topic_record& topic, std::int32_t partition);
   [[nodiscard]] bool spoil_segment(std::int32_t node, const group_id& group);
-  [[nodiscard]] bool is_sound(const damage_done& done);
+  /// What was damaged is whole again; with `only_closed` what is written to is left out.
+  [[nodiscard]] bool is_sound(const damage_done& done, bool only_closed);
   /// Empty when damage that was done is gone.
   [[nodiscard]] std::string tend_damage();
   [[nodiscard]] std::string unrest_of(const topic_record& topic, std::int32_t partition);

@@ -100,12 +100,12 @@ bool sim_cluster::damage(std::int32_t node, bool is_hard_state) {
   return false;
 }
 
-bool sim_cluster::is_sound(const damage_done& done) {
+bool sim_cluster::is_sound(const damage_done& done, bool only_closed) {
   auto& host = machine(done.node);
   if (done.is_hard_state)
     return storage::load_hard_state(*host.kv, done.group).has_value();
   storage::log_verifier check(*host.disk, storage::group_directory("/data", done.group), done.group,
-                              true);
+                              only_closed);
   if (!check.begin())
     return false;
   for (;;) {
@@ -124,7 +124,7 @@ std::string sim_cluster::tend_damage() {
   const replica_set* placed = nullptr;
   if (topic != truth.end())
     placed = &(*topic)->record.partitions[static_cast<std::size_t>(damage_->group.partition)];
-  const bool is_healthy = is_sound(*damage_);
+  const bool is_healthy = is_sound(*damage_, false);
   if (is_healthy && (placed == nullptr || (placed->repairs.empty() && !placed->is_changing()))) {
     repairs_ += placed != nullptr && placed->changes >= damage_->changes + 3 ? 1 : 0;
     damage_.reset();
@@ -133,7 +133,13 @@ std::string sim_cluster::tend_damage() {
   const auto node = damage_->node;
   if (is_ready(node) && !is_paused(node) && now_ms_ >= damage_->next_scrub_ms) {
     damage_->next_scrub_ms = now_ms_ + scrub_ms;
-    broker(node).scrub();
+    // A log that was cut in the damaged segment has it open again: who starts looks there.
+    if (!is_healthy && is_sound(*damage_, true)) {
+      kill(node);
+      start(node);
+    } else {
+      broker(node).scrub();
+    }
   }
   return "node " + std::to_string(node) + " has damage that is not repaired";
 }
