@@ -4,10 +4,13 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 namespace aqueduct::test {
@@ -17,17 +20,38 @@ namespace {
 const std::filesystem::path program = std::filesystem::path(AQUEDUCT_BIN_DIR) / "aqueductd";
 
 /// Below those that Linux gives to outgoing connections, which would be in the way of a restart.
-/// Each process has a block of its own, as far as there are enough: test programs run side by side.
 constexpr int port_min = 10'000;
 constexpr int block_ports = 1000;
 constexpr int blocks = 22;
+
+/// A block of ports that no other test program uses while this process lives: they run side by
+/// side. Whose a block is says a socket with its name, which goes with the process.
+int claim_block() {
+  for (int tries = 0; tries < blocks; ++tries) {
+    const int block = (::getpid() + tries) % blocks;
+    const auto name = "aqueduct-test-ports-" + std::to_string(block);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    // An abstract name: no file, and the first byte is zero.
+    name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+    const int claim = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (claim < 0)
+      break;
+    const auto size = offsetof(sockaddr_un, sun_path) + 1 + name.size();
+    if (::bind(claim, reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(size)) ==
+        0)
+      return block;
+    ::close(claim);
+  }
+  throw std::runtime_error("too many test programs run at once");
+}
 
 } // namespace
 
 std::uint16_t free_port() {
   // One after the other, as nobody listens yet on those that were given out.
   static std::atomic<int> given = 0;
-  const int first = port_min + ::getpid() % blocks * block_ports;
+  static const int first = port_min + claim_block() * block_ports;
   for (int tries = 0; tries < block_ports; ++tries) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
