@@ -17,6 +17,13 @@ std::shared_ptr<const topic_route> topic_directory::find(std::string_view name) 
   return it == topics->end() ? nullptr : it->second;
 }
 
+std::optional<std::string> topic_directory::name_of(const uuid& id) const {
+  for (const auto& topic : all())
+    if (topic->record.id == id)
+      return topic->record.name;
+  return std::nullopt;
+}
+
 void topic_directory::put(std::shared_ptr<const topic_route> topic) {
   const std::lock_guard lock(write_);
   auto& slot = shards_[shard_of(topic->record.name)];

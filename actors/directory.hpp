@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,8 @@ struct topic_route {
 class topic_directory {
 public:
   [[nodiscard]] std::shared_ptr<const topic_route> find(std::string_view name) const;
+  /// Looks at every topic.
+  [[nodiscard]] std::optional<std::string> name_of(const uuid& id) const;
   void put(std::shared_ptr<const topic_route> topic);
   void remove(const std::string& name, const uuid& id);
   /// All topics, ordered by name.

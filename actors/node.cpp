@@ -342,6 +342,7 @@ struct node::impl {
     auto shared = std::make_shared<network::front_services>();
     shared->node = settings().node.id;
     shared->software = opts.software;
+    shared->data_dir = data->path();
     shared->directory = directory;
     shared->view = view;
     shared->controller = controller;

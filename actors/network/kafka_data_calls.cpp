@@ -61,14 +61,6 @@ private:
   convert convert_;
 };
 
-/// Topics by id, for the names that requests leave out.
-std::string name_of(const topic_directory& directory, const uuid& id) {
-  for (const auto& topic : directory.all())
-    if (topic->record.id == id)
-      return topic->record.name;
-  return {};
-}
-
 // -- produce --------------------------------------------------------------------------------------
 
 using produce_topic = kafka::produce_response::topic_entry;
@@ -241,8 +233,8 @@ void serve_kafka(const kafka_request& request, const front_services& node,
     for (auto& topic : *message.topics) {
       if (topic.name) {
         native.topics->push_back(std::move(*topic.name));
-      } else if (auto name = name_of(*node.directory, topic.topic_id); !name.empty()) {
-        native.topics->push_back(std::move(name));
+      } else if (auto name = node.directory->name_of(topic.topic_id)) {
+        native.topics->push_back(std::move(*name));
       } else {
         auto& row = translation->response.topics.emplace_back();
         row.error_code = number_of(error_code::unknown_topic_id);
@@ -374,8 +366,9 @@ void fetch_kafka(const kafka_request& request, const front_services& node,
     constexpr std::int16_t by_id_since = 13;
     if (request.version() >= by_id_since) {
       response.responses[t].topic_id = topic.topic_id;
-      topic.topic = name_of(*node.directory, topic.topic_id);
-      if (topic.topic.empty())
+      if (auto name = node.directory->name_of(topic.topic_id))
+        topic.topic = std::move(*name);
+      else
         refused = error_code::unknown_topic_id;
     }
     response.responses[t].topic = topic.topic;

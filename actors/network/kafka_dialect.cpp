@@ -1,6 +1,8 @@
 #include "actors/network/kafka_dialect.hpp"
 
+#include "actors/network/kafka_config_calls.hpp"
 #include "actors/network/kafka_data_calls.hpp"
+#include "actors/network/kafka_topic_calls.hpp"
 #include "actors/network/request_cost.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/kafka/group_messages.hpp"
@@ -33,7 +35,16 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::metadata, 0, 13, 0},
     {api_key::find_coordinator, 0, 4, 0},
     {api_key::api_versions, 0, 4, 0},
+    {api_key::create_topics, 2, 7, 2},
+    {api_key::delete_topics, 1, 6, 1},
+    {api_key::delete_records, 0, 2, 0},
     {api_key::init_producer_id, 0, 4, 0},
+    {api_key::describe_configs, 1, 4, 1},
+    {api_key::alter_configs, 0, 2, 0},
+    {api_key::describe_log_dirs, 1, 4, 1},
+    {api_key::create_partitions, 0, 3, 0},
+    {api_key::incremental_alter_configs, 0, 1, 0},
+    {api_key::describe_cluster, 0, 2, 0},
 });
 
 const served_api* find_served(api_key key) {
@@ -197,6 +208,24 @@ result<void> kafka_dialect::dispatch(kafka_request& request) {
     return served<kafka::list_offsets_request>(request);
   case api_key::init_producer_id:
     return served<kafka::init_producer_id_request>(request);
+  case api_key::create_topics:
+    return served<kafka::create_topics_request>(request);
+  case api_key::delete_topics:
+    return served<kafka::delete_topics_request>(request);
+  case api_key::create_partitions:
+    return served<kafka::create_partitions_request>(request);
+  case api_key::delete_records:
+    return served<kafka::delete_records_request>(request);
+  case api_key::describe_log_dirs:
+    return served<kafka::describe_log_dirs_request>(request);
+  case api_key::describe_cluster:
+    return served<kafka::describe_cluster_request>(request);
+  case api_key::describe_configs:
+    return served<kafka::describe_configs_request>(request);
+  case api_key::alter_configs:
+    return served<kafka::alter_configs_request>(request);
+  case api_key::incremental_alter_configs:
+    return served<kafka::incremental_alter_configs_request>(request);
   case api_key::find_coordinator: {
     auto message = take_message<kafka::find_coordinator_request>(request);
     if (!message)

@@ -28,6 +28,8 @@ struct live_settings {
 struct front_services {
   std::int32_t node = 0;
   std::string software;
+  /// Where the data lies.
+  std::string data_dir;
   std::shared_ptr<topic_directory> directory;
   std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
   controller_actor controller;

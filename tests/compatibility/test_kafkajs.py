@@ -11,6 +11,7 @@ from support import NodeTest, run
 VERSION = "2.2.4"
 PACKAGES = pathlib.Path(__file__).resolve().parents[2] / "build" / "kafkajs"
 CLIENT = pathlib.Path(__file__).with_name("kafkajs_client.js")
+ADMIN = CLIENT.with_name("kafkajs_admin.js")
 INSTALL_SECONDS = 120
 
 
@@ -35,9 +36,9 @@ class Kafkajs(NodeTest):
             raise unittest.SkipTest(why)
         super().setUpClass()
 
-    def run_client(self, topic):
+    def run_client(self, topic, client=CLIENT):
         env = {**os.environ, "NODE_PATH": str(PACKAGES / "node_modules")}
-        ended = run(["node", CLIENT, self.node.address, topic], env=env)
+        ended = run(["node", client, self.node.address, topic], env=env)
         self.assertEqual(ended.code, 0, ended)
         return ended.json
 
@@ -55,3 +56,11 @@ class Kafkajs(NodeTest):
         self.assertEqual(said["metadata"]["topics"][0]["partitions"][0]["partitionErrorCode"], 0)
         shown = self.aq("consume", topic, "-o", "start", "-n", "2", "-f", "%k=%v\n").text
         self.assertTrue(shown.startswith("a=1\nn="), shown)
+
+    def test_a_topic_is_created_changed_and_deleted(self):
+        said = self.run_client("administered", ADMIN)
+        self.assertEqual((said["created"], said["again"]), (True, False))
+        self.assertEqual(said["settings"], [["retention.ms", "3600000"]])
+        self.assertEqual([(row["low"], row["high"]) for row in said["offsets"]],
+                         [("2", "3"), ("0", "0"), ("0", "0")])
+        self.assertFalse(said["left"])

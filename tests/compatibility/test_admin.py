@@ -1,0 +1,210 @@
+"""How operators' clients change topics and settings."""
+
+import struct
+
+import wire
+from support import NodeTest
+
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
+from confluent_kafka import KafkaException
+from kafka.admin import ConfigResource as PythonResource
+from kafka.admin import ConfigResourceType, KafkaAdminClient
+from kafka.admin import NewPartitions as PythonPartitions
+from kafka.admin import NewTopic as PythonTopic
+from kafka import errors
+
+WAIT_SECONDS = 20
+CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS, CREATE_PARTITIONS = 19, 20, 21, 37
+DESCRIBE_CONFIGS, DESCRIBE_LOG_DIRS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_CLUSTER = 32, 35, 44, 60
+
+
+class Confluent(NodeTest):
+    def setUp(self):
+        self.admin = AdminClient({"bootstrap.servers": self.node.address})
+
+    def wait(self, futures):
+        return [future.result(WAIT_SECONDS) for future in futures.values()]
+
+    def error_of(self, futures):
+        with self.assertRaises(KafkaException) as raised:
+            self.wait(futures)
+        return raised.exception.args[0].name()
+
+    def test_topics_are_created_grown_and_deleted(self):
+        new = NewTopic("grown", 3, 1, config={"retention.ms": "3600000"})
+        self.wait(self.admin.create_topics([new]))
+        self.assertEqual(self.error_of(self.admin.create_topics([new])), "TOPIC_ALREADY_EXISTS")
+        self.assertEqual(len(self.admin.list_topics("grown").topics["grown"].partitions), 3)
+        self.wait(self.admin.create_partitions([NewPartitions("grown", 5)]))
+        self.assertEqual(self.error_of(self.admin.create_partitions([NewPartitions("grown", 5)])),
+                         "INVALID_PARTITIONS")
+        self.assertEqual(len(self.admin.list_topics("grown").topics["grown"].partitions), 5)
+        self.wait(self.admin.delete_topics(["grown"]))
+        self.assertNotIn("grown", self.admin.list_topics().topics)
+        self.assertEqual(self.error_of(self.admin.delete_topics(["grown"])),
+                         "UNKNOWN_TOPIC_OR_PART")
+
+    def test_what_cannot_be_created_is_refused(self):
+        cases = {
+            "INVALID_REPLICATION_FACTOR": NewTopic("replicated", 1, 9),
+            "TOPIC_EXCEPTION": NewTopic("a b", 1, 1),
+            "INVALID_CONFIG": NewTopic("configured", 1, 1, config={"retention.ms": "soon"}),
+            "INVALID_PARTITIONS": NewTopic("partitioned", 0, 1),
+        }
+        for error, topic in cases.items():
+            with self.subTest(error):
+                self.assertEqual(self.error_of(self.admin.create_topics([topic])), error)
+
+    def test_nothing_is_created_when_it_is_only_checked(self):
+        self.wait(self.admin.create_topics([NewTopic("checked", 1, 1)], validate_only=True))
+        self.assertNotIn("checked", self.admin.list_topics().topics)
+
+    def test_settings_are_replaced_and_described(self):
+        topic = self.topic()
+        for settings in ({"retention.ms": "3600000", "max.message.bytes": "2000000"},
+                         {"retention.ms": "7200000"}):
+            resource = ConfigResource("topic", topic, set_config=settings)
+            self.wait(self.admin.alter_configs([resource]))
+        described = self.wait(self.admin.describe_configs([ConfigResource("topic", topic)]))[0]
+        self.assertEqual(described["retention.ms"].value, "7200000")
+        self.assertFalse(described["retention.ms"].is_default)
+        self.assertEqual(described["max.message.bytes"].value, "1048588")
+        self.assertTrue(described["max.message.bytes"].is_default)
+
+    def test_a_value_out_of_range_is_refused(self):
+        resource = ConfigResource("topic", self.topic(), set_config={"retention.ms": "never"})
+        self.assertEqual(self.error_of(self.admin.alter_configs([resource])), "INVALID_CONFIG")
+
+    def test_the_settings_of_the_broker_can_be_read(self):
+        broker = str(next(iter(self.admin.list_topics().brokers)))
+        described = self.wait(self.admin.describe_configs([ConfigResource("broker", broker)]))[0]
+        self.assertEqual(described["broker.id"].value, broker)
+        unknown = self.admin.describe_configs([ConfigResource("topic", "no")])
+        self.assertEqual(self.error_of(unknown), "UNKNOWN_TOPIC_OR_PART")
+
+
+class KafkaPython(NodeTest):
+    def setUp(self):
+        self.admin = KafkaAdminClient(bootstrap_servers=self.node.address)
+        self.addCleanup(self.admin.close)
+
+    def test_topics_are_created_grown_and_deleted(self):
+        self.admin.create_topics([PythonTopic("python", 2, 1)])
+        with self.assertRaises(errors.TopicAlreadyExistsError):
+            self.admin.create_topics([PythonTopic("python", 2, 1)])
+        self.assertEqual(len(self.admin.describe_topics(["python"])[0]["partitions"]), 2)
+        self.admin.create_partitions({"python": PythonPartitions(4)})
+        self.assertEqual(len(self.admin.describe_topics(["python"])[0]["partitions"]), 4)
+        self.admin.delete_topics(["python"])
+        self.assertNotIn("python", self.admin.list_topics())
+
+    def test_settings_are_changed(self):
+        topic = self.topic()
+        resource = PythonResource(ConfigResourceType.TOPIC, topic, {"retention.ms": "3600000"})
+        self.admin.alter_configs([resource])
+        asked = PythonResource(ConfigResourceType.TOPIC, topic, {"retention.ms": None})
+        rows = self.admin.describe_configs([asked])[0].resources[0][4]
+        self.assertEqual([row[:2] for row in rows], [("retention.ms", "3600000")])
+
+    def test_the_cluster_is_described(self):
+        cluster = self.admin.describe_cluster()
+        self.assertEqual([f"{b['host']}:{b['port']}" for b in cluster["brokers"]],
+                         [self.node.address])
+        self.assertEqual(cluster["controller_id"], cluster["brokers"][0]["node_id"])
+
+
+class Wire(NodeTest):
+    def setUp(self):
+        self.wire = wire.Connection(self.node.address)
+        self.addCleanup(self.wire.socket.close)
+
+    def delete_records(self, topic, partition, offset):
+        body = struct.pack(">i", 1) + wire.text(topic)
+        body += struct.pack(">iiqi", 1, partition, offset, 10000)
+        response = self.wire.call(DELETE_RECORDS, 0, body)
+        response.take("ii")
+        response.text()
+        return response.take("iiqh")[2:]
+
+    def test_records_are_deleted_up_to_an_offset_or_the_end(self):
+        topic = self.topic()
+        for _ in range(3):
+            self.wire.produce(topic, wire.GOLDEN_BATCH)
+        self.assertEqual(self.delete_records(topic, 0, 4), (4, 0))
+        self.assertEqual(self.wire.fetch(topic, 0)[2], 1)
+        self.assertEqual(self.delete_records(topic, 0, 99)[1], 1)
+        self.assertEqual(self.delete_records(topic, 0, -1), (6, 0))
+        self.assertEqual(self.delete_records(topic, 7, 0), (-1, 3))
+
+    def test_settings_are_changed_one_by_one(self):
+        topic = self.topic()
+
+        def change(operation, name, value):
+            body = struct.pack(">ib", 1, 2) + wire.text(topic) + struct.pack(">i", 1)
+            body += wire.text(name) + struct.pack(">b", operation)
+            body += (struct.pack(">h", -1) if value is None else wire.text(value)) + b"\0"
+            response = self.wire.call(INCREMENTAL_ALTER_CONFIGS, 0, body)
+            return response.take("iih")[2]
+
+        def described():
+            body = struct.pack(">ib", 1, 2) + wire.text(topic) + struct.pack(">i", 1)
+            body += wire.text("retention.ms") + b"\0"
+            response = self.wire.call(DESCRIBE_CONFIGS, 1, body)
+            self.assertEqual(response.take("iihh"), (0, 1, 0, -1))
+            self.assertEqual((response.take("b"), response.text()), (2, topic))
+            self.assertEqual((response.take("i"), response.text()), (1, "retention.ms"))
+            return response.text(), response.take("bbb")[1]
+
+        self.assertEqual(change(0, "retention.ms", "3600000"), 0)
+        self.assertEqual(described(), ("3600000", 1))
+        self.assertEqual(change(2, "retention.ms", "1"), 40)
+        self.assertEqual(change(0, "retention.ms", None), 40)
+        self.assertEqual(change(1, "retention.ms", None), 0)
+        self.assertEqual(described()[1], 5)
+
+    def test_the_directory_with_the_data_is_measured(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        body = struct.pack(">i", 1) + wire.text(topic) + struct.pack(">ii", 1, 0)
+        response = self.wire.call(DESCRIBE_LOG_DIRS, 1, body)
+        self.assertEqual(response.take("iih"), (0, 1, 0))
+        self.assertEqual(response.text(), str(self.node.data))
+        self.assertEqual((response.take("i"), response.text()), (1, topic))
+        count, index, size, lag, future = response.take("iiqqb")
+        self.assertEqual((count, index, lag, future), (1, 0, 0, 0))
+        self.assertGreaterEqual(size, len(wire.GOLDEN_BATCH))
+
+    def test_the_cluster_has_brokers_and_no_controllers_apart(self):
+        response = self.wire.call(DESCRIBE_CLUSTER, 1, b"\0\x01\0", flexible=True)
+        self.assertEqual(response.take("BihB"), (0, 0, 0, 0))
+        refused = self.wire.call(DESCRIBE_CLUSTER, 1, b"\0\x02\0", flexible=True)
+        self.assertEqual(refused.take("Bih")[2], 115)
+
+    def test_brokers_of_new_partitions_are_the_clusters_choice(self):
+        topic = self.topic()
+        body = struct.pack(">i", 1) + wire.text("placed") + struct.pack(">ihiii", -1, -1, 1, 0, 1)
+        body += struct.pack(">iii", 1, 0, 10000) + b"\0"
+        refused = self.wire.call(CREATE_TOPICS, 2, body)
+        self.assertEqual((refused.take("ii"), refused.text(), refused.take("h")),
+                         ((0, 1), "placed", 39))
+        body = struct.pack(">i", 1) + wire.text(topic) + struct.pack(">iiiii", 2, 1, 1, 1, 10000)
+        refused = self.wire.call(CREATE_PARTITIONS, 0, body + b"\0")
+        self.assertEqual((refused.take("ii"), refused.text(), refused.take("h")),
+                         ((0, 1), topic, 39))
+
+    def test_a_topic_that_is_named_twice_is_not_created(self):
+        one = wire.text("twice") + struct.pack(">ihii", 1, 1, 0, 0)
+        refused = self.wire.call(CREATE_TOPICS, 2, struct.pack(">i", 2) + one * 2 +
+                                 struct.pack(">i", 10000) + b"\0")
+        refused.take("ii")
+        for _ in range(2):
+            self.assertEqual((refused.text(), refused.take("h")), ("twice", 42))
+            refused.text()
+
+    def test_topics_are_deleted_by_id(self):
+        unknown = b"\0" + b"\x07" * 16 + b"\0"
+        body = b"\x02" + unknown + struct.pack(">i", 10000) + b"\0"
+        response = self.wire.call(DELETE_TOPICS, 6, body, flexible=True)
+        self.assertEqual(response.take("BiBB"), (0, 0, 2, 0))
+        self.assertEqual(response.bytes(16), b"\x07" * 16)
+        self.assertEqual(response.take("h"), 100)
