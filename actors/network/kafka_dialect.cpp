@@ -2,6 +2,7 @@
 
 #include "actors/network/kafka_config_calls.hpp"
 #include "actors/network/kafka_data_calls.hpp"
+#include "actors/network/kafka_placement_calls.hpp"
 #include "actors/network/kafka_topic_calls.hpp"
 #include "actors/network/request_cost.hpp"
 #include "protocol/bytes.hpp"
@@ -44,6 +45,8 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::describe_log_dirs, 1, 4, 1},
     {api_key::create_partitions, 0, 3, 0},
     {api_key::incremental_alter_configs, 0, 1, 0},
+    {api_key::alter_partition_reassignments, 0, 1, 0},
+    {api_key::list_partition_reassignments, 0, 0, 0},
     {api_key::describe_cluster, 0, 2, 0},
 });
 
@@ -226,6 +229,10 @@ result<void> kafka_dialect::dispatch(kafka_request& request) {
     return served<kafka::alter_configs_request>(request);
   case api_key::incremental_alter_configs:
     return served<kafka::incremental_alter_configs_request>(request);
+  case api_key::alter_partition_reassignments:
+    return served<kafka::alter_partition_reassignments_request>(request);
+  case api_key::list_partition_reassignments:
+    return served<kafka::list_partition_reassignments_request>(request);
   case api_key::find_coordinator: {
     auto message = take_message<kafka::find_coordinator_request>(request);
     if (!message)

@@ -43,6 +43,7 @@ enum class error_code : std::int16_t {
   fenced_leader_epoch = 74,
   unknown_leader_epoch = 75,
   unsupported_compression_type = 76,
+  no_reassignment_in_progress = 85,
   invalid_record = 87,
   throttling_quota_exceeded = 89,
   unknown_topic_id = 100,

@@ -1,0 +1,19 @@
+// Requests of the Kafka protocol about where replicas are.
+#pragma once
+
+#include "actors/network/kafka_call.hpp"
+#include "actors/network/services.hpp"
+#include "protocol/kafka/placement_messages.hpp"
+
+namespace aqueduct::actors::network {
+
+// Each answers the request, now or later.
+
+/// Answers when the moves are decided; they are made in the background.
+void serve_kafka(const kafka_request& request, const front_services& node,
+                 protocol::kafka::alter_partition_reassignments_request message);
+/// Partitions that somebody is still to leave. The answer does not know which replicas are new.
+void serve_kafka(const kafka_request& request, const front_services& node,
+                 protocol::kafka::list_partition_reassignments_request message);
+
+} // namespace aqueduct::actors::network

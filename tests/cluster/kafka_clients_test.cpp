@@ -1,0 +1,198 @@
+// Clients of Kafka against a cluster: kcat while nodes die, and operators' requests by hand.
+#include "protocol/bytes.hpp"
+#include "protocol/kafka/codec.hpp"
+#include "protocol/kafka/data_messages.hpp"
+#include "protocol/kafka/metadata_messages.hpp"
+#include "protocol/kafka/placement_messages.hpp"
+#include "protocol/kafka/topic_messages.hpp"
+#include "tests/support/raw_socket.hpp"
+#include "tests/support/test_cluster.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+using namespace aqueduct;
+using namespace aqueduct::protocol;
+using namespace std::chrono_literals;
+using test::child_process;
+using test::patience;
+using test::test_clock;
+using test::test_cluster;
+
+namespace {
+
+/// Asks in a version without tags in the header, on a connection of its own.
+template <class Response, class Request>
+Response ask(const test_cluster& cluster, int node, const Request& request, std::int16_t version) {
+  const auto address = cluster.address(node);
+  auto socket = test::raw_socket::connected_to(
+      static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  const bool flexible = kafka::describe(Request::api).is_flexible(version);
+  const auto message = kafka::encode(request, version).flatten();
+  std::vector<std::byte> frame;
+  byte_writer to(frame);
+  to.write(static_cast<std::int32_t>(10 + (flexible ? 1 : 0) + message.size()));
+  to.write(static_cast<std::int16_t>(Request::api));
+  to.write(version);
+  to.write<std::int32_t>(1);
+  to.write<std::int16_t>(-1);
+  if (flexible)
+    to.write_varint(0);
+  to.write_bytes(message.bytes());
+  socket.write(buffer::from(std::move(frame)));
+  std::vector<std::byte> size(4);
+  REQUIRE(socket.read_exactly(size));
+  std::vector<std::byte> answer(static_cast<std::size_t>(load_be<std::int32_t>(size.data())));
+  REQUIRE(socket.read_exactly(answer));
+  const auto whole = buffer::from(std::move(answer));
+  const std::size_t header = flexible ? 5 : 4;
+  auto decoded = kafka::decode<Response>(whole.slice(header, whole.size() - header), version);
+  REQUIRE_MESSAGE(decoded, to_string(decoded.error()));
+  return std::move(*decoded);
+}
+
+kafka::metadata_response metadata(const test_cluster& cluster, int node, const std::string& topic) {
+  kafka::metadata_request request;
+  request.topics.emplace().push_back({{}, topic});
+  request.allow_auto_topic_creation = false;
+  return ask<kafka::metadata_response>(cluster, node, request, 8);
+}
+
+template <class F>
+void wait_for(F&& condition, const char* what) {
+  const auto deadline = test_clock::now() + patience;
+  while (!condition()) {
+    REQUIRE_MESSAGE(test_clock::now() < deadline, what);
+    std::this_thread::yield();
+  }
+}
+
+/// The node that leads partition 0 as every running node says.
+int leader_of(const test_cluster& cluster, int asked, const std::string& topic) {
+  int leader = -1;
+  wait_for(
+      [&] {
+        const auto found = metadata(cluster, asked, topic).topics.at(0);
+        leader = found.partitions.empty() ? -1 : found.partitions[0].leader_id;
+        return leader > 0;
+      },
+      "somebody leads");
+  return leader;
+}
+
+void create(const test_cluster& cluster, const std::string& topic, std::int16_t replication) {
+  kafka::create_topics_request request;
+  auto& one = request.topics.emplace_back();
+  one.name = topic;
+  one.num_partitions = 1;
+  one.replication_factor = replication;
+  request.timeout_ms = 30000;
+  const auto answer = ask<kafka::create_topics_response>(cluster, 2, request, 4);
+  REQUIRE(answer.topics.at(0).error_code == 0);
+}
+
+child_process shell(const std::string& line) {
+  return child_process("/bin/sh", {"-c", line});
+}
+
+std::string all_addresses(const test_cluster& cluster) {
+  std::string all;
+  for (const auto& address : cluster.addresses())
+    all += (all.empty() ? "" : ",") + address;
+  return all;
+}
+
+} // namespace
+
+TEST_SUITE("cluster.kafka") {
+  TEST_CASE("every node lists all brokers, the controller and the same leaders") {
+    test_cluster cluster({.nodes = 3});
+    create(cluster, "listed", 3);
+    const auto leader = leader_of(cluster, 1, "listed");
+    for (int node = 1; node <= 3; ++node) {
+      wait_for([&] { return leader_of(cluster, node, "listed") == leader; }, "all agree");
+      const auto said = metadata(cluster, node, "listed");
+      CHECK(said.brokers.size() == 3);
+      CHECK(std::ranges::count(said.brokers, said.controller_id,
+                               &kafka::metadata_response::broker_entry::node_id) == 1);
+      auto replicas = said.topics.at(0).partitions.at(0).replica_nodes;
+      std::ranges::sort(replicas);
+      CHECK(replicas == std::vector<std::int32_t>{1, 2, 3});
+    }
+  }
+
+  TEST_CASE("kcat with idempotence loses and doubles nothing when the leader is killed") {
+    test_cluster cluster({.nodes = 3});
+    create(cluster, "killed", 3);
+    const auto leader = leader_of(cluster, 1, "killed");
+    const auto brokers = all_addresses(cluster);
+    auto producer = shell("seq 1 300000 | kcat -P -b " + brokers +
+                          " -t killed -X enable.idempotence=true -X batch.num.messages=500");
+    const auto other = leader % 3 + 1;
+    const auto written = [&](int asked) {
+      kafka::list_offsets_request request;
+      auto& topic = request.topics.emplace_back();
+      topic.name = "killed";
+      topic.partitions.emplace_back().timestamp = -1;
+      request.replica_id = -1;
+      return ask<kafka::list_offsets_response>(cluster, asked, request, 2)
+          .topics.at(0)
+          .partitions.at(0)
+          .offset;
+    };
+    wait_for([&] { return written(leader) > 0; }, "it has begun");
+    cluster.kill(leader);
+    const auto status = producer.wait_until(test_clock::now() + patience);
+    REQUIRE_MESSAGE(status == 0, producer.errors());
+    (void)leader_of(cluster, other, "killed");
+    auto consumer = shell("kcat -C -b " + cluster.address(other) +
+                          " -t killed -o beginning -e -q -X check.crcs=true | sha256sum");
+    auto expected = shell("seq 1 300000 | sha256sum");
+    REQUIRE(consumer.wait_until(test_clock::now() + patience) == 0);
+    REQUIRE(expected.wait_until(test_clock::now() + patience) == 0);
+    CHECK(consumer.rest_of_output() == expected.rest_of_output());
+  }
+
+  TEST_CASE("replicas are moved as asked") {
+    test_cluster cluster({.nodes = 3});
+    create(cluster, "moved", 1);
+    const auto from = leader_of(cluster, 1, "moved");
+    const auto to = from % 3 + 1;
+    kafka::alter_partition_reassignments_request request;
+    request.timeout_ms = 30000;
+    auto& topic = request.topics.emplace_back();
+    topic.name = "moved";
+    auto& partition = topic.partitions.emplace_back();
+    const auto code = [&](std::int16_t version) {
+      return ask<kafka::alter_partition_reassignments_response>(cluster, 1, request, version)
+          .responses.at(0)
+          .partitions.at(0)
+          .error_code;
+    };
+
+    CHECK(code(0) == 85);
+    partition.replicas.emplace({77});
+    CHECK(code(0) == 39);
+    partition.replicas.emplace({from, to});
+    request.allow_replication_factor_change = false;
+    CHECK(code(1) == 38);
+    partition.partition_index = 5;
+    CHECK(code(0) == 3);
+    partition.partition_index = 0;
+    partition.replicas.emplace({to});
+    CHECK(code(1) == 0);
+
+    wait_for(
+        [&] {
+          const auto left = ask<kafka::list_partition_reassignments_response>(
+              cluster, 2, kafka::list_partition_reassignments_request{}, 0);
+          return left.topics.empty() && leader_of(cluster, 1, "moved") == to;
+        },
+        "the replica has moved");
+    CHECK(metadata(cluster, 1, "moved").topics.at(0).partitions.at(0).replica_nodes ==
+          std::vector<std::int32_t>{to});
+  }
+}
