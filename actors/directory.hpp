@@ -23,6 +23,8 @@ namespace aqueduct::actors {
 /// epoch up to date.
 struct partition_route {
   partition_actor handle;
+  /// The same actor, if it is a partition of the topic of consumer groups.
+  group_partition_actor coordinator;
   std::atomic<std::int32_t> leader{-1};
   std::atomic<std::int32_t> leader_epoch{0};
 };

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/calls.hpp"
+#include "actors/consumer_group/group_calls.hpp"
 #include "actors/controller/controller_core.hpp"
 #include "actors/controller/questions.hpp"
 #include "actors/partition/partition_core.hpp"
@@ -318,6 +319,14 @@ using partition_actor =
     caf::typed_actor<caf::reacts_to<produce_message>, caf::reacts_to<partition_call>,
                      caf::reacts_to<log_answer>, caf::reacts_to<partition_control>,
                      caf::reacts_to<group_event>>;
+/// A question about consumer groups.
+struct group_call {
+  std::variant<join_call, sync_call, heartbeat_call, leave_call, commit_call, fetch_offsets_call,
+               delete_offsets_call, list_groups_call, describe_group_call, delete_group_call>
+      what;
+};
+/// A partition of the topic of consumer groups. As a partition it has no records.
+using group_partition_actor = partition_actor::extend<caf::reacts_to<group_call>>;
 /// What storage tells about a log.
 using log_client_actor = caf::typed_actor<caf::reacts_to<log_answer>>;
 
@@ -586,6 +595,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::replica_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::produce_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::group_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::log_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_control)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_request)

@@ -196,6 +196,7 @@ struct node::impl {
     control.directory = directory;
     control.view = view;
     control.limits = controller_limits();
+    control.groups = group_limits();
     control.repaired = [told = told_of_repairs](const group_id& group) {
       if (const auto to = told->load())
         caf::anon_send(*to, scrub_request{scrub_forget{group}});
@@ -346,6 +347,13 @@ struct node::impl {
     shared->directory = directory;
     shared->view = view;
     shared->controller = controller;
+    group_router::options groups;
+    groups.directory = directory;
+    groups.controller = controller;
+    groups.env = env;
+    groups.partitions = settings().groups.partitions;
+    groups.replication = static_cast<std::int16_t>(settings().groups.replication);
+    shared->groups = std::make_shared<const group_router>(std::move(groups));
     shared->env = env;
     shared->log = component_logger("network");
     shared->limits = settings().limits;
@@ -412,6 +420,17 @@ struct node::impl {
     std::istringstream lines(problems);
     for (std::string line; std::getline(lines, line);)
       log->error("{}", line);
+  }
+
+  [[nodiscard]] group_coordinator::limits group_limits() const {
+    const auto& groups = settings().groups;
+    group_coordinator::limits limits;
+    limits.session_ms_min = static_cast<std::int32_t>(groups.session_timeout_min.count());
+    limits.session_ms_max = static_cast<std::int32_t>(groups.session_timeout_max.count());
+    limits.initial_delay_ms = static_cast<std::int32_t>(groups.initial_delay.count());
+    limits.members_max = static_cast<std::size_t>(groups.members_max);
+    limits.retention_ms = groups.offset_retention.count();
+    return limits;
   }
 
   [[nodiscard]] controller_core::limits controller_limits() const {

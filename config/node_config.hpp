@@ -136,6 +136,24 @@ struct topic_settings {
   friend bool operator==(const topic_settings&, const topic_settings&) = default;
 };
 
+/// Consumer groups.
+struct group_settings {
+  /// Of the internal topic that has them; chosen when it is created.
+  std::int32_t partitions = 16;
+  /// As far as there are brokers.
+  std::int32_t replication = 3;
+  /// Bounds of what members may ask for.
+  std::chrono::milliseconds session_timeout_min{1000};
+  std::chrono::milliseconds session_timeout_max = std::chrono::minutes(30);
+  /// How long the first rebalance of a group waits for more members.
+  std::chrono::milliseconds initial_delay{200};
+  std::int32_t members_max = 5000;
+  /// How long the offsets of a group without members are kept.
+  std::chrono::milliseconds offset_retention = std::chrono::hours(24 * 7);
+
+  friend bool operator==(const group_settings&, const group_settings&) = default;
+};
+
 struct limit_settings {
   /// Of one request or reply, without its length field.
   std::uint64_t frame_bytes_max = 100ULL << 20;
@@ -216,6 +234,7 @@ struct node_config {
   storage_settings storage;
   retention_settings retention;
   partition_settings partition;
+  group_settings groups;
   topic_settings topic;
   limit_settings limits;
   network_settings network;

@@ -126,6 +126,9 @@ problems conflicts(const node_config& config, const origins& given) {
   const auto& cluster = config.cluster;
   check.require(cluster.heartbeat * 3 <= cluster.session_timeout, "cluster.heartbeat",
                 "at most a third of", "cluster.session-timeout");
+  const auto& groups = config.groups;
+  check.require(groups.session_timeout_min <= groups.session_timeout_max,
+                "groups.session-timeout-min", "at most", "groups.session-timeout-max");
   const auto& raft = config.raft;
   check.require(raft.tick <= raft.heartbeat, "raft.heartbeat", "at least", "raft.tick");
   check.require(raft.heartbeat * 3 <= raft.election_timeout, "raft.heartbeat", "at most a third of",

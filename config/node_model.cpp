@@ -191,6 +191,28 @@ void add_topics_and_limits(builder& model) {
            AQUEDUCT_FIELD(topic.message_bytes_max),
            "The largest record batch, as sent; a topic's `max.message.bytes` replaces it.",
            reload::yes)
+      .add("groups.partitions", integer_kind{1, 1000}, AQUEDUCT_FIELD(groups.partitions),
+           "Partitions of the internal topic `__consumer_groups`, each the coordinator of the "
+           "consumer groups whose ids hash to it. Counts when the first group of the cluster is "
+           "used; later it does not change any more.")
+      .add("groups.replication", integer_kind{1, 7}, AQUEDUCT_FIELD(groups.replication),
+           "Replicas of each of these partitions; as many as there are brokers when those are "
+           "fewer.")
+      .add("groups.session-timeout-min", duration_kind{.min = 100ms, .max = 60min},
+           AQUEDUCT_FIELD(groups.session_timeout_min),
+           "The shortest session timeout that a member may ask for.")
+      .add("groups.session-timeout-max", duration_kind{.min = 1s, .max = 1 * day},
+           AQUEDUCT_FIELD(groups.session_timeout_max),
+           "The longest session timeout that a member may ask for.")
+      .add("groups.initial-delay", duration_kind{.max = 1min}, AQUEDUCT_FIELD(groups.initial_delay),
+           "How long the first rebalance of a group waits for further members, which saves a "
+           "rebalance for each of them. Begins anew with each that comes.")
+      .add("groups.members", integer_kind{1, 100'000}, AQUEDUCT_FIELD(groups.members_max),
+           "Members of one group.")
+      .add("groups.offset-retention", duration_kind{.min = 1min, .max = 36500 * day},
+           AQUEDUCT_FIELD(groups.offset_retention),
+           "How long the committed offsets of a group are kept after its last member left. Those "
+           "of a group that has members are kept as long as their topics are.")
       .add("limits.frame-bytes-max", size_kind{.min = 64 * kib, .max = 2 * gib - 1},
            AQUEDUCT_FIELD(limits.frame_bytes_max),
            "The largest request or reply. A connection that announces a larger one is closed "

@@ -25,6 +25,10 @@ enum class errc : std::uint16_t {
   internal = 14,
   unauthorized = 20,
   quota_exceeded = 21,
+  unknown_group = 30,
+  unknown_member = 31,
+  rebalance_in_progress = 32,
+  generation_mismatch = 33,
   unknown_topic = 50,
   topic_exists = 51,
   topic_not_ready = 52,
@@ -51,6 +55,17 @@ enum class errc : std::uint16_t {
   conflict = 73,
   connection_lost = 74,
   cancelled = 75,
+  not_coordinator = 76,
+  coordinator_loading = 77,
+  invalid_group = 78,
+  group_not_empty = 79,
+  fenced_member = 80,
+  member_id_required = 81,
+  group_full = 82,
+  inconsistent_protocol = 83,
+  invalid_session_timeout = 84,
+  metadata_too_large = 85,
+  group_subscribed = 86,
 };
 
 /// A row of the error table.

@@ -399,6 +399,22 @@ struct replica_set_aside_command {
   }
 };
 
+/// A topic of the cluster's own is needed.
+struct own_topic_question {
+  std::string name;
+  std::int32_t partitions = 1;
+  /// Fewer if there are fewer brokers.
+  std::int16_t replication = 1;
+
+  static constexpr message_info info{"OwnTopic", "A topic of the cluster's own is needed."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"name", "Its name."}, m.name);
+    v(field{"partitions", "How many partitions."}, m.partitions);
+    v(field{"replication", "Replicas of each, or fewer."}, m.replication);
+  }
+};
+
 /// The order is the number in the log: new ones come last.
 using controller_command =
     std::variant<create_cluster_command, register_broker_command, create_topic_command,

@@ -35,6 +35,7 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   options.services = config.services;
   options.directory = config.directory;
   options.topic_defaults = config.limits.topic_defaults;
+  options.groups = config.groups;
   options.moved = [to = controller_actor(self)](const group_id& group, std::int32_t changes) {
     caf::anon_send(to, controller_call{partition_settled{group, changes}});
   };

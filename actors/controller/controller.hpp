@@ -23,6 +23,8 @@ struct controller_config {
   /// Kept up to date for the front ends.
   std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
   controller_core::limits limits;
+  /// For the coordinators of consumer groups on this node.
+  group_coordinator::limits groups;
   /// How this broker is to be registered.
   broker_record self;
   /// The first members of the controller's group: this node when it founds a cluster, nobody when

@@ -58,6 +58,14 @@ error fewer_partitions(std::int32_t present, std::int32_t wanted) {
                                         std::to_string(wanted)};
 }
 
+bool is_own(std::string_view name) {
+  return name.starts_with("__");
+}
+
+error own_topic() {
+  return {errc::invalid_topic, "topic names that begin with two underscores are the cluster's own"};
+}
+
 error no_such_topic(std::string_view name) {
   return {errc::unknown_topic, "there is no topic '" + std::string(name) + "'"};
 }
@@ -178,9 +186,27 @@ controller_core::decide_create(const protocol::create_topic_request& request, co
                                std::int64_t now_ms) const {
   if (auto valid = check_topic_name(request.name); !valid)
     return valid.propagate();
-  if (request.name.starts_with("__"))
-    return unexpected(errc::invalid_topic,
-                      "topic names that begin with two underscores are the cluster's own");
+  if (is_own(request.name))
+    return unexpected(own_topic());
+  return plan_topic(request, id, now_ms);
+}
+
+result<create_topic_command> controller_core::decide_create_own(const own_topic_question& request,
+                                                                const uuid& id,
+                                                                std::int64_t now_ms) const {
+  const auto there =
+      std::ranges::count_if(brokers_, [](const auto& broker) { return broker.second.takes(); });
+  protocol::create_topic_request topic;
+  topic.name = request.name;
+  topic.partitions = request.partitions;
+  topic.replication = static_cast<std::int16_t>(
+      std::clamp<std::int64_t>(request.replication, 1, std::max<long>(there, 1)));
+  return plan_topic(topic, id, now_ms);
+}
+
+result<create_topic_command>
+controller_core::plan_topic(const protocol::create_topic_request& request, const uuid& id,
+                            std::int64_t now_ms) const {
   if (names_.contains(request.name))
     return unexpected(errc::topic_exists, "a topic '" + request.name + "' exists");
   const auto partitions =
@@ -226,6 +252,8 @@ controller_core::decide_alter(const protocol::alter_topic_request& request) cons
   const auto* topic = find(request.name);
   if (topic == nullptr)
     return unexpected(no_such_topic(request.name));
+  if (is_own(request.name))
+    return unexpected(own_topic());
   const auto changes = config::canonical_changes(limits_.topic_defaults, overrides_of(*topic),
                                                  to_changes(request.settings));
   if (!changes)
@@ -258,6 +286,8 @@ controller_core::decide_delete(const protocol::delete_topic_request& request) co
   const auto* topic = find(request.name);
   if (topic == nullptr)
     return unexpected(no_such_topic(request.name));
+  if (is_own(request.name))
+    return unexpected(own_topic());
   return delete_topic_command{topic->id};
 }
 

@@ -93,6 +93,10 @@ public:
   [[nodiscard]] result<create_topic_command>
   decide_create(const protocol::create_topic_request& request, const uuid& id,
                 std::int64_t now_ms) const;
+  /// The same for a topic of the cluster's own, with up to `replication` replicas, as many as there
+  /// are brokers for.
+  [[nodiscard]] result<create_topic_command>
+  decide_create_own(const own_topic_question& request, const uuid& id, std::int64_t now_ms) const;
   [[nodiscard]] result<alter_topic_command>
   decide_alter(const protocol::alter_topic_request& request) const;
   [[nodiscard]] result<delete_topic_command>
@@ -148,6 +152,9 @@ public:
   [[nodiscard]] const limits& bounds() const { return limits_; }
 
 private:
+  [[nodiscard]] result<create_topic_command>
+  plan_topic(const protocol::create_topic_request& request, const uuid& id,
+             std::int64_t now_ms) const;
   /// Spreads replicas evenly over the brokers that are there and, as far as possible, the replicas
   /// of a partition over racks and the preferred leaders over brokers.
   [[nodiscard]] result<std::vector<replica_set>> place(std::int32_t partitions,

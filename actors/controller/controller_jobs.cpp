@@ -244,6 +244,11 @@ void controller_state::decide(controller_job& job, const protocol::create_topic_
   propose_or_refuse(job, std::move(command));
 }
 
+void controller_state::decide(controller_job& job, const own_topic_question& question) {
+  propose_or_refuse(job, core->decide_create_own(question, random_uuid(*config.services->env),
+                                                 config.services->env->now_ms()));
+}
+
 void controller_state::decide(controller_job& job, const protocol::alter_topic_request& question) {
   auto command = core->decide_alter(question);
   if (command && question.validate_only) {

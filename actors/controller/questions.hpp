@@ -64,7 +64,8 @@ using controller_question_body =
                  protocol::alter_topic_request, protocol::delete_topic_request,
                  topic_purged_command, allocate_producer_ids_command, drain_broker_command,
                  remove_broker_command, move_question, replicas_moved_command, plan_question,
-                 repair_replica_command, release_replica_command, replica_set_aside_command>;
+                 repair_replica_command, release_replica_command, replica_set_aside_command,
+                 own_topic_question>;
 
 struct controller_question {
   /// Passed on by a node that does not lead: it is not passed on again.

@@ -96,7 +96,16 @@ std::shared_ptr<partition_route> topic_host::open_partition(const topic_route& r
   config.damaged = options_.damaged;
   config.repaired = options_.repaired;
   set_aside_.erase(group);
-  partition->handle = spawn_partition(system_, std::move(config));
+  if (route.record.name == group_topic_name) {
+    group_partition_config coordinator;
+    coordinator.partition = std::move(config);
+    coordinator.directory = options_.directory;
+    coordinator.bounds = options_.groups;
+    partition->coordinator = spawn_group_partition(system_, std::move(coordinator));
+    partition->handle = partition->coordinator;
+  } else {
+    partition->handle = spawn_partition(system_, std::move(config));
+  }
   ++partition_count_;
   return partition;
 }

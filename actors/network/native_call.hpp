@@ -79,7 +79,8 @@ public:
     send(protocol::encode_frame(response_header(errc::none), message));
   }
 
-  void fail(const error& why) {
+  /// `leader` is the node to try instead, and `address` where it is reached.
+  void fail(const error& why, std::int32_t leader = -1, std::string address = {}) {
     if (answered_.exchange(true))
       return;
     if (translator_) {
@@ -88,6 +89,8 @@ public:
       return;
     }
     protocol::error_response response;
+    response.leader = leader;
+    response.leader_address = std::move(address);
     response.message =
         cut_sentence(why.message.empty() ? std::string(describe(why.code).meaning) : why.message);
     response.retriable = is_retriable(why.code);

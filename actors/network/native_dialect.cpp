@@ -3,6 +3,7 @@
 #include "actors/network/cluster_dialect.hpp"
 #include "actors/network/kafka_dialect.hpp"
 #include "actors/network/native_admin_calls.hpp"
+#include "actors/network/native_group_calls.hpp"
 #include "actors/network/request_cost.hpp"
 
 #include <spdlog/spdlog.h>
@@ -223,6 +224,28 @@ void native_dialect::dispatch(incoming& request) {
     return served<protocol::controller_discover_request>(request);
   case api_key::metadata:
     return served<protocol::metadata_request>(request);
+  case api_key::find_coordinator:
+    return served<protocol::find_coordinator_request>(request);
+  case api_key::join_group:
+    return served<protocol::join_group_request>(request);
+  case api_key::leave_group:
+    return served<protocol::leave_group_request>(request);
+  case api_key::heartbeat:
+    return served<protocol::heartbeat_request>(request);
+  case api_key::fetch_assignment:
+    return served<protocol::fetch_assignment_request>(request);
+  case api_key::commit_offset:
+    return served<protocol::commit_offset_request>(request);
+  case api_key::fetch_offset:
+    return served<protocol::fetch_offset_request>(request);
+  case api_key::delete_offsets:
+    return served<protocol::delete_offsets_request>(request);
+  case api_key::list_groups:
+    return served<protocol::list_groups_request>(request);
+  case api_key::describe_group:
+    return served<protocol::describe_group_request>(request);
+  case api_key::delete_group:
+    return served<protocol::delete_group_request>(request);
   case api_key::delivery:
     break;
   }

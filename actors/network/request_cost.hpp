@@ -22,6 +22,12 @@ template <class M>
   std::size_t count = 0;
   if constexpr (std::is_same_v<M, protocol::metadata_request>) {
     count = message.topics ? message.topics->size() : 0;
+  } else if constexpr (std::is_same_v<M, protocol::join_group_request>) {
+    count = message.subscription.size() + message.assignors.size();
+    for (const auto& topic : message.owned)
+      count += 1 + topic.partitions.size();
+  } else if constexpr (std::is_same_v<M, protocol::leave_group_request>) {
+    count = message.members.size();
   } else if constexpr (requires { message.topics; }) {
     for (const auto& topic : message.topics)
       count += 1 + topic.partitions.size();

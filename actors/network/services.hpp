@@ -1,6 +1,7 @@
 // What a dialect needs of the node.
 #pragma once
 
+#include "actors/consumer_group/group_router.hpp"
 #include "actors/directory.hpp"
 #include "actors/environment.hpp"
 #include "config/node_config.hpp"
@@ -33,6 +34,7 @@ struct front_services {
   std::shared_ptr<topic_directory> directory;
   std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
   controller_actor controller;
+  std::shared_ptr<const group_router> groups;
   std::shared_ptr<environment> env;
   std::shared_ptr<spdlog::logger> log;
   config::limit_settings limits;

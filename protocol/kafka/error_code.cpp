@@ -69,6 +69,36 @@ error_code kafka_error(errc code) {
   case errc::unknown_subscription:
   case errc::conflict:
     return error_code::invalid_request;
+  case errc::unknown_group:
+    return error_code::group_id_not_found;
+  case errc::unknown_member:
+    return error_code::unknown_member_id;
+  case errc::rebalance_in_progress:
+    return error_code::rebalance_in_progress;
+  case errc::generation_mismatch:
+    return error_code::illegal_generation;
+  case errc::not_coordinator:
+    return error_code::not_coordinator;
+  case errc::coordinator_loading:
+    return error_code::coordinator_load_in_progress;
+  case errc::invalid_group:
+    return error_code::invalid_group_id;
+  case errc::group_not_empty:
+    return error_code::non_empty_group;
+  case errc::fenced_member:
+    return error_code::fenced_instance_id;
+  case errc::member_id_required:
+    return error_code::member_id_required;
+  case errc::group_full:
+    return error_code::group_max_size_reached;
+  case errc::inconsistent_protocol:
+    return error_code::inconsistent_group_protocol;
+  case errc::invalid_session_timeout:
+    return error_code::invalid_session_timeout;
+  case errc::metadata_too_large:
+    return error_code::offset_metadata_too_large;
+  case errc::group_subscribed:
+    return error_code::group_subscribed_to_topic;
   case errc::internal:
   case errc::cancelled:
     break;

@@ -21,11 +21,29 @@ constexpr auto table = std::to_array<api_info>({
     {api_key::delete_topic, "DELETE_TOPIC", 1, 1,
      "Deletes a topic and all its data. A topic of the same name can be created at once; it starts "
      "at offset 0."},
+    {api_key::join_group, "JOIN_GROUP", 1, 1,
+     "Makes the client a member of a consumer group, or lets it take part in the group's next "
+     "rebalance. The answer comes when the rebalance is through and says which partitions are the "
+     "member's; until then it goes on with what it has. To be sent to the group's coordinator, as "
+     "all requests that name a group: others answer NOT_COORDINATOR and say who it is."},
+    {api_key::leave_group, "LEAVE_GROUP", 1, 1, "Takes members out of a consumer group."},
+    {api_key::heartbeat, "HEARTBEAT", 1, 1,
+     "Keeps a member's session. REBALANCE_IN_PROGRESS asks the member to join again."},
+    {api_key::commit_offset, "COMMIT_OFFSET", 1, 1,
+     "Commits how far a consumer group has consumed, durably. Fenced by member and generation: who "
+     "is not a member any more commits nothing."},
+    {api_key::fetch_offset, "FETCH_OFFSET", 1, 1, "Reads committed offsets of a consumer group."},
     {api_key::get_topic_info, "GET_TOPIC_INFO", 1, 1,
      "Describes a topic: settings with their origin, and per partition the leader and the "
      "offsets."},
+    {api_key::fetch_assignment, "FETCH_ASSIGNMENT", 1, 1,
+     "Asks for a member's partitions again, after an answer to JOIN_GROUP was lost."},
     {api_key::batch_fetch, "BATCH_FETCH", 1, 1,
      "Reads several ranges of one partition in one request, without waiting."},
+    {api_key::list_groups, "LIST_GROUPS", 1, 1,
+     "Names the consumer groups that this broker coordinates; all brokers together have all."},
+    {api_key::describe_group, "DESCRIBE_GROUP", 1, 1,
+     "Describes a consumer group and its members."},
     {api_key::hello, "HELLO", 1, 1,
      "The first request of a connection, right after the preface: negotiates the protocol version "
      "and tells each side who the other is."},
@@ -47,6 +65,13 @@ constexpr auto table = std::to_array<api_info>({
      "Deletes all records before an offset, for each named partition."},
     {api_key::init_producer_id, "INIT_PRODUCER_ID", 1, 1,
      "Gives an idempotent producer its identity."},
+    {api_key::find_coordinator, "FIND_COORDINATOR", 1, 1,
+     "Says which broker coordinates a consumer group. COORDINATOR_LOADING: none at the moment; try "
+     "again."},
+    {api_key::delete_group, "DELETE_GROUP", 1, 1,
+     "Forgets a consumer group without members, and its offsets."},
+    {api_key::delete_offsets, "DELETE_OFFSETS", 1, 1,
+     "Forgets committed offsets of a consumer group, of topics that no member subscribes to."},
     {api_key::controller_discover, "CONTROLLER_DISCOVER", 1, 1,
      "Says which broker leads the cluster's metadata."},
     {api_key::metadata, "METADATA", 1, 2,

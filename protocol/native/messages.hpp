@@ -5,6 +5,7 @@
 #include "protocol/buffer.hpp"
 #include "protocol/ids.hpp"
 #include "protocol/native/data_messages.hpp"
+#include "protocol/native/group_messages.hpp"
 #include "protocol/native/topic_messages.hpp"
 
 namespace aqueduct::protocol {

@@ -171,6 +171,17 @@ std::string protocol_reference() {
   add_api<delete_topic_request, delete_topic_response>(out, api_key::delete_topic);
   add_api<list_topics_request, list_topics_response>(out, api_key::list_topics);
   add_api<get_topic_info_request, get_topic_info_response>(out, api_key::get_topic_info);
+  add_api<find_coordinator_request, find_coordinator_response>(out, api_key::find_coordinator);
+  add_api<join_group_request, join_group_response>(out, api_key::join_group);
+  add_api<heartbeat_request, heartbeat_response>(out, api_key::heartbeat);
+  add_api<fetch_assignment_request, fetch_assignment_response>(out, api_key::fetch_assignment);
+  add_api<leave_group_request, leave_group_response>(out, api_key::leave_group);
+  add_api<commit_offset_request, commit_offset_response>(out, api_key::commit_offset);
+  add_api<fetch_offset_request, fetch_offset_response>(out, api_key::fetch_offset);
+  add_api<delete_offsets_request, delete_offsets_response>(out, api_key::delete_offsets);
+  add_api<list_groups_request, list_groups_response>(out, api_key::list_groups);
+  add_api<describe_group_request, describe_group_response>(out, api_key::describe_group);
+  add_api<delete_group_request, delete_group_response>(out, api_key::delete_group);
   add_errors(out);
   out.append("\n");
   add_cluster(out);

@@ -20,7 +20,13 @@ using messages = std::tuple<
     init_producer_id_request, init_producer_id_response, create_topic_request,
     create_topic_response, delete_topic_request, delete_topic_response, alter_topic_request,
     alter_topic_response, list_topics_request, list_topics_response, get_topic_info_request,
-    get_topic_info_response, metadata_request, metadata_response>;
+    get_topic_info_response, metadata_request, metadata_response, find_coordinator_request,
+    find_coordinator_response, join_group_request, join_group_response, heartbeat_request,
+    heartbeat_response, fetch_assignment_request, fetch_assignment_response, leave_group_request,
+    leave_group_response, commit_offset_request, commit_offset_response, fetch_offset_request,
+    fetch_offset_response, delete_offsets_request, delete_offsets_response, list_groups_request,
+    list_groups_response, describe_group_request, describe_group_response, delete_group_request,
+    delete_group_response>;
 constexpr auto message_count = std::tuple_size_v<messages>;
 
 template <class Message>

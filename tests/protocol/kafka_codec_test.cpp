@@ -164,6 +164,7 @@ TEST_SUITE("protocol.kafka.codec") {
     for (const auto& row : error_table())
       CHECK((kafka_error(row.code) == error_code::none) == (row.code == errc::none));
     CHECK(kafka_error(errc::not_leader) == error_code::not_leader_or_follower);
+    CHECK(kafka_error(errc::rebalance_in_progress) == error_code::rebalance_in_progress);
     CHECK(kafka_error(errc::unknown_topic) == error_code::unknown_topic_or_partition);
   }
 

@@ -1,0 +1,82 @@
+#include "actors/consumer_group/group_router.hpp"
+
+#include "actors/consumer_group/group_partition.hpp"
+
+#include <caf/send.hpp>
+
+#include <utility>
+
+namespace aqueduct::actors {
+
+std::shared_ptr<partition_route> group_router::look_up(std::string_view group) const {
+  const auto topic = options_.directory->find(group_topic_name);
+  if (!topic || topic->partitions.empty())
+    return nullptr;
+  return topic->partitions[group_partition_of(group, topic->partitions.size())];
+}
+
+void group_router::with_route(const std::string& group, waiter done) const {
+  if (auto route = look_up(group)) {
+    done(std::move(route));
+    return;
+  }
+  own_topic_question question;
+  question.name = group_topic_name;
+  question.partitions = options_.partitions;
+  question.replication = options_.replication;
+  controller_job job;
+  job.question.body = std::move(question);
+  job.deadline_ms = options_.env->steady_ms() + options_.timeout_ms;
+  job.done = [self = shared_from_this(), group,
+              done = std::move(done)](const result<controller_answer>& answer) {
+    // If somebody else created it, it is here, or will be in a moment.
+    if (auto route = self->look_up(group))
+      done(std::move(route));
+    else if (!answer && answer.error().code != errc::topic_exists)
+      done(answer.propagate());
+    else
+      done(unexpected(errc::coordinator_loading,
+                      "the coordinators of consumer groups are being created"));
+  };
+  caf::anon_send(options_.controller, controller_call{std::move(job)});
+}
+
+void group_router::ask(const std::string& group, group_call call) const {
+  with_route(
+      group, [call = std::move(call)](result<std::shared_ptr<partition_route>> route) mutable {
+        group_answer why;
+        if (route && (*route)->coordinator) {
+          caf::anon_send((*route)->coordinator, std::move(call));
+          return;
+        }
+        if (route)
+          why = {errc::not_coordinator, "another broker coordinates the group", (*route)->leader};
+        else
+          why = {route.error().code, route.error().message, -1};
+        std::visit([&](auto& what) { refuse(what, std::move(why)); }, call.what);
+      });
+}
+
+void group_router::find(const std::string& group,
+                        std::function<void(result<std::int32_t>)> done) const {
+  with_route(
+      group, [done = std::move(done)](const result<std::shared_ptr<partition_route>>& route) {
+        if (!route)
+          done(route.propagate());
+        else if ((*route)->leader < 0)
+          done(unexpected(errc::coordinator_loading, "the group has no coordinator at the moment"));
+        else
+          done((*route)->leader.load());
+      });
+}
+
+std::vector<group_partition_actor> group_router::here() const {
+  std::vector<group_partition_actor> found;
+  if (const auto topic = options_.directory->find(group_topic_name))
+    for (const auto& route : topic->partitions)
+      if (route->coordinator)
+        found.push_back(route->coordinator);
+  return found;
+}
+
+} // namespace aqueduct::actors

@@ -1,0 +1,53 @@
+// The way of a front end to the coordinators of consumer groups: finds the partition of the
+// internal topic that has a group, and has that topic created when the first group of the cluster
+// is used.
+#pragma once
+
+#include "actors/directory.hpp"
+#include "actors/environment.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace aqueduct::actors {
+
+/// Thread-safe.
+class group_router : public std::enable_shared_from_this<group_router> {
+public:
+  struct options {
+    std::shared_ptr<topic_directory> directory;
+    controller_actor controller;
+    std::shared_ptr<environment> env;
+    /// Of the internal topic, if it has to be created.
+    std::int32_t partitions = 1;
+    std::int16_t replication = 1;
+    std::int64_t timeout_ms = 10'000;
+  };
+
+  explicit group_router(options opts) : options_(std::move(opts)) {}
+
+  /// Passes a question on to the coordinator of `group`, if a replica of its partition is on this
+  /// node; else, and by a replica that does not lead, it is answered not_coordinator with the node
+  /// that does. Precondition: the question is about `group`.
+  void ask(const std::string& group, group_call call) const;
+  /// The node that coordinates the group. Errors: coordinator_loading (none does just now), and
+  /// those of creating a topic. `done` is called at most once, from any thread.
+  void find(const std::string& group, std::function<void(result<std::int32_t>)> done) const;
+  /// All coordinators on this node, whether they lead or not.
+  [[nodiscard]] std::vector<group_partition_actor> here() const;
+
+private:
+  using waiter = std::function<void(result<std::shared_ptr<partition_route>>)>;
+
+  [[nodiscard]] std::shared_ptr<partition_route> look_up(std::string_view group) const;
+  /// The route of the group's partition.
+  void with_route(const std::string& group, waiter done) const;
+
+  options options_;
+};
+
+} // namespace aqueduct::actors

@@ -1,0 +1,29 @@
+#include "protocol/native/codec_impl.hpp"
+#include "protocol/native/group_messages.hpp"
+
+namespace aqueduct::protocol {
+
+AQUEDUCT_INSTANTIATE_CODEC(find_coordinator_request)
+AQUEDUCT_INSTANTIATE_CODEC(find_coordinator_response)
+AQUEDUCT_INSTANTIATE_CODEC(join_group_request)
+AQUEDUCT_INSTANTIATE_CODEC(join_group_response)
+AQUEDUCT_INSTANTIATE_CODEC(leave_group_request)
+AQUEDUCT_INSTANTIATE_CODEC(leave_group_response)
+AQUEDUCT_INSTANTIATE_CODEC(heartbeat_request)
+AQUEDUCT_INSTANTIATE_CODEC(heartbeat_response)
+AQUEDUCT_INSTANTIATE_CODEC(fetch_assignment_request)
+AQUEDUCT_INSTANTIATE_CODEC(fetch_assignment_response)
+AQUEDUCT_INSTANTIATE_CODEC(commit_offset_request)
+AQUEDUCT_INSTANTIATE_CODEC(commit_offset_response)
+AQUEDUCT_INSTANTIATE_CODEC(fetch_offset_request)
+AQUEDUCT_INSTANTIATE_CODEC(fetch_offset_response)
+AQUEDUCT_INSTANTIATE_CODEC(delete_offsets_request)
+AQUEDUCT_INSTANTIATE_CODEC(delete_offsets_response)
+AQUEDUCT_INSTANTIATE_CODEC(list_groups_request)
+AQUEDUCT_INSTANTIATE_CODEC(list_groups_response)
+AQUEDUCT_INSTANTIATE_CODEC(describe_group_request)
+AQUEDUCT_INSTANTIATE_CODEC(describe_group_response)
+AQUEDUCT_INSTANTIATE_CODEC(delete_group_request)
+AQUEDUCT_INSTANTIATE_CODEC(delete_group_response)
+
+} // namespace aqueduct::protocol
