@@ -22,6 +22,8 @@
 #include "protocol/client/admin.hpp"
 #include "protocol/client/cluster.hpp"
 #include "protocol/client/consumer.hpp"
+#include "protocol/client/group_admin.hpp"
+#include "protocol/client/group_consumer.hpp"
 #include "protocol/client/partitioner.hpp"
 #include "protocol/client/producer.hpp"
 #include "protocol/client/types.hpp"

@@ -89,6 +89,17 @@ AQUEDUCT_API_OF(subscribe);
 AQUEDUCT_API_OF(unsubscribe);
 AQUEDUCT_API_OF(controller_discover);
 AQUEDUCT_API_OF(metadata);
+AQUEDUCT_API_OF(find_coordinator);
+AQUEDUCT_API_OF(join_group);
+AQUEDUCT_API_OF(leave_group);
+AQUEDUCT_API_OF(heartbeat);
+AQUEDUCT_API_OF(fetch_assignment);
+AQUEDUCT_API_OF(commit_offset);
+AQUEDUCT_API_OF(fetch_offset);
+AQUEDUCT_API_OF(delete_offsets);
+AQUEDUCT_API_OF(list_groups);
+AQUEDUCT_API_OF(describe_group);
+AQUEDUCT_API_OF(delete_group);
 
 #undef AQUEDUCT_API_OF
 

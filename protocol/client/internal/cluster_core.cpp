@@ -14,6 +14,8 @@ bool is_transient(errc code) {
   case errc::quota_exceeded:
   case errc::shutting_down:
   case errc::connection_lost:
+  case errc::not_coordinator:
+  case errc::coordinator_loading:
     return true;
   default:
     return false;
@@ -190,6 +192,12 @@ std::vector<std::shared_ptr<broker_link>> cluster_core::candidates() {
 std::shared_ptr<broker_link> cluster_core::any_link() {
   const auto known = candidates();
   return known.empty() ? nullptr : known.front();
+}
+
+void cluster_core::learn(node_id node, const endpoint& address) {
+  const std::lock_guard lock(cache_mutex_);
+  if (!cache_.address(node))
+    cache_.learn(node, address);
 }
 
 std::optional<node_id> cluster_core::leader(const topic_partition& tp) const {

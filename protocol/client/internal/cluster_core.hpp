@@ -69,6 +69,8 @@ public:
   /// A link to whoever is there; nullptr only while closing.
   [[nodiscard]] std::shared_ptr<broker_link> any_link();
   [[nodiscard]] std::optional<node_id> leader(const topic_partition& tp) const;
+  /// Somebody named the address of a broker that the metadata does not have yet.
+  void learn(node_id node, const endpoint& address);
   /// Whom to read from who need not lead, by the rack of this client; see `metadata_cache`.
   [[nodiscard]] std::vector<node_id> nearest_replicas(const topic_partition& tp) const;
   /// Uses what an answer said, and asks for metadata where it did not help.

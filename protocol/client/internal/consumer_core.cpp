@@ -34,7 +34,7 @@ result<std::shared_ptr<consumer_core>> consumer_core::create(std::shared_ptr<clu
 
 // -- assignment -----------------------------------------------------------------------------------
 
-result<void> consumer_core::assign(std::vector<assignment> wanted) {
+result<void> consumer_core::assign(std::vector<assignment> wanted, bool keeps_common) {
   std::set<topic_partition> seen;
   for (const auto& each : wanted) {
     const auto& tp = each.partition;
@@ -49,26 +49,34 @@ result<void> consumer_core::assign(std::vector<assignment> wanted) {
   }
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& old : std::exchange(turns_, {})) {
+    auto before = std::exchange(partitions_, {});
+    turns_.clear();
+    turn_ = 0;
+    for (auto& each : wanted) {
+      const auto kept = keeps_common ? before.find(each.partition) : before.end();
+      auto added =
+          kept != before.end() ? std::move(before.extract(kept).mapped()) : new_partition(each);
+      partitions_.emplace(each.partition, added);
+      turns_.push_back(std::move(added));
+    }
+    for (const auto& [tp, old] : before) {
       ++old->generation;
       forget_buffered(*old);
       if (old->pushed)
         to_unsubscribe_.push_back(*std::exchange(old->pushed, std::nullopt));
     }
-    partitions_.clear();
-    turn_ = 0;
-    for (auto& each : wanted) {
-      auto added = std::make_shared<consumer_partition>(
-          each.partition, each.start,
-          backoff(config_.backoff_min, config_.backoff_max,
-                  std::hash<std::string>{}(to_string(each.partition))));
-      move_to(*added, each.start);
-      partitions_.emplace(each.partition, added);
-      turns_.push_back(std::move(added));
-    }
   }
   wake();
   return {};
+}
+
+partition_ptr consumer_core::new_partition(const assignment& wanted) {
+  auto added = std::make_shared<consumer_partition>(
+      wanted.partition, wanted.start,
+      backoff(config_.backoff_min, config_.backoff_max,
+              std::hash<std::string>{}(to_string(wanted.partition))));
+  move_to(*added, wanted.start);
+  return added;
 }
 
 result<void> consumer_core::assign_topic(std::string_view topic, start_position start) {

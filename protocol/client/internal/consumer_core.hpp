@@ -85,7 +85,8 @@ public:
 
   // -- any thread ---------------------------------------------------------------------------------
 
-  [[nodiscard]] result<void> assign(std::vector<assignment> partitions);
+  /// With `keeps_common`, what is assigned already goes on as it is.
+  [[nodiscard]] result<void> assign(std::vector<assignment> partitions, bool keeps_common = false);
   [[nodiscard]] result<void> assign_topic(std::string_view topic, start_position start);
   [[nodiscard]] std::vector<topic_partition> assigned() const;
   [[nodiscard]] result<void> seek(const topic_partition& tp, start_position to);
@@ -114,6 +115,7 @@ private:
       : cluster_(std::move(on)), config_(std::move(config)) {}
 
   [[nodiscard]] result<partition_ptr> find(const topic_partition& tp) const;
+  [[nodiscard]] partition_ptr new_partition(const assignment& wanted);
   void move_to(consumer_partition& partition, start_position to);
   void forget_buffered(consumer_partition& partition);
   void end(const error& why);

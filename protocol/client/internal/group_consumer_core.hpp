@@ -1,0 +1,74 @@
+// The inside of a group consumer: applies what the session hears to the partitions that are read,
+// and keeps account of what is finished. For the user's thread, but for what is said otherwise.
+#pragma once
+
+#include "protocol/client/internal/consumer_core.hpp"
+#include "protocol/client/internal/group_session.hpp"
+
+#include <atomic>
+#include <map>
+
+namespace aqueduct::client {
+
+class group_consumer_core {
+public:
+  [[nodiscard]] static result<std::shared_ptr<group_consumer_core>>
+  create(std::shared_ptr<cluster_core> on, group_consumer_config config);
+  ~group_consumer_core();
+
+  [[nodiscard]] result<record_set> poll(milliseconds timeout, poll_limits limits);
+  [[nodiscard]] result<void> run(const group_consumer::handler& work, const run_options& options);
+  [[nodiscard]] result<void> commit();
+  [[nodiscard]] result<void> commit(std::span<const offset_commit> offsets);
+  /// `commits_all`: what the last poll returned is finished too.
+  [[nodiscard]] result<void> close(bool commits_all);
+
+  // Any thread.
+  void stop() { is_stopped_ = true; }
+  [[nodiscard]] consumer_core& reading() const { return *reading_; }
+  [[nodiscard]] group_session::identity who() const { return session_->who(); }
+
+private:
+  using offsets = std::map<topic_partition, offset_t>;
+
+  group_consumer_core(std::shared_ptr<cluster_core> on, group_consumer_config config,
+                      std::shared_ptr<consumer_core> reading);
+
+  [[nodiscard]] result<record_set> poll_until(time_point deadline, poll_limits limits);
+  [[nodiscard]] result<void> act_on_news();
+  [[nodiscard]] result<void> take_over(const std::vector<topic_partition>& given);
+  void give_up(const std::vector<topic_partition>& taken, bool is_lost);
+  void call_back(const std::function<void(partition_span)>& told, partition_span partitions);
+  [[nodiscard]] result<std::vector<assignment>>
+  starts_of(const std::vector<topic_partition>& partitions);
+  /// Everything that polls returned is finished.
+  void finish_all();
+  void commit_if_due();
+  [[nodiscard]] result<void> commit_finished();
+  [[nodiscard]] result<void> commit_offsets(const std::vector<offset_commit>& rows);
+  void work_on(const record_set& records, const group_consumer::handler& work,
+               const run_options& options);
+  void resume_retries();
+
+  const std::shared_ptr<cluster_core> cluster_;
+  const group_consumer_config config_;
+  const std::shared_ptr<consumer_core> reading_;
+  group_caller caller_;
+  std::unique_ptr<group_session> session_;
+
+  std::vector<topic_partition> owned_;
+  /// An assignment that could not be acted on yet.
+  std::optional<std::vector<topic_partition>> unfinished_;
+  /// The next records of which the ones before are worked on, and what of that is committed.
+  offsets finished_;
+  offsets committed_;
+  /// Partitions whose handler failed: when they go on.
+  std::map<topic_partition, time_point> retries_;
+  time_point next_commit_{};
+  bool runs_handlers_ = false;
+  bool is_calling_back_ = false;
+  bool is_closed_ = false;
+  std::atomic<bool> is_stopped_{false};
+};
+
+} // namespace aqueduct::client
