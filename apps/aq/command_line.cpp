@@ -147,6 +147,7 @@ command_line::command_line() : root_(std::make_unique<CLI::App>("", "aq")) {
   add_topic_verbs(*this);
   add_produce_verb(*this);
   add_consume_verb(*this);
+  add_group_verbs(*this);
   add_cluster_verbs(*this);
   add_broker_verbs(*this);
   add_raft_verbs(*this);

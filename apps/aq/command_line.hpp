@@ -78,6 +78,7 @@ private:
 void add_topic_verbs(command_line& line);
 void add_produce_verb(command_line& line);
 void add_consume_verb(command_line& line);
+void add_group_verbs(command_line& line);
 void add_cluster_verbs(command_line& line);
 void add_broker_verbs(command_line& line);
 void add_raft_verbs(command_line& line);

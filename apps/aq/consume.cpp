@@ -5,6 +5,7 @@
 #include "apps/aq/progress.hpp"
 #include "apps/aq/record_printer.hpp"
 #include "apps/aq/units.hpp"
+#include "protocol/client/group_consumer.hpp"
 
 #include <fmt/format.h>
 
@@ -73,6 +74,18 @@ public:
       : on_(on), options_(options), cluster_(std::move(cluster)), printer_(std::move(printer)) {}
 
   result<void> prepare(const offset_range& range) {
+    if (auto ready = prepare_matchers(); !ready)
+      return ready;
+    if (options_.group.empty())
+      for (const auto& topic : options_.topics)
+        if (auto added = add_runs(on_, cluster_, topic, options_, range, runs_); !added)
+          return added;
+    total_ = options_.count > 0 ? options_.count : options_.group.empty() ? offsets_to_read() : 0;
+    meter_.emplace(on_, "records", total_);
+    return {};
+  }
+
+  result<void> prepare_matchers() {
     if (!options_.grep.empty()) {
       auto compiled = matcher::compile(options_.grep);
       if (!compiled)
@@ -85,12 +98,50 @@ public:
         return compiled.propagate();
       grep_key_ = std::move(*compiled);
     }
-    for (const auto& topic : options_.topics)
-      if (auto added = add_runs(on_, cluster_, topic, options_, range, runs_); !added)
-        return added;
-    total_ = options_.count > 0 ? options_.count : offsets_to_read();
-    meter_.emplace(on_, "records", total_);
     return {};
+  }
+
+  /// As a member of a group. What was printed is committed, and nothing else.
+  exit_code run_in_group(const client::consumer_config& reading, const offset_range& range) {
+    client::group_consumer_config config;
+    config.group = options_.group;
+    config.topics = options_.topics;
+    config.reading = reading;
+    config.auto_commit = false;
+    if (range.begin == position{position::anchor::end, 0})
+      config.start = client::group_start::latest;
+    config.on_revoked = [this](client::partition_span) { commit_printed(); };
+    config.on_lost = [this](client::partition_span) { printed_to_.clear(); };
+    auto made = client::group_consumer::create(cluster_, std::move(config));
+    if (!made)
+      return on_.fail(made.error());
+    member_.emplace(std::move(*made));
+    auto outcome = exit_code::done;
+    while (!is_enough() && !on_.out().is_closed() && !on_.interrupted() &&
+           outcome == exit_code::done) {
+      const auto records = member_->poll(poll_patience);
+      if (!records) {
+        outcome = on_.fail(records.error());
+        break;
+      }
+      for (const auto& record : *records) {
+        if (is_enough())
+          break;
+        print(record);
+        printed_to_[{std::string(record.topic), record.partition}] =
+            offset_t(record.offset.value + 1);
+      }
+      if (!on_.out_is_terminal())
+        meter_->update(printed_);
+      on_.out().flush();
+      commit_printed();
+      if (records->empty() && options_.exit_at_end && has_read_all())
+        break;
+      if (records->empty())
+        on_.out().notice_closed_reader();
+    }
+    static_cast<void>(member_->close());
+    return finish(on_.interrupted() ? exit_code::interrupted : outcome);
   }
 
   exit_code run(client::consumer_config config) {
@@ -118,6 +169,23 @@ public:
   }
 
 private:
+  /// What is refused is printed again by whoever has the partition then.
+  void commit_printed() {
+    std::vector<client::offset_commit> rows;
+    for (const auto& [partition, offset] : printed_to_)
+      rows.push_back({partition, offset});
+    if (member_->commit(rows))
+      printed_to_.clear();
+  }
+
+  [[nodiscard]] bool has_read_all() const {
+    const auto mine = member_->assigned();
+    return !mine.empty() && std::ranges::all_of(mine, [this](const topic_partition& tp) {
+      const auto left = member_->lag(tp);
+      return left && *left == 0;
+    });
+  }
+
   [[nodiscard]] bool is_enough() const { return options_.count > 0 && printed_ >= options_.count; }
 
   std::optional<exit_code> poll_once(client::consumer& consumer) {
@@ -295,6 +363,9 @@ private:
   std::uint64_t total_ = 0;
   std::uint64_t bytes_ = 0;
   record_text text_;
+  std::optional<client::group_consumer> member_;
+  /// Of a member: the next records, that the group was not told of yet.
+  std::map<topic_partition, offset_t> printed_to_;
 };
 
 } // namespace
@@ -303,6 +374,12 @@ exit_code consume(session& on, const consume_options& options) {
   const auto range = parse_offsets(options.offsets, on.now());
   if (!range)
     return on.fail(range.error());
+  const bool begins_at_a_place =
+      range->begin.number != 0 ||
+      (range->begin.from != position::anchor::start && range->begin.from != position::anchor::end);
+  if (!options.group.empty() && (begins_at_a_place || range->end || !options.partitions.empty()))
+    return on.fail(errc::invalid_request, "a group decides by itself what is read and from where",
+                   "with -g use -o start or -o end; aq group seek moves a group");
   const auto format = on.options().output.format;
   if (on.options().has_output && !on.options().is_json() && format != output_format::table)
     return on.fail(errc::invalid_request, "records are printed as json or by a pattern",
@@ -331,7 +408,7 @@ exit_code consume(session& on, const consume_options& options) {
   consuming run(on, options, std::move(*cluster), std::move(*printer));
   if (auto prepared = run.prepare(*range); !prepared)
     return on.fail(prepared.error());
-  return run.run(config);
+  return options.group.empty() ? run.run(config) : run.run_in_group(config, *range);
 }
 
 } // namespace aqueduct::aq

@@ -12,6 +12,8 @@ namespace aqueduct::aq {
 
 struct consume_options {
   std::vector<std::string> topics;
+  /// Consumes as a member of this group, which remembers how far; empty: on its own.
+  std::string group;
   std::string offsets = "start";
   /// 0: no limit.
   std::uint64_t count = 0;

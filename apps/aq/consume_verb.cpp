@@ -29,6 +29,7 @@ void add_consume_verb(command_line& line) {
                              "aq consume orders -o @-1h:end --output json\n"
                              "aq consume orders -p 0 -o 100:200 -f '%o %k=%v\\n'\n"
                              "aq consume orders -e --follower-read=bounded:500ms\n"
+                             "aq consume orders -g billing\n"
                              "aq consume orders payments -n 5 --grep 'error|failed'\n",
                              [options](session& on) { return consume(on, *options); });
   auto& o = *options;
@@ -36,6 +37,10 @@ void add_consume_verb(command_line& line) {
   verb.add_option("-o,--offset", o.offsets,
                   "Where to begin and to stop; see aq help offsets (default start)")
       ->type_name("OFFSETS");
+  verb.add_option("-g,--group", o.group,
+                  "Consume as a member of this group: its members share the partitions, and what "
+                  "is printed is committed; -o start or end is for what it has not committed yet")
+      ->type_name("GROUP");
   verb.add_option("-n,--count", o.count, "Stop after this many records")
       ->check(CLI::Validator(check_count, "", ""))
       ->type_name("N");

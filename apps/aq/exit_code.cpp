@@ -8,6 +8,9 @@ exit_code exit_code_of(errc code) {
     return exit_code::done;
   case errc::invalid_request:
   case errc::invalid_topic:
+  case errc::invalid_group:
+  case errc::invalid_session_timeout:
+  case errc::metadata_too_large:
   case errc::invalid_partitions:
   case errc::invalid_replication:
     return exit_code::usage;
@@ -21,6 +24,8 @@ exit_code exit_code_of(errc code) {
     return exit_code::bad_data;
   case errc::unknown_topic:
   case errc::unknown_partition:
+  case errc::unknown_group:
+  case errc::unknown_member:
   case errc::offset_out_of_range:
   case errc::unknown_subscription:
   case errc::not_found:
@@ -35,9 +40,19 @@ exit_code exit_code_of(errc code) {
   case errc::out_of_order_sequence:
   case errc::duplicate_sequence:
   case errc::fenced_epoch:
+  case errc::fenced_member:
+  case errc::generation_mismatch:
+  case errc::group_full:
+  case errc::group_not_empty:
+  case errc::group_subscribed:
+  case errc::inconsistent_protocol:
   case errc::conflict:
     return exit_code::conflict;
   case errc::timed_out:
+  case errc::coordinator_loading:
+  case errc::not_coordinator:
+  case errc::rebalance_in_progress:
+  case errc::member_id_required:
   case errc::not_leader:
   case errc::topic_not_ready:
   case errc::quota_exceeded:
