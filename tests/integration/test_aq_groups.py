@@ -4,7 +4,7 @@ import signal
 import subprocess
 import unittest
 
-from support import NodeTest, aq_command, clean_environment
+from support import BIN, NodeTest, aq_command, clean_environment, run
 
 
 class GroupVerbs(NodeTest):
@@ -81,6 +81,33 @@ class GroupVerbs(NodeTest):
         self.aq("consume", topic, "-g", "g", "-p", 0, code=64)
         self.aq("group", "seek", "g", code=64)
         self.aq("group", "describe", "nobody", code=66)
+
+
+class Examples(NodeTest):
+    def example(self, name, *words):
+        ended = run([BIN / f"example-groups-{name}", self.node.address, *words])
+        self.assertEqual(ended.code, 0, ended)
+        return ended.text
+
+    def test_a_group_reads_and_commits(self):
+        self.aq("produce", "greetings", input=b"a\nb\nc\n")
+        self.assertIn("greetings/0 @ 1  b", self.example("simple", "billing", "greetings", 2))
+        self.assertEqual(self.example("simple", "billing", "greetings", 1),
+                         "greetings/0 @ 2  c\n")
+
+    def test_half_of_the_partitions_change_hands(self):
+        shown = self.example("rebalance", "shipping", "parcels")
+        given_up = [line for line in shown.splitlines() if line.startswith("first gives up")]
+        self.assertEqual(len(given_up[0].split()), 3 + 4)
+
+    def test_user_data_is_shown(self):
+        self.assertEqual(self.example("user_data", "tellers", "accounts"),
+                         "2 partitions: answers at 10.0.0.7:8080\n")
+
+    def test_a_static_member_keeps_its_generation(self):
+        lives = self.example("static_members", "drivers", "rides").splitlines()
+        self.assertEqual([line.split(": ")[1] for line in lives],
+                         ["2 partitions, generation 1"] * 2)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ follow() {
 check "a node starts for the README's commands" start_node "$work"
 follow README.md 6
 follow docs/kafka.md 2
-follow apps/examples/README.md 6
+follow apps/examples/README.md 10
 check "what the README produces is what it consumes" prints_hello
 check "what kcat produces is what it consumes" grep -qx 'hello from kcat' "$work/output"
 check "the node of the README's commands stops cleanly" stop_node
