@@ -2,11 +2,11 @@
 
 #include "actors/network/kafka_config_calls.hpp"
 #include "actors/network/kafka_data_calls.hpp"
+#include "actors/network/kafka_group_calls.hpp"
 #include "actors/network/kafka_placement_calls.hpp"
 #include "actors/network/kafka_topic_calls.hpp"
 #include "actors/network/request_cost.hpp"
 #include "protocol/bytes.hpp"
-#include "protocol/kafka/group_messages.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -34,7 +34,15 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::fetch, 4, 17, 4},
     {api_key::list_offsets, 1, 6, 1},
     {api_key::metadata, 0, 13, 0},
+    {api_key::offset_commit, 2, 9, 2},
+    {api_key::offset_fetch, 1, 9, 1},
     {api_key::find_coordinator, 0, 4, 0},
+    {api_key::join_group, 0, 9, 0},
+    {api_key::heartbeat, 0, 4, 0},
+    {api_key::leave_group, 0, 5, 0},
+    {api_key::sync_group, 0, 5, 0},
+    {api_key::describe_groups, 0, 6, 0},
+    {api_key::list_groups, 0, 5, 0},
     {api_key::api_versions, 0, 4, 0},
     {api_key::create_topics, 2, 7, 2},
     {api_key::delete_topics, 1, 6, 1},
@@ -44,9 +52,11 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::alter_configs, 0, 2, 0},
     {api_key::describe_log_dirs, 1, 4, 1},
     {api_key::create_partitions, 0, 3, 0},
+    {api_key::delete_groups, 0, 2, 0},
     {api_key::incremental_alter_configs, 0, 1, 0},
     {api_key::alter_partition_reassignments, 0, 1, 0},
     {api_key::list_partition_reassignments, 0, 0, 0},
+    {api_key::offset_delete, 0, 0, 0},
     {api_key::describe_cluster, 0, 2, 0},
 });
 
@@ -72,21 +82,6 @@ void answer_api_versions(const kafka_request& request) {
     return;
   }
   std::ranges::for_each(served_apis, list);
-  request.respond(response);
-}
-
-/// There are no groups yet. The request is answered all the same, because clients that do not find
-/// it listed do without compression by LZ4.
-void answer_find_coordinator(const kafka_request& request,
-                             const kafka::find_coordinator_request& message) {
-  kafka::find_coordinator_response response;
-  const auto code = number_of(kafka::error_code::coordinator_not_available);
-  const std::string why = "this broker has no consumer groups and no transactions yet";
-  response.error_code = code;
-  response.error_message = why;
-  response.node_id = response.port = -1;
-  for (const auto& key : message.coordinator_keys)
-    response.coordinators.push_back({key, -1, "", -1, code, why});
   request.respond(response);
 }
 
@@ -233,13 +228,28 @@ result<void> kafka_dialect::dispatch(kafka_request& request) {
     return served<kafka::alter_partition_reassignments_request>(request);
   case api_key::list_partition_reassignments:
     return served<kafka::list_partition_reassignments_request>(request);
-  case api_key::find_coordinator: {
-    auto message = take_message<kafka::find_coordinator_request>(request);
-    if (!message)
-      return message.propagate();
-    answer_find_coordinator(request, *message);
-    return {};
-  }
+  case api_key::find_coordinator:
+    return served<kafka::find_coordinator_request>(request);
+  case api_key::join_group:
+    return served<kafka::join_group_request>(request);
+  case api_key::sync_group:
+    return served<kafka::sync_group_request>(request);
+  case api_key::heartbeat:
+    return served<kafka::heartbeat_request>(request);
+  case api_key::leave_group:
+    return served<kafka::leave_group_request>(request);
+  case api_key::offset_commit:
+    return served<kafka::offset_commit_request>(request);
+  case api_key::offset_fetch:
+    return served<kafka::offset_fetch_request>(request);
+  case api_key::offset_delete:
+    return served<kafka::offset_delete_request>(request);
+  case api_key::describe_groups:
+    return served<kafka::describe_groups_request>(request);
+  case api_key::list_groups:
+    return served<kafka::list_groups_request>(request);
+  case api_key::delete_groups:
+    return served<kafka::delete_groups_request>(request);
   case api_key::produce: {
     auto message = take_message<kafka::produce_request>(request);
     if (!message)

@@ -2,6 +2,7 @@
 #include "protocol/bytes.hpp"
 #include "protocol/kafka/codec.hpp"
 #include "protocol/kafka/data_messages.hpp"
+#include "protocol/kafka/group_messages.hpp"
 #include "protocol/kafka/metadata_messages.hpp"
 #include "protocol/kafka/placement_messages.hpp"
 #include "protocol/kafka/topic_messages.hpp"
@@ -154,6 +155,44 @@ TEST_SUITE("cluster.kafka") {
     REQUIRE(consumer.wait_until(test_clock::now() + patience) == 0);
     REQUIRE(expected.wait_until(test_clock::now() + patience) == 0);
     CHECK(consumer.rest_of_output() == expected.rest_of_output());
+  }
+
+  TEST_CASE("a group of kcat goes on when the node that coordinates it is killed") {
+    test_cluster cluster({.nodes = 3});
+    create(cluster, "grouped", 3);
+    const auto brokers = all_addresses(cluster);
+    const auto write = [&](const std::string& numbers) {
+      auto producer = shell(numbers + " | kcat -P -b " + brokers + " -t grouped");
+      REQUIRE(producer.wait_until(test_clock::now() + patience) == 0);
+    };
+    const auto read = [&](const std::string& count) {
+      auto member = shell("kcat -b " + brokers +
+                          " -G readers -q -X auto.offset.reset=earliest -X "
+                          "session.timeout.ms=6000 -c " +
+                          count + " grouped");
+      REQUIRE(member.wait_until(test_clock::now() + patience) == 0);
+      return member.rest_of_output();
+    };
+    const auto numbers = [](const std::string& line) {
+      auto wanted = shell(line);
+      REQUIRE(wanted.wait_until(test_clock::now() + patience) == 0);
+      return wanted.rest_of_output();
+    };
+    write("seq 1 1000");
+    CHECK(read("1000") == numbers("seq 1 1000"));
+    int coordinator = -1;
+    wait_for(
+        [&] {
+          kafka::find_coordinator_request request;
+          request.key = "readers";
+          const auto found = ask<kafka::find_coordinator_response>(cluster, 1, request, 2);
+          coordinator = found.node_id;
+          return found.error_code == 0;
+        },
+        "the group has a coordinator");
+    cluster.kill(coordinator);
+    write("seq 1001 2000");
+    CHECK(read("1000") == numbers("seq 1001 2000"));
   }
 
   TEST_CASE("replicas are moved as asked") {

@@ -12,6 +12,7 @@ VERSION = "2.2.4"
 PACKAGES = pathlib.Path(__file__).resolve().parents[2] / "build" / "kafkajs"
 CLIENT = pathlib.Path(__file__).with_name("kafkajs_client.js")
 ADMIN = CLIENT.with_name("kafkajs_admin.js")
+MEMBER = CLIENT.with_name("kafkajs_group.js")
 INSTALL_SECONDS = 120
 
 
@@ -36,9 +37,9 @@ class Kafkajs(NodeTest):
             raise unittest.SkipTest(why)
         super().setUpClass()
 
-    def run_client(self, topic, client=CLIENT):
+    def run_client(self, topic, client=CLIENT, *words):
         env = {**os.environ, "NODE_PATH": str(PACKAGES / "node_modules")}
-        ended = run(["node", client, self.node.address, topic], env=env)
+        ended = run(["node", client, self.node.address, topic, *words], env=env)
         self.assertEqual(ended.code, 0, ended)
         return ended.json
 
@@ -64,3 +65,10 @@ class Kafkajs(NodeTest):
         self.assertEqual([(row["low"], row["high"]) for row in said["offsets"]],
                          [("2", "3"), ("0", "0"), ("0", "0")])
         self.assertFalse(said["left"])
+
+    def test_a_group_reads_on_where_it_was(self):
+        topic = self.topic(3)
+        for first in (0, 50):
+            values = [str(i) for i in range(first, first + 50)]
+            self.aq("produce", topic, input="".join(f"{value}\n" for value in values))
+            self.assertEqual(sorted(self.run_client(topic, MEMBER, "kafkajs", 50)), sorted(values))

@@ -37,7 +37,7 @@ class Cluster(KcatTest):
     def test_only_what_is_obsolete_or_not_there_yet_is_missing(self):
         said = self.kcat("-L", "-d", "feature").err.decode()
         obsolete = {"MsgVer1", "ThrottleTime"}
-        to_come = {"Sasl", "SaslHandshake", "SaslAuthReq", "BrokerBalancedConsumer"}
+        to_come = {"SaslHandshake", "SaslAuthReq"}
         self.assertEqual(set(re.findall(r"Disabling feature (\w+)", said)), obsolete | to_come)
 
     def test_an_illegal_name_is_said_to_be_one(self):

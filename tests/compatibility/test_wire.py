@@ -268,9 +268,21 @@ class Fetch(WireTest):
 
 
 class Coordinators(WireTest):
-    def test_there_is_none_yet(self):
-        response = self.wire.call(wire.FIND_COORDINATOR, 0, wire.text("group"))
-        self.assertEqual(response.take("h"), 15)
+    def find(self, key_type):
+        body = wire.text("x") + struct.pack(">b", key_type)
+        return self.wire.call(wire.FIND_COORDINATOR, 1, body)
+
+    def test_groups_have_one_and_transactions_none(self):
+        deadline = time.monotonic() + wire.WAIT_SECONDS
+        while True:
+            found = self.find(0)
+            if found.take("ih")[1] == 0:
+                break
+            self.assertLess(time.monotonic(), deadline)
+        found.bytes(found.take("h"))
+        found.take("i")
+        self.assertEqual(f"{found.text()}:{found.take('i')}", self.node.address)
+        self.assertEqual(self.find(1).take("ih")[1], 15)
 
 
 class Limits(WireTest):

@@ -1,0 +1,199 @@
+"""Consumer groups of clients of Kafka."""
+
+import struct
+import time
+
+import wire
+from support import NodeTest, run
+
+from confluent_kafka import Consumer, Producer
+from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import TopicPartition as PythonPartition
+
+WAIT_SECONDS = 30
+VALUES = [str(i).encode() for i in range(300)]
+JOIN_GROUP, HEARTBEAT, OFFSET_COMMIT, OFFSET_FETCH, DELETE_GROUPS = 11, 12, 8, 9, 42
+
+
+class GroupTest(NodeTest):
+    def filled(self, partitions=3):
+        topic = self.topic(partitions)
+        producer = Producer({"bootstrap.servers": self.node.address})
+        for i, value in enumerate(VALUES):
+            producer.produce(topic, value, partition=i % partitions)
+        self.assertEqual(producer.flush(WAIT_SECONDS), 0)
+        return topic
+
+
+class Kcat(GroupTest):
+    def read(self, group, topic, *words):
+        return run(["kcat", "-b", self.node.address, "-G", group, topic, "-e", "-q",
+                    "-X", "auto.offset.reset=earliest", *words])
+
+    def test_a_group_reads_everything_and_goes_on_where_it_was(self):
+        topic = self.filled()
+        ended = self.read("kcat-1", topic)
+        self.assertEqual(sorted(ended.out.split()), sorted(VALUES), ended)
+        self.assertEqual(self.read("kcat-1", topic).out, b"")
+        described = self.aq("group", "describe", "kcat-1").text
+        self.assertIn(topic, described)
+
+    def test_cooperative_members(self):
+        topic = self.filled()
+        words = ("-X", "partition.assignment.strategy=cooperative-sticky")
+        ended = self.read("kcat-2", topic, *words)
+        self.assertEqual(sorted(ended.out.split()), sorted(VALUES), ended)
+
+    def test_static_members(self):
+        topic = self.filled()
+        words = ("-X", "group.instance.id=i1", "-X", "session.timeout.ms=30000")
+        self.assertEqual(len(self.read("kcat-3", topic, *words).out.split()), len(VALUES))
+        self.assertEqual(self.read("kcat-3", topic, *words).out, b"")
+
+
+class Confluent(GroupTest):
+    def consumer(self, group, **settings):
+        one = Consumer({"bootstrap.servers": self.node.address, "group.id": group,
+                        "auto.offset.reset": "earliest", **settings})
+        self.addCleanup(one.close)
+        return one
+
+    def test_two_members_share_the_partitions(self):
+        topic = self.filled(4)
+        members = [self.consumer("shared") for _ in range(2)]
+        for member in members:
+            member.subscribe([topic])
+        deadline = time.monotonic() + WAIT_SECONDS
+        shares = []
+        values = []
+        while shares != [2, 2] or len(set(values)) < len(VALUES):
+            self.assertLess(time.monotonic(), deadline, shares)
+            for member in members:
+                record = member.poll(0.1)
+                if record and not record.error():
+                    values.append(record.value())
+            shares = [len(member.assignment()) for member in members]
+        self.assertEqual(set(values), set(VALUES))
+
+    def test_committed_offsets_are_read_again(self):
+        topic = self.filled(1)
+        first = self.consumer("committed", **{"enable.auto.commit": False})
+        first.subscribe([topic])
+        record = None
+        while record is None or record.offset() < 9:
+            record = first.poll(WAIT_SECONDS)
+            self.assertIsNone(record.error())
+        committed = first.commit(record, asynchronous=False)
+        self.assertEqual([(row.offset, row.error) for row in committed], [(10, None)])
+        first.close()
+        second = self.consumer("committed")
+        second.subscribe([topic])
+        self.assertEqual(second.poll(WAIT_SECONDS).offset(), 10)
+
+
+class KafkaPython(GroupTest):
+    def test_a_group_reads_commits_and_is_described(self):
+        topic = self.filled()
+        consumer = KafkaConsumer(topic, bootstrap_servers=self.node.address, group_id="python",
+                                 auto_offset_reset="earliest", enable_auto_commit=False,
+                                 consumer_timeout_ms=1000 * WAIT_SECONDS)
+        values = [next(consumer).value for _ in VALUES]
+        self.assertEqual(set(values), set(VALUES))
+        consumer.commit()
+        admin = KafkaAdminClient(bootstrap_servers=self.node.address)
+        self.assertIn(("python", "consumer"), admin.list_consumer_groups())
+        described = admin.describe_consumer_groups(["python"])[0]
+        self.assertEqual((described.state, len(described.members)), ("Stable", 1))
+        consumer.close()
+        offsets = admin.list_consumer_group_offsets("python")
+        self.assertEqual({p.partition: row.offset for p, row in offsets.items()},
+                         {0: 100, 1: 100, 2: 100})
+        self.assertEqual([code.errno for _, code in admin.delete_consumer_groups(["python"])], [0])
+        self.assertEqual(admin.list_consumer_group_offsets("python"), {})
+        admin.close()
+
+    def test_a_client_of_the_other_protocol_is_of_the_same_group(self):
+        topic = self.filled(1)
+        shown = self.aq("consume", topic, "-g", "mixed", "-o", "start", "-n", len(VALUES),
+                        "-f", "%v\n").out
+        self.assertEqual(shown.split(), VALUES)
+        consumer = KafkaConsumer(bootstrap_servers=self.node.address, group_id="mixed")
+        self.assertEqual(consumer.committed(PythonPartition(topic, 0)), len(VALUES))
+        consumer.close()
+
+
+class Wire(GroupTest):
+    def setUp(self):
+        self.wire = wire.Connection(self.node.address)
+        self.addCleanup(self.wire.socket.close)
+
+    def join(self, member="", version=4):
+        body = wire.text("wired") + struct.pack(">ii", 10000, 10000) + wire.text(member)
+        body += wire.text("consumer") + struct.pack(">i", 1) + wire.text("range")
+        body += struct.pack(">i", 1) + b"m"
+        response = self.wire.call(JOIN_GROUP, version, body)
+        response.take("i")
+        error, generation = response.take("hi")
+        response.text()
+        response.text()
+        return error, generation, response.text()
+
+    def settled(self, ask, *transient):
+        """The answer when coordinators have been found and loaded."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            answer = ask()
+            if answer[0] not in (14, 15, 16, *transient):
+                return answer
+            self.assertLess(time.monotonic(), deadline)
+            self.wire.call(wire.FIND_COORDINATOR, 0, wire.text("wired"))
+
+    def test_a_member_is_named_first_and_unknown_ones_are_refused(self):
+        error, generation, member = self.settled(self.join)
+        self.assertEqual((error, generation), (79, -1))
+        error, generation, named = self.join(member)
+        self.assertEqual((error, named), (0, member))
+        beat = lambda of, who: self.wire.call(HEARTBEAT, 0, wire.text("wired") + struct.pack(
+            ">i", of) + wire.text(who)).take("h")
+        self.assertEqual(beat(generation, member), 0)
+        self.assertEqual(beat(generation + 5, member), 22)
+        self.assertEqual(beat(generation, "nobody"), 25)
+
+    def test_offsets_without_members(self):
+        topic = self.topic()
+
+        def commit(partition, metadata):
+            body = wire.text("alone") + struct.pack(">i", -1) + wire.text("")
+            body += struct.pack(">qi", -1, 1) + wire.text(topic)
+            body += struct.pack(">iiq", 1, partition, 7) + wire.text(metadata)
+            response = self.wire.call(OFFSET_COMMIT, 2, body)
+            response.take("i")
+            response.text()
+            return response.take("iih")[2:]
+
+        def fetch(partition):
+            body = wire.text("alone") + struct.pack(">i", 1) + wire.text(topic)
+            response = self.wire.call(OFFSET_FETCH, 1, body + struct.pack(">ii", 1, partition))
+            response.take("i")
+            response.text()
+            _count, _partition, offset = response.take("iiq")
+            return offset, response.text(), response.take("h")
+
+        self.assertEqual(self.settled(lambda: commit(0, "note")), (0,))
+        self.assertEqual(fetch(0), (7, "note", 0))
+        self.assertEqual(fetch(3), (-1, "", 0))
+        self.assertEqual(commit(3, ""), (3,))
+        self.assertEqual(commit(0, "x" * 5000), (12,))
+
+    def test_groups_that_are_not_there_are_said_to_be_dead(self):
+        body = struct.pack(">i", 1) + wire.text("no-such")
+
+        def describe():
+            response = self.wire.call(15, 0, body)
+            response.take("i")
+            return response.take("h"), response.text(), response.text()
+
+        self.assertEqual(self.settled(describe), (0, "no-such", "Dead"))
+        deleted = self.wire.call(DELETE_GROUPS, 0, body)
+        deleted.take("ii")
+        self.assertEqual((deleted.text(), deleted.take("h")), ("no-such", 69))
