@@ -18,6 +18,7 @@ namespace {
 /// What every member of a life is held to.
 struct ledger {
   std::map<std::pair<std::int32_t, std::int32_t>, std::string> owners;
+  std::map<std::pair<std::int32_t, std::int32_t>, std::set<std::string>> holders;
   /// By partition: the last offset whose commit was answered.
   std::map<std::int32_t, std::int64_t> acked;
   std::map<std::int32_t, std::int64_t> stored;
@@ -28,6 +29,20 @@ struct ledger {
     const auto [at, is_new] = owners.emplace(std::pair(generation, partition), member);
     CHECK_MESSAGE(at->second == member, "partition " << partition << " of generation " << generation
                                                      << " has two owners");
+  }
+  /// The member still held it when the generation began: nobody else may be given it in that one.
+  void held(std::int32_t generation, std::int32_t partition, const std::string& member) {
+    holders[{generation, partition}].insert(member);
+    check_hand_over(generation, partition);
+  }
+  void check_hand_over(std::int32_t generation, std::int32_t partition) {
+    const auto owner = owners.find({generation, partition});
+    if (owner == owners.end())
+      return;
+    for (const auto& holder : holders[{generation, partition}])
+      CHECK_MESSAGE(holder == owner->second, "partition " << partition << " of generation "
+                                                          << generation
+                                                          << " was given away while it was held");
   }
   void look_at(group_lab& lab) {
     const auto* group = lab.table.find("g");
@@ -79,6 +94,7 @@ private:
     // Members of Kafka's eager protocol give up everything first.
     if (!native_)
       owned_.clear();
+    claims_ = owned_;
     auto call = group_lab::native_join(id_, {"t"}, parts());
     call.instance = instance_;
     call.needs_member_id = !native_ && id_.empty();
@@ -133,8 +149,11 @@ private:
     std::set<std::int32_t> given;
     for (const auto& topic : parts_of(bytes))
       given.insert(topic.partitions.begin(), topic.partitions.end());
+    const auto& name = instance_.empty() ? id_ : instance_;
     for (const auto partition : given)
-      book_.owned(generation_, partition, instance_.empty() ? id_ : instance_);
+      book_.owned(generation_, partition, name);
+    for (const auto partition : std::exchange(claims_, {}))
+      book_.held(generation_, partition, name);
     bool loses = false;
     for (const auto partition : owned_)
       loses = loses || !given.contains(partition);
@@ -215,6 +234,8 @@ private:
   std::int32_t generation_ = -1;
   bool must_join_ = true;
   std::set<std::int32_t> owned_;
+  /// What it said that it holds when it joined.
+  std::set<std::int32_t> claims_;
   std::map<std::int32_t, std::int64_t> position_;
   std::vector<sent_commit> commits_;
   std::optional<awaited<join_answer>> joining_;
