@@ -108,7 +108,32 @@ void convert_fetched(const kafka_answer& to, const protocol::fetch_partition_res
   row.high_watermark = from.high_watermark;
   row.last_stable_offset = from.last_stable;
   row.log_start_offset = from.log_start;
-  row.records = from.records;
+  if (from.error != errc::none)
+    row.preferred_read_replica = -1;
+  // Who is sent elsewhere reads there.
+  if (row.preferred_read_replica < 0)
+    row.records = from.records;
+}
+
+/// The replica to read a partition from that is led here, for a client in `rack`; -1: this one.
+std::int32_t replica_in(std::string_view rack, const topic_route* topic, std::int32_t partition,
+                        const front_services& node, const cluster_view* view) {
+  if (rack.empty() || topic == nullptr || view == nullptr || partition < 0 ||
+      static_cast<std::size_t>(partition) >= topic->partitions.size())
+    return -1;
+  const auto number = static_cast<std::size_t>(partition);
+  if (topic->partitions[number]->leader != node.node)
+    return -1;
+  std::int32_t found = -1;
+  for (const auto& broker : view->brokers) {
+    if (broker.rack != rack ||
+        std::ranges::count(topic->record.partitions[number].nodes, broker.node) == 0)
+      continue;
+    if (broker.node == node.node)
+      return -1;
+    found = broker.node;
+  }
+  return found;
 }
 
 /// What the epoch that the client knows says against answering.
@@ -356,6 +381,10 @@ void fetch_kafka(const kafka_request& request, const front_services& node,
   native.max_bytes = message.max_bytes > 0
                          ? std::min(message.max_bytes, static_cast<std::int32_t>(frame_max))
                          : static_cast<std::int32_t>(frame_max);
+  // Who says where it is may be sent to a replica near it, which answers with what it knows.
+  if (!message.rack_id.empty())
+    native.freshness = protocol::fetch_freshness::any;
+  const auto view = node.view->load();
   auto& response = translation->response;
   response.responses.resize(message.topics.size());
   for (std::size_t t = 0; t < message.topics.size(); ++t) {
@@ -388,8 +417,14 @@ void fetch_kafka(const kafka_request& request, const front_services& node,
         native.max_wait_ms = 0;
         continue;
       }
+      row.preferred_read_replica =
+          replica_in(message.rack_id, route.get(), partition.partition, node, view.get());
+      const bool is_sent_on = row.preferred_read_replica >= 0;
+      if (is_sent_on)
+        native.max_wait_ms = 0;
       asked.partitions.push_back({partition.partition, partition.fetch_offset,
-                                  partition.partition_max_bytes, partition.current_leader_epoch});
+                                  is_sent_on ? 1 : partition.partition_max_bytes,
+                                  partition.current_leader_epoch});
       translation->asked.push_back(&row);
     }
   }

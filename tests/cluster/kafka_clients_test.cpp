@@ -195,6 +195,32 @@ TEST_SUITE("cluster.kafka") {
     CHECK(read("1000") == numbers("seq 1001 2000"));
   }
 
+  TEST_CASE("a client reads from the replica of its rack, and from the leader when that is gone") {
+    test_cluster cluster({.nodes = 3, .racked = true});
+    create(cluster, "near", 3);
+    const auto leader = leader_of(cluster, 1, "near");
+    const auto near = leader % 3 + 1;
+    auto producer = shell("seq 1 1000 | kcat -P -b " + cluster.address(leader) + " -t near");
+    REQUIRE(producer.wait_until(test_clock::now() + patience) == 0);
+    auto expected = shell("seq 1 1000");
+    REQUIRE(expected.wait_until(test_clock::now() + patience) == 0);
+    const auto wanted = expected.rest_of_output();
+    const auto read = [&] {
+      auto consumer = shell("kcat -C -b " + all_addresses(cluster) +
+                            " -t near -o beginning -c 1000 -d topic,fetch -X client.rack=r" +
+                            std::to_string(near));
+      REQUIRE(consumer.wait_until(test_clock::now() + patience) == 0);
+      CHECK(consumer.rest_of_output() == wanted);
+      return consumer.errors();
+    };
+    const auto moved = "to " + std::to_string(near) + " (leader is " + std::to_string(leader) +
+                       "): preferred replica updated";
+    CHECK(read().find(moved) != std::string::npos);
+    cluster.kill(near);
+    wait_for([&] { return metadata(cluster, leader, "near").brokers.size() == 2; }, "it is missed");
+    CHECK(read().find("preferred replica updated") == std::string::npos);
+  }
+
   TEST_CASE("replicas are moved as asked") {
     test_cluster cluster({.nodes = 3});
     create(cluster, "moved", 1);

@@ -109,6 +109,8 @@ void test_cluster::start(int node) {
                                     "admin.listen=" + admin_address(node),
                                     "http.listen=" + with_host(node, 0),
                                     "discovery.seeds=" + seeds_of(node)};
+  if (options_.racked)
+    settings.push_back("node.rack=r" + std::to_string(node));
   settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
   std::vector<std::string> arguments{"--data-dir", data_of(node).string(), "--listen",
                                      address(node)};

@@ -30,6 +30,8 @@ public:
     bool found_together = true;
     /// `discovery.seeds` of all nodes, if it is not to be other nodes.
     std::optional<std::string> seeds{};
+    /// Node N is in the rack "rN"; else none is in any.
+    bool racked = false;
     /// Nodes reach each other through a network that the test can break.
     bool relayed = false;
     /// Each node is in a network namespace of its own. Precondition: `has_namespaces`.
