@@ -71,7 +71,7 @@ sim_broker::~sim_broker() {
   auto& schedule = coordinator(*system_);
   schedule.run();
   // Who waits for a disk that stands still hears that it has no power.
-  if (const auto left = machine_.pace->stalled_until_ms - machine_.env->steady_ms(); left > 0) {
+  if (const auto left = machine_.pace->stalled_at_most_ms - machine_.env->steady_ms(); left > 0) {
     schedule.advance_time(std::chrono::milliseconds(left));
     schedule.run();
   }

@@ -249,7 +249,9 @@ void sim_cluster::skew(std::int32_t node, std::int64_t ms) {
 }
 
 void sim_cluster::stall_disk(std::int32_t node, std::int64_t ms) {
-  machine(node).pace->stalled_until_ms = machine(node).env->steady_ms() + ms;
+  auto& pace = *machine(node).pace;
+  pace.stalled_until_ms = machine(node).env->steady_ms() + ms;
+  pace.stalled_at_most_ms = std::max(pace.stalled_at_most_ms, pace.stalled_until_ms);
 }
 
 void sim_cluster::bridge(std::int32_t node) {

@@ -18,6 +18,8 @@ struct disk_pace {
   std::int64_t delay_ms_max = 0;
   /// What is asked before then is done then.
   std::int64_t stalled_until_ms = 0;
+  /// The latest that it ever was: what came before a stall was cut short still waits for its end.
+  std::int64_t stalled_at_most_ms = 0;
 };
 
 /// In front of `storage`, where replicas see it. `now_ms` is the time of the actor system, by which
