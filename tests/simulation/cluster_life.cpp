@@ -11,6 +11,8 @@ constexpr std::int32_t partitions_max = 3;
 constexpr std::int64_t rest_ms_max = 120'000;
 /// In lives that heal softly, after everything else: nothing that comes later frees what stands.
 constexpr int hand_overs_at_rest = 2;
+/// After so long a silent link is surely lost.
+constexpr std::int64_t link_lost_ms = 2000;
 
 /// One to seven, mostly three.
 std::int32_t nodes_of(std::uint64_t seed, known_faults faults) {
@@ -154,7 +156,7 @@ std::vector<std::string> cluster_life::run(int steps) {
     if (has_decay_)
       do_damage();
     if (heals_softly_ && hand_overs_.random() % 8 == 0)
-      (void)fail_hand_over();
+      (void)fail_hand_over(loss::kill);
     cluster_.run_for(static_cast<std::int64_t>(draw(200)));
     if (i % 4 == 0)
       cluster_.look();
@@ -162,7 +164,7 @@ std::vector<std::string> cluster_life::run(int steps) {
   heal();
   bool rests = comes_to_rest();
   for (int i = 0; i < hand_overs_at_rest && heals_softly_ && rests; ++i)
-    rests = !fail_hand_over() || comes_to_rest();
+    rests = !fail_hand_over(i == 0 ? loss::isolation : loss::kill) || comes_to_rest();
   counts_[static_cast<std::size_t>(cluster_event::repair)] = cluster_.repairs();
   if (rests)
     cluster_.audit();
@@ -174,6 +176,7 @@ bool cluster_life::comes_to_rest() {
   for (std::int32_t node = 1; node <= nodes_; ++node)
     if (!cluster_.is_up(node))
       cluster_.start(node);
+  cluster_.heal_network();
   std::string why = "not looked";
   if (cluster_.run_until([&] { return (why = cluster_.unrest()).empty(); }, rest_ms_max))
     return true;
@@ -494,7 +497,7 @@ bool cluster_life::transfer_somewhere() {
 
 /// False if there is nothing to hand over. The one that is to lead is lost while leadership is
 /// handed to it under load.
-bool cluster_life::fail_hand_over() {
+bool cluster_life::fail_hand_over(loss how) {
   const auto any = [this](std::uint64_t bound) { return hand_overs_.random() % bound; };
   const auto topics = cluster_.topics();
   if (topics.empty())
@@ -514,17 +517,22 @@ bool cluster_life::fail_hand_over() {
   ++counts_[static_cast<std::size_t>(cluster_event::failed_hand_over)];
   cluster_.note("failed hand-over to " + std::to_string(to));
   const auto name = topic.name;
+  // Whatever is said to it from now on is lost, if the link is given up before it is whole again.
+  if (how == loss::isolation)
+    cluster_.wires().isolate(to, nodes_);
   cluster_.broker(leads).transfer(
       {topic.id, partition},
       {raft::node_id(to), raft::incarnation(cluster_.broker(to).incarnation())});
   cluster_.run_for(static_cast<std::int64_t>(any(3)));
   // It may have lost its power meanwhile.
-  if (cluster_.is_up(to))
+  if (how == loss::kill && cluster_.is_up(to))
     cluster_.kill(to);
   for (int i = 0; i < 6; ++i) {
     cluster_.produce(name, partition);
     cluster_.run_for(static_cast<std::int64_t>(any(20)));
   }
+  if (how == loss::isolation)
+    cluster_.run_for(link_lost_ms);
   return true;
 }
 

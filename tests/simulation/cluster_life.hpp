@@ -95,7 +95,9 @@ private:
   [[nodiscard]] bool ask(cluster_event what);
   [[nodiscard]] bool move_replicas();
   [[nodiscard]] bool transfer_somewhere();
-  [[nodiscard]] bool fail_hand_over();
+  /// The leader hears of a kill at once, and of an isolation when the link has been silent.
+  enum class loss : std::uint8_t { kill, isolation };
+  [[nodiscard]] bool fail_hand_over(loss how);
   void do_damage();
   void heal();
   [[nodiscard]] bool comes_to_rest();
