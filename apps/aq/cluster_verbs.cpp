@@ -72,7 +72,7 @@ exit_code health(session& on, std::chrono::milliseconds patience) {
     const auto report = ask_report(on, node);
     if (!report && (is_last || exit_code_of(report.error().code) == exit_code::usage))
       return on.fail(report.error());
-    const auto trouble = report ? find_trouble(*report) : std::vector<finding>();
+    const auto trouble = report ? find_trouble(*report) : std::vector<cluster_trouble>();
     if (report && (trouble.empty() || is_last)) {
       const auto printed = on.print(health_described(*report, trouble));
       return printed == exit_code::done && !trouble.empty() ? exit_code::failed : printed;

@@ -24,7 +24,7 @@ std::string list_text(const node_set& nodes) {
 }
 
 void judge_broker(const actors::admin_broker& broker, std::int32_t asked,
-                  std::vector<finding>& found) {
+                  std::vector<cluster_trouble>& found) {
   const auto name = fmt::format("broker {}", broker.node);
   if (broker.state.empty())
     found.push_back({name, fmt::format("not registered, but {} replicas are placed on it",
@@ -42,7 +42,7 @@ void judge_broker(const actors::admin_broker& broker, std::int32_t asked,
 
 /// `placed`: where the controller wants it; empty if that is not known.
 void judge_group(const actors::admin_group& group, const node_set& placed, const node_set& gone,
-                 std::vector<finding>& found) {
+                 std::vector<cluster_trouble>& found) {
   const auto name = name_of(group);
   if (!group.error.empty()) {
     found.push_back({name, group.error});
@@ -73,8 +73,8 @@ void judge_group(const actors::admin_group& group, const node_set& placed, const
 
 } // namespace
 
-std::vector<finding> find_trouble(const cluster_report& report) {
-  std::vector<finding> found;
+std::vector<cluster_trouble> find_trouble(const cluster_report& report) {
+  std::vector<cluster_trouble> found;
   node_set gone;
   bool has_controller = false;
   for (const auto& each : report.brokers.brokers) {
@@ -101,7 +101,8 @@ std::vector<finding> find_trouble(const cluster_report& report) {
   return found;
 }
 
-document health_described(const cluster_report& report, const std::vector<finding>& trouble) {
+document health_described(const cluster_report& report,
+                          const std::vector<cluster_trouble>& trouble) {
   const auto& brokers = report.brokers.brokers;
   const auto there = std::ranges::count_if(
       brokers, [](const auto& each) { return !each.state.empty() && each.state != "gone"; });

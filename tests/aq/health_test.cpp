@@ -46,7 +46,7 @@ cluster_report sound() {
   return report;
 }
 
-using findings = std::vector<finding>;
+using findings = std::vector<cluster_trouble>;
 
 } // namespace
 
