@@ -10,13 +10,15 @@
 
 namespace aqueduct::aq {
 
-std::string try_connect(const config::endpoint& to, std::chrono::milliseconds timeout) {
+result<int> dial(const config::endpoint& to, std::chrono::milliseconds timeout) {
   const address_list addresses(to, false);
   std::string problem = addresses.problem;
   for (auto* each = addresses.first; each != nullptr; each = each->ai_next) {
     const int fd = ::socket(each->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    if (fd < 0) {
+      problem = std::strerror(errno);
       continue;
+    }
     int code = ::connect(fd, each->ai_addr, each->ai_addrlen) == 0 ? 0 : errno;
     if (code == EINPROGRESS) {
       pollfd ready{fd, POLLOUT, 0};
@@ -26,12 +28,20 @@ std::string try_connect(const config::endpoint& to, std::chrono::milliseconds ti
       else
         ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size);
     }
-    ::close(fd);
     if (code == 0)
-      return {};
+      return fd;
+    ::close(fd);
     problem = std::strerror(code);
   }
-  return problem;
+  return unexpected(errc::broker_unavailable, problem);
+}
+
+std::string try_connect(const config::endpoint& to, std::chrono::milliseconds timeout) {
+  const auto connected = dial(to, timeout);
+  if (!connected)
+    return connected.error().message;
+  ::close(*connected);
+  return {};
 }
 
 } // namespace aqueduct::aq

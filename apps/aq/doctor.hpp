@@ -1,5 +1,6 @@
 // Is this machine fit to run a node? Every check is two things: a probe, which asks the system, and
-// a judgement, which is a plain function and says what follows from the answer.
+// a judgement, which is a plain function and says what follows from the answer. What a cluster
+// tells its clients is judged in advertised.hpp.
 #pragma once
 
 #include "apps/aq/document.hpp"
@@ -58,6 +59,9 @@ enum class port_state : std::uint8_t { free, taken, not_bindable };
                                                          std::string_view name);
 
 // -- probes ---------------------------------------------------------------------------------------
+
+/// Where this machine reaches what listens at `listen`: the loopback address for a wildcard.
+[[nodiscard]] config::endpoint reached_here(const config::endpoint& listen);
 
 struct doctor_options {
   config::node_config config;

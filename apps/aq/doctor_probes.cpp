@@ -132,9 +132,7 @@ finding probe_port(const std::string& name, const config::endpoint& listen) {
 }
 
 finding probe_advertised(const config::node_config& config) {
-  auto local = config.listen;
-  if (local.host == "0.0.0.0" || local.host == "::")
-    local.host = local.host == "::" ? "::1" : "127.0.0.1";
+  const auto local = reached_here(config.listen);
   const bool node_runs = local.port != 0 && try_connect(local, connect_patience).empty();
   const auto& address = config.advertised();
   return judge_advertised(to_string(address), node_runs, try_connect(address, connect_patience));
@@ -175,6 +173,14 @@ void examine_system(const doctor_options& options, std::vector<finding>& finding
 }
 
 } // namespace
+
+config::endpoint reached_here(const config::endpoint& listen) {
+  if (listen.host == "0.0.0.0")
+    return {"127.0.0.1", listen.port};
+  if (listen.host == "::")
+    return {"::1", listen.port};
+  return listen;
+}
 
 std::vector<finding> examine(const doctor_options& options) {
   std::vector<finding> findings;

@@ -1,4 +1,5 @@
 // aq doctor, as the command line sees it.
+#include "apps/aq/advertised.hpp"
 #include "apps/aq/command_line.hpp"
 #include "apps/aq/doctor.hpp"
 #include "apps/aq/units.hpp"
@@ -9,7 +10,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 
 namespace aqueduct::aq {
@@ -21,6 +24,33 @@ struct verb_options {
   std::string data_dir;
   bool no_disk_probe = false;
 };
+
+/// `host:port`, or a host alone, as everywhere for --broker.
+result<config::endpoint> parse_broker(const std::string& text) {
+  const auto whole = config::parse_endpoint(text);
+  if (whole)
+    return whole;
+  const auto with_port = config::parse_endpoint(text + ":9092");
+  return with_port ? with_port : whole;
+}
+
+/// Whom to ask for the addresses that clients are told: those that were named, or the node that the
+/// configuration is of.
+result<bootstrap_options> bootstrap_of(const global_options& given,
+                                       const config::node_config& config) {
+  bootstrap_options made;
+  made.is_named = !given.brokers.empty();
+  made.patience = given.timeout.value_or(made.patience);
+  for (const auto& each : given.brokers) {
+    const auto address = parse_broker(each);
+    if (!address)
+      return unexpected(errc::invalid_request, address.error().message);
+    made.brokers.push_back(*address);
+  }
+  if (!made.is_named && config.listen.port != 0)
+    made.brokers.push_back(reached_here(config.listen));
+  return made;
+}
 
 exit_code doctor(session& on, const verb_options& options) {
   config::config_sources sources;
@@ -47,12 +77,17 @@ exit_code doctor(session& on, const verb_options& options) {
     if (!options.data_dir.empty())
       wanted.config.data.dir = options.data_dir;
   }
+  const auto bootstrap = bootstrap_of(on.options(), wanted.config);
+  if (!bootstrap)
+    return on.fail(bootstrap.error());
   if (options.no_disk_probe)
     wanted.disk_probe = std::chrono::milliseconds(0);
   else
     on.draw_status("measuring the disk ...");
   auto findings = examine(wanted);
   findings.insert(findings.begin(), lint);
+  on.draw_status("trying the addresses that clients are told ...");
+  std::ranges::move(examine_advertised(*bootstrap), std::back_inserter(findings));
   const auto printed = on.print(doctor_document(findings));
   return worst(findings) == severity::critical ? exit_code::failed : printed;
 }
@@ -61,8 +96,10 @@ exit_code doctor(session& on, const verb_options& options) {
 
 void add_doctor_verb(command_line& line) {
   auto options = std::make_shared<verb_options>();
-  auto& verb = line.add_verb(line.root(), "doctor", "Check whether this machine is fit for a node",
+  auto& verb = line.add_verb(line.root(), "doctor",
+                             "Check this machine, and the addresses that clients are told",
                              "aq doctor\n"
+                             "aq -b broker-1:9092 doctor\n"
                              "aq doctor --config /etc/aqueduct/aqueduct.toml\n"
                              "aq doctor --data-dir /var/lib/aqueduct --output json\n",
                              [options](session& on) { return doctor(on, *options); });
