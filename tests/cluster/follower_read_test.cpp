@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <set>
 #include <thread>
@@ -204,6 +205,45 @@ TEST_CASE(
     const auto [replicas, problem] = read_all(source);
     CHECK_MESSAGE(problem.empty(), problem);
     CHECK_FALSE(replicas.empty());
+  }
+}
+
+/// What an example prints, line by line.
+std::vector<std::string> run_example(const std::string& name,
+                                     const std::vector<std::string>& arguments) {
+  const auto program = std::filesystem::path(AQUEDUCT_BIN_DIR) / ("example-follower_reads-" + name);
+  test::child_process example(program, arguments);
+  const auto deadline = test::test_clock::now() + patience;
+  std::vector<std::string> lines;
+  while (auto line = example.read_line(deadline))
+    lines.push_back(*line);
+  const auto status = example.wait_until(deadline);
+  REQUIRE_MESSAGE(status == 0, example.errors());
+  return lines;
+}
+
+TEST_CASE("the examples read from followers") {
+  test_cluster nodes({.racked = true});
+  const auto on = open(nodes.addresses());
+  const int leader = create_numbers(on, 3);
+  const int follower = leader % 3 + 1;
+  auto sender = create_producer(on);
+  send_numbers(sender, 0, 3);
+  // From here on the follower can answer.
+  auto at_follower = connect(nodes, follower);
+  const auto latest = fetch(at_follower, fetch_freshness::linearizable);
+  REQUIRE_MESSAGE(latest.error == errc::none, latest.message);
+
+  const auto rack = "r" + std::to_string(follower);
+  const auto near = run_example("nearest", {nodes.address(leader), "numbers", "3", rack});
+  const auto from = "  from node " + std::to_string(follower);
+  CHECK(near == std::vector<std::string>{"numbers/0 @ 0  0" + from, "numbers/0 @ 1  1" + from,
+                                         "numbers/0 @ 2  2" + from});
+  for (const auto* age : {"0", "60000"}) {
+    const auto fresh = run_example("freshness", {nodes.address(leader), "numbers", "3", age});
+    REQUIRE(fresh.size() == 3);
+    CHECK(fresh[2].find("numbers/0 @ 2  2  from node ") == 0);
+    CHECK(fresh[2].find(" ms before") != std::string::npos);
   }
 }
 
