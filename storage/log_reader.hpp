@@ -80,10 +80,17 @@ public:
   [[nodiscard]] result<std::vector<log_entry>>
   read_entries(std::uint64_t from_index, std::uint64_t end_index, std::size_t bytes_max) const;
 
-  /// The first record before `end_index` in log order whose timestamp is at least `timestamp` (as
-  /// Kafka's ListOffsets), nothing if there is none. Control batches count as they do there: no.
-  [[nodiscard]] result<std::optional<time_found>> find_time(timestamp_ms timestamp,
-                                                            std::uint64_t end_index) const;
+  /// The first record from offset `start` on and before `end_index` in log order whose timestamp is
+  /// at least `timestamp` (as Kafka's ListOffsets), nothing if there is none. Control batches count
+  /// as they do there: no.
+  [[nodiscard]] result<std::optional<time_found>>
+  find_time(timestamp_ms timestamp, std::uint64_t end_index, offset_t start = {}) const;
+
+  /// The record with the largest timestamp among the same, the first of several; nothing if there
+  /// is none. Reads one place by the index of times, and a whole segment only if the newest record
+  /// of that segment is not among them.
+  [[nodiscard]] result<std::optional<time_found>> find_newest(std::uint64_t end_index,
+                                                              offset_t start = {}) const;
 
   /// The offset that the first record at or after entry `index` has or will have.
   [[nodiscard]] result<offset_t> offset_at(std::uint64_t index) const;
@@ -138,12 +145,20 @@ private:
                                                                 std::uint64_t from_index,
                                                                 std::uint64_t end_index,
                                                                 std::size_t bytes_max) const;
-  [[nodiscard]] result<std::optional<time_found>>
-  try_find_time(const log_view& view, timestamp_ms timestamp, std::uint64_t end_index) const;
-  [[nodiscard]] result<std::optional<time_found>> find_time_in(const log_view& view,
-                                                               const log_segment& segment,
+  [[nodiscard]] result<std::optional<time_found>> try_find_time(const log_view& view,
+                                                                timestamp_ms timestamp,
+                                                                std::uint64_t end_index,
+                                                                offset_t start) const;
+  [[nodiscard]] result<std::optional<time_found>> find_time_in(const log_segment& segment,
                                                                timestamp_ms timestamp,
-                                                               std::uint64_t end_index) const;
+                                                               std::uint64_t end_index,
+                                                               offset_t start) const;
+  [[nodiscard]] result<std::optional<time_found>>
+  try_find_newest(const log_view& view, std::uint64_t end_index, offset_t start) const;
+  [[nodiscard]] result<std::optional<time_found>> find_newest_in(const log_segment& segment,
+                                                                 timestamp_ms at_most,
+                                                                 std::uint64_t end_index,
+                                                                 offset_t start) const;
   [[nodiscard]] result<offset_t> try_offset_at(const log_view& view, std::uint64_t index) const;
   /// Runs an attempt on the present view, once more if the view changed under a failure.
   template <class Attempt>

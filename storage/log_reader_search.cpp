@@ -56,9 +56,15 @@ result<std::vector<log_entry>> log_reader::read_entries(std::uint64_t from_index
   });
 }
 
-result<std::optional<time_found>> log_reader::find_time(timestamp_ms timestamp,
-                                                        std::uint64_t end_index) const {
-  return with_view([&](const log_view& view) { return try_find_time(view, timestamp, end_index); });
+result<std::optional<time_found>>
+log_reader::find_time(timestamp_ms timestamp, std::uint64_t end_index, offset_t start) const {
+  return with_view(
+      [&](const log_view& view) { return try_find_time(view, timestamp, end_index, start); });
+}
+
+result<std::optional<time_found>> log_reader::find_newest(std::uint64_t end_index,
+                                                          offset_t start) const {
+  return with_view([&](const log_view& view) { return try_find_newest(view, end_index, start); });
 }
 
 result<offset_t> log_reader::offset_at(std::uint64_t index) const {
@@ -257,13 +263,15 @@ result<offset_t> log_reader::try_offset_at(const log_view& view, std::uint64_t i
 
 result<std::optional<time_found>> log_reader::try_find_time(const log_view& view,
                                                             timestamp_ms timestamp,
-                                                            std::uint64_t end_index) const {
+                                                            std::uint64_t end_index,
+                                                            offset_t start) const {
+  start = std::max(start, view.start_offset);
   for (const auto& segment : view.segments) {
     if (segment->first_index >= end_index)
       break;
     if (segment->max_timestamp < timestamp.value || segment->last_index < view.first_index)
       continue;
-    auto found = find_time_in(view, *segment, timestamp, end_index);
+    auto found = find_time_in(*segment, timestamp, end_index, start);
     if (!found || *found)
       return found;
   }
@@ -290,25 +298,25 @@ result<std::optional<time_found>> first_since(byte_span body, timestamp_ms times
 
 } // namespace
 
-result<std::optional<time_found>> log_reader::find_time_in(const log_view& view,
-                                                           const log_segment& segment,
+result<std::optional<time_found>> log_reader::find_time_in(const log_segment& segment,
                                                            timestamp_ms timestamp,
-                                                           std::uint64_t end_index) const {
+                                                           std::uint64_t end_index,
+                                                           offset_t start) const {
   const auto source = open_segment(segment);
   if (!source)
     return source.propagate();
-  place start{segment_header_bytes, segment.first_index, segment.base_offset};
+  place from{segment_header_bytes, segment.first_index, segment.base_offset};
   const auto hit = index_.find_time(segment.first_index, timestamp);
   if (!hit)
     return hit.propagate();
   if (*hit && stands_at(**source, segment, **hit))
-    start = {(*hit)->position, (*hit)->index, (*hit)->offset};
+    from = {(*hit)->position, (*hit)->index, (*hit)->offset};
   // From the beginning of the segment on, what the time index should say is known.
-  const bool rebuilds = start.position == segment_header_bytes;
+  const bool rebuilds = from.position == segment_header_bytes;
   write_batch rebuilt;
   timestamp_ms max_timestamp{-1};
-  std::uint64_t indexed_position = start.position;
-  walk entries(*this, segment, **source, start, end_index);
+  std::uint64_t indexed_position = from.position;
+  walk entries(*this, segment, **source, from, end_index);
   while (!entries.is_done()) {
     const auto memory = entries.fill(search_read_bytes);
     if (!memory)
@@ -329,7 +337,7 @@ result<std::optional<time_found>> log_reader::find_time_in(const log_view& view,
         continue;
       max_timestamp = std::max(max_timestamp, e.records->max_timestamp);
       auto found = first_since(byte_span(memory->bytes()).subspan(e.body_at, e.body_bytes),
-                               timestamp, view.start_offset);
+                               timestamp, start);
       if (!found || *found) {
         (void)store_.write(rebuilt, durability::relaxed);
         return found;

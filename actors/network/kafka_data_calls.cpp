@@ -2,6 +2,7 @@
 
 #include "actors/network/native_admin_calls.hpp"
 #include "actors/network/native_data_calls.hpp"
+#include "actors/network/topic_lookup.hpp"
 #include "protocol/record_batch.hpp"
 
 #include <algorithm>
@@ -152,6 +153,27 @@ error_code check_epoch(std::int32_t asked, const topic_route* topic, std::int32_
 
 using offset_row = kafka::list_offsets_response::topic_entry::partition_entry;
 
+/// Where the log begins that is on the broker, and where it ends that is in remote storage.
+constexpr std::int64_t earliest_local_timestamp = -4;
+constexpr std::int64_t last_tiered_timestamp = -5;
+
+/// Whether a request of `version` may ask for `timestamp`.
+bool may_ask(std::int64_t timestamp, std::int16_t version) {
+  constexpr std::int16_t newest_since = 7;
+  constexpr std::int16_t earliest_local_since = 8;
+  constexpr std::int16_t last_tiered_since = 9;
+  switch (timestamp) {
+  case protocol::newest_timestamp:
+    return version >= newest_since;
+  case earliest_local_timestamp:
+    return version >= earliest_local_since;
+  case last_tiered_timestamp:
+    return version >= last_tiered_since;
+  default:
+    return timestamp >= protocol::earliest_timestamp;
+  }
+}
+
 void convert_offset(const kafka_answer& to, const protocol::list_offsets_partition_result& from,
                     offset_row& row) {
   row.error_code = to.error(from.error);
@@ -287,18 +309,28 @@ void serve_kafka(const kafka_request& request, const front_services& node,
     auto& asked = native.topics.emplace_back();
     asked.name = topic.name;
     const auto route = node.directory->find(topic.name);
+    topic_lookup lookup(*node.directory, topic.name);
     for (std::size_t p = 0; p < rows.size(); ++p) {
       const auto& partition = topic.partitions[p];
       rows[p].partition_index = partition.partition_index;
       rows[p].offset = rows[p].timestamp = rows[p].leader_epoch = -1;
       auto code =
           check_epoch(partition.current_leader_epoch, route.get(), partition.partition_index);
-      if (partition.timestamp < protocol::earliest_timestamp)
+      if (!may_ask(partition.timestamp, request.version()))
         code = error_code::unsupported_version;
       rows[p].error_code = number_of(code);
       if (code != error_code::none)
         continue;
-      asked.partitions.push_back({partition.partition_index, partition.timestamp});
+      if (partition.timestamp == last_tiered_timestamp) {
+        // Nothing is in remote storage; but this has to be who would know.
+        if (const auto found = lookup.partition(partition.partition_index); !found.route)
+          rows[p].error_code = request.answer.error(found.why.code);
+        continue;
+      }
+      asked.partitions.push_back(
+          {partition.partition_index, partition.timestamp == earliest_local_timestamp
+                                          ? protocol::earliest_timestamp
+                                          : partition.timestamp});
       translation->asked.push_back(&rows[p]);
     }
   }

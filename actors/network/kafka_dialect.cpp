@@ -32,7 +32,7 @@ struct served_api {
 constexpr auto served_apis = std::to_array<served_api>({
     {api_key::produce, 3, 11, 0},
     {api_key::fetch, 4, 17, 4},
-    {api_key::list_offsets, 1, 6, 1},
+    {api_key::list_offsets, 1, 10, 1},
     {api_key::metadata, 0, 13, 0},
     {api_key::offset_commit, 2, 9, 2},
     {api_key::offset_fetch, 1, 9, 1},

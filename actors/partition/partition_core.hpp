@@ -45,8 +45,11 @@ struct read_request {
 /// Answered by `partition_core::time_found`.
 struct time_request {
   std::uint64_t token = 0;
+  /// Or `protocol::newest_timestamp`.
   std::int64_t timestamp_ms = 0;
   std::uint64_t commit_index = 0;
+  /// What is before it counts no more, though the log may still have it.
+  std::int64_t log_start = 0;
 };
 /// Answered by `partition_core::log_described`.
 struct describe_request {

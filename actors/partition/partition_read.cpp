@@ -316,13 +316,13 @@ void partition_core::answer_offset(const offset_item& item, partition_effects& o
     outcome.offset = high_watermark_;
   } else if (item.timestamp_ms == protocol::earliest_timestamp) {
     outcome.offset = log_start_;
-  } else if (item.timestamp_ms < 0) {
+  } else if (item.timestamp_ms < 0 && item.timestamp_ms != protocol::newest_timestamp) {
     outcome.error = errc::invalid_timestamp;
     outcome.message = "timestamp " + std::to_string(item.timestamp_ms) +
-                      " is neither a time nor -1 (latest) or -2 (earliest)";
+                      " is neither a time nor -1 (latest), -2 (earliest) or -3 (newest record)";
   } else if (log_start_ < high_watermark_) {
     const auto token = next_token_++;
-    out.times.push_back({token, item.timestamp_ms, applied_index_});
+    out.times.push_back({token, item.timestamp_ms, applied_index_, log_start_});
     time_lookups_.emplace(token, item);
     return;
   }

@@ -453,8 +453,12 @@ reader_actor::behavior_type reader(reader_actor::pointer self, int) {
     }
 
     void operator()(reader_find_time& what) const {
-      auto found = what.log->find_time(timestamp_ms(what.request.timestamp_ms),
-                                       what.request.commit_index + 1);
+      const auto& asked = what.request;
+      const auto end = asked.commit_index + 1;
+      const offset_t start(asked.log_start);
+      auto found = asked.timestamp_ms == protocol::newest_timestamp
+                       ? what.log->find_newest(end, start)
+                       : what.log->find_time(timestamp_ms(asked.timestamp_ms), end, start);
       log_time_found done;
       done.token = what.request.token;
       using place = std::optional<std::pair<std::int64_t, std::int64_t>>;

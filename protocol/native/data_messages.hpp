@@ -422,6 +422,7 @@ struct delivery {
 /// Timestamps of LIST_OFFSETS with a meaning of their own.
 inline constexpr std::int64_t latest_timestamp = -1;
 inline constexpr std::int64_t earliest_timestamp = -2;
+inline constexpr std::int64_t newest_timestamp = -3;
 
 struct list_offsets_partition {
   std::int32_t partition = 0;
@@ -433,7 +434,7 @@ struct list_offsets_partition {
     v(field{"partition", "Number of the partition."}, m.partition);
     v(field{"timestamp_ms",
             "Ms since the Unix epoch: the first record at or after it. -1 the end, -2 the "
-            "beginning."},
+            "beginning, -3 the record with the largest timestamp."},
       m.timestamp_ms);
   }
 };

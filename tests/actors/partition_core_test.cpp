@@ -50,6 +50,25 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.effects.describes.size() == 1);
   }
 
+  TEST_CASE("the newest record is the log's to find, if there is any") {
+    lab it;
+    it.lead();
+    const auto who = std::make_shared<asked_by>();
+    it.core.find_offset({who, 0, protocol::newest_timestamp}, it.effects);
+    REQUIRE(who->offsets.size() == 1);
+    CHECK(who->offsets[0].error == errc::none);
+    CHECK(who->offsets[0].offset == -1);
+    it.produce(build_batch(3));
+    it.commit();
+    it.core.find_offset({who, 0, protocol::newest_timestamp}, it.effects);
+    REQUIRE(it.effects.times.size() == 1);
+    CHECK(it.effects.times[0].timestamp_ms == protocol::newest_timestamp);
+    CHECK(it.effects.times[0].log_start == 0);
+    it.core.find_offset({who, 0, protocol::newest_timestamp - 1}, it.effects);
+    REQUIRE(who->offsets.size() == 2);
+    CHECK(who->offsets[1].error == errc::invalid_timestamp);
+  }
+
   TEST_CASE("a batch is lost, not acknowledged, when leadership goes before it is committed") {
     lab it;
     it.lead();

@@ -267,6 +267,39 @@ class Fetch(WireTest):
         self.assertEqual(self.wire.fetch(topic, 0, session=(12345, 7))[:3], (70, 0, None))
 
 
+class Offsets(WireTest):
+    FIRST_MS = 1700000000000
+
+    def stamped(self, at_ms):
+        """The golden batch with its records at `at_ms` and 5 ms later."""
+        return wire.with_fields(wire.GOLDEN_BATCH, 27, ("q", at_ms), ("q", at_ms + 5))
+
+    def test_the_newest_record_is_found_from_version_7_on(self):
+        topic = self.topic()
+        for version in (7, 8, 9, 10):
+            self.assertEqual(self.wire.list_offsets(topic, version, -3), [(0, -1, -1)])
+        for later in (0, 9000, 4000):
+            self.wire.produce(topic, self.stamped(self.FIRST_MS + later))
+        self.assertEqual(self.wire.list_offsets(topic, 7, -3, -1, -2),
+                         [(0, 3, self.FIRST_MS + 9005), (0, 6, -1), (0, 0, -1)])
+        self.assertEqual(self.wire.list_offsets(topic, 10, -3, self.FIRST_MS + 1),
+                         [(0, 3, self.FIRST_MS + 9005), (0, 1, self.FIRST_MS + 5)])
+
+    def test_nothing_is_in_remote_storage(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        self.assertEqual(self.wire.list_offsets(topic, 8, -4), [(0, 0, -1)])
+        self.assertEqual(self.wire.list_offsets(topic, 9, -4, -5, -1),
+                         [(0, 0, -1), (0, -1, -1), (0, 2, -1)])
+        self.assertEqual(self.wire.list_offsets("none-such", 9, -5, -4), [(3, -1, -1)] * 2)
+
+    def test_what_a_version_does_not_know_is_refused(self):
+        topic = self.topic()
+        for version, *unknown in ((4, -3), (6, -3, -4), (7, -4, -5), (8, -5), (10, -6, -99)):
+            self.assertEqual(self.wire.list_offsets(topic, version, *unknown),
+                             [(35, -1, -1)] * len(unknown))
+
+
 class Coordinators(WireTest):
     def find(self, key_type):
         body = wire.text("x") + struct.pack(">b", key_type)

@@ -59,6 +59,19 @@ def fetch(topic, offset, wait_ms=0, session=(0, -1), epoch=-1, version=11, bytes
     return body + (text("") if version >= 11 else b"")
 
 
+def list_offsets(topic, version, *timestamps, partition=0):
+    """The body of LIST_OFFSETS version 4 to 10: each time is looked up in `partition`."""
+    if version < 6:
+        count, end, name = (lambda n: struct.pack(">i", n)), b"", text(topic)
+    else:
+        count, end = (lambda n: bytes([n + 1])), b"\0"
+        name = count(len(topic)) + topic.encode()
+    rows = b"".join(struct.pack(">iiq", partition, -1, at) + end for at in timestamps)
+    wait = struct.pack(">i", 1000) if version >= 10 else b""
+    return (struct.pack(">ib", -1, 0) + count(1) + name + count(len(timestamps)) + rows + end +
+            wait + end)
+
+
 class Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -145,6 +158,25 @@ class Connection:
                 response.bytes(response.take("h"))
             rows.append((error, base))
         assert response.take("i") == 0 and response.left == 0
+        return rows
+
+    def list_offsets(self, topic, version, *timestamps, partition=0):
+        """(error, offset, timestamp) of each look-up."""
+        flexible = version >= 6
+        body = list_offsets(topic, version, *timestamps, partition=partition)
+        response = self.call(LIST_OFFSETS, version, body, flexible)
+        if flexible:
+            response.take("b")
+        _throttle, topics = response.take("ib" if flexible else "ii")
+        assert topics == (2 if flexible else 1)
+        name = response.bytes(response.take("b") - 1).decode() if flexible else response.text()
+        assert name == topic
+        rows = []
+        for _ in range(response.take("b") - 1 if flexible else response.take("i")):
+            index, error, at, offset, _epoch = response.take("ihqqi")
+            assert index == partition and (not flexible or response.take("b") == 0)
+            rows.append((error, offset, at))
+        assert response.left == (2 if flexible else 0)
         return rows
 
     def fetch(self, topic, offset, version=11, **options):

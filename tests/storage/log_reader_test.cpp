@@ -59,6 +59,17 @@ std::int64_t offset_since(const log_reader& reader, std::int64_t timestamp,
   return *found ? (*found)->offset.value : -1;
 }
 
+/// (offset, timestamp) of the newest record.
+using offset_and_time = std::pair<std::int64_t, std::int64_t>;
+
+offset_and_time newest(const log_reader& reader, std::uint64_t end_index = no_end,
+                       std::int64_t start = 0) {
+  const auto found = reader.find_newest(end_index, offset_t(start));
+  REQUIRE_OK(found);
+  return *found ? offset_and_time((*found)->offset.value, (*found)->timestamp.value)
+                : offset_and_time(-1, -1);
+}
+
 } // namespace
 
 TEST_SUITE("storage.log_reader") {
@@ -312,6 +323,61 @@ TEST_SUITE("storage.log_reader") {
     const auto after = host.reader_of(*log);
     CHECK(offset_since(after, 501) == 5);
     CHECK(offset_since(after, 961) == 8);
+  }
+
+  TEST_CASE("a time is looked for behind what was deleted, whether the log still has it or not") {
+    machine host;
+    const auto log = open_log(host);
+    append(*log, {{1, 1, entry_kind::records, make_batch(0, 4, 20, 1000, 10)},
+                  records_entry(2, 1, 4, 1, 100, 500)});
+    const auto reader = host.reader_of(*log);
+    const auto found = reader.find_time(timestamp_ms(1000), no_end, offset_t(2));
+    REQUIRE_OK(found);
+    REQUIRE(*found);
+    CHECK((*found)->offset == offset_t(2));
+    CHECK((*found)->timestamp == timestamp_ms(1020));
+    const auto none = reader.find_time(timestamp_ms(1000), no_end, offset_t(4));
+    REQUIRE_OK(none);
+    CHECK_FALSE(*none);
+  }
+
+  TEST_CASE("the newest record is the first with the largest timestamp, in whatever segment") {
+    machine host;
+    const auto log = open_log(host, small_segments(600));
+    CHECK(newest(host.reader_of(*log)) == offset_and_time(-1, -1));
+    append(*log, {noop_entry(1, 1)});
+    CHECK(newest(host.reader_of(*log)) == offset_and_time(-1, -1));
+    const std::vector<std::int64_t> times{500, 100, 970, 300, 400, 970, 200, 960, 970, 150};
+    std::vector<log_entry> entries;
+    for (std::size_t i = 0; i < times.size(); ++i)
+      entries.push_back(records_entry(i + 2, 1, static_cast<std::int64_t>(i), 1, 100, times[i]));
+    append(*log, entries);
+    REQUIRE(log->segment_count() > 2);
+    const auto reader = host.reader_of(*log);
+    CHECK(newest(reader) == offset_and_time(2, 970));
+    CHECK(newest(reader, 2) == offset_and_time(-1, -1));
+    CHECK(newest(reader, 4) == offset_and_time(0, 500));
+    CHECK(newest(reader, no_end, 3) == offset_and_time(5, 970));
+    CHECK(newest(reader, no_end, 6) == offset_and_time(8, 970));
+    CHECK(newest(reader, 10, 6) == offset_and_time(7, 960));
+    CHECK(newest(reader, no_end, 9) == offset_and_time(9, 150));
+    CHECK(newest(reader, no_end, 10) == offset_and_time(-1, -1));
+    REQUIRE_OK(log->sync());
+    REQUIRE_OK(log->trim_prefix({7, 0, {}, {}}));
+    CHECK(newest(host.reader_of(*log)) == offset_and_time(8, 970));
+  }
+
+  TEST_CASE("the newest record is found within a batch, also one that is deleted in part") {
+    machine host;
+    const auto log = open_log(host);
+    // Of falling times: 1000 at offset 0 to 970 at offset 3.
+    append(*log, {{1, 1, entry_kind::records, make_batch(0, 4, 20, 1000, -10)},
+                  records_entry(2, 1, 4, 1, 100, 975)});
+    const auto reader = host.reader_of(*log);
+    CHECK(newest(reader) == offset_and_time(0, 1000));
+    CHECK(newest(reader, no_end, 1) == offset_and_time(1, 990));
+    CHECK(newest(reader, no_end, 3) == offset_and_time(4, 975));
+    CHECK(newest(reader, 2, 3) == offset_and_time(3, 970));
   }
 
   TEST_CASE("the offset of an entry is that of the first record at or after it") {
