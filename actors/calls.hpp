@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace aqueduct::actors {
@@ -198,6 +199,13 @@ struct offset_item {
   std::shared_ptr<query_sink> sink;
   std::uint32_t slot = 0;
   std::int64_t timestamp_ms = protocol::latest_timestamp;
+  /// Set: no time is looked up, but where the records of this epoch and those below it end. The
+  /// answer has the largest of these epochs that the log has, and -1 and no offset for an epoch
+  /// that no leader had yet.
+  std::optional<std::int32_t> epoch_end_of;
+  /// The leader's epoch as who asks knows it; -1: it does not say. A leader of an earlier one
+  /// refuses.
+  std::int32_t known_epoch = -1;
 };
 
 /// GET_TOPIC_INFO of one partition.

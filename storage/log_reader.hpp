@@ -45,6 +45,15 @@ struct time_found {
   timestamp_ms timestamp{};
 };
 
+/// Where the entries of a term, and of all below it, end.
+struct term_end {
+  /// The largest term that the log has up to the one asked for; that itself if the log begins with
+  /// a larger one.
+  std::uint64_t term = 0;
+  /// Of the first record that comes after them.
+  offset_t offset{};
+};
+
 /// A log from outside, at one moment.
 struct log_outline {
   std::uint64_t size_bytes = 0;
@@ -91,6 +100,10 @@ public:
   /// of that segment is not among them.
   [[nodiscard]] result<std::optional<time_found>> find_newest(std::uint64_t end_index,
                                                               offset_t start = {}) const;
+
+  /// The end of the entries before `end_index` whose terms are at most `term` (as Kafka's
+  /// OffsetForLeaderEpoch). Terms never fall along a log: it is found by halving.
+  [[nodiscard]] result<term_end> find_term_end(std::uint64_t term, std::uint64_t end_index) const;
 
   /// The offset that the first record at or after entry `index` has or will have.
   [[nodiscard]] result<offset_t> offset_at(std::uint64_t index) const;
@@ -159,6 +172,13 @@ private:
                                                                  timestamp_ms at_most,
                                                                  std::uint64_t end_index,
                                                                  offset_t start) const;
+  [[nodiscard]] result<std::uint64_t> term_of(const log_segment& segment, const file& source,
+                                              const place& at) const;
+  [[nodiscard]] result<term_end> try_find_term_end(const log_view& view, std::uint64_t term,
+                                                   std::uint64_t end_index) const;
+  [[nodiscard]] result<term_end> find_term_end_in(const log_view& view, const log_segment& segment,
+                                                  std::uint64_t term,
+                                                  std::uint64_t end_index) const;
   [[nodiscard]] result<offset_t> try_offset_at(const log_view& view, std::uint64_t index) const;
   /// Runs an attempt on the present view, once more if the view changed under a failure.
   template <class Attempt>

@@ -67,6 +67,10 @@ result<std::optional<time_found>> log_reader::find_newest(std::uint64_t end_inde
   return with_view([&](const log_view& view) { return try_find_newest(view, end_index, start); });
 }
 
+result<term_end> log_reader::find_term_end(std::uint64_t term, std::uint64_t end_index) const {
+  return with_view([&](const log_view& view) { return try_find_term_end(view, term, end_index); });
+}
+
 result<offset_t> log_reader::offset_at(std::uint64_t index) const {
   return with_view([&](const log_view& view) { return try_offset_at(view, index); });
 }

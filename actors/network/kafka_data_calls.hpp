@@ -1,5 +1,6 @@
 // Requests of the Kafka protocol about records and metadata: each becomes a request of the native
-// protocol, goes the way of those, and its answer is translated back.
+// protocol, goes the way of those, and its answer is translated back. The native protocol has none
+// for the ends of epochs: those are asked of the partitions.
 #pragma once
 
 #include "actors/directory.hpp"
@@ -20,6 +21,8 @@ void serve_kafka(const kafka_request& request, const front_services& node,
                  protocol::kafka::metadata_request message);
 void serve_kafka(const kafka_request& request, const front_services& node,
                  protocol::kafka::list_offsets_request message);
+void serve_kafka(const kafka_request& request, const front_services& node,
+                 protocol::kafka::offset_for_leader_epoch_request message);
 void serve_kafka(const kafka_request& request, const front_services& node,
                  protocol::kafka::init_producer_id_request message);
 

@@ -48,6 +48,7 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::delete_topics, 1, 6, 1},
     {api_key::delete_records, 0, 2, 0},
     {api_key::init_producer_id, 0, 4, 0},
+    {api_key::offset_for_leader_epoch, 2, 4, 2},
     {api_key::describe_configs, 1, 4, 1},
     {api_key::alter_configs, 0, 2, 0},
     {api_key::describe_log_dirs, 1, 4, 1},
@@ -204,6 +205,8 @@ result<void> kafka_dialect::dispatch(kafka_request& request) {
     return served<kafka::metadata_request>(request);
   case api_key::list_offsets:
     return served<kafka::list_offsets_request>(request);
+  case api_key::offset_for_leader_epoch:
+    return served<kafka::offset_for_leader_epoch_request>(request);
   case api_key::init_producer_id:
     return served<kafka::init_producer_id_request>(request);
   case api_key::create_topics:

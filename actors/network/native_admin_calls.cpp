@@ -356,8 +356,9 @@ public:
     if (questions.empty())
       respond(response_);
     for (std::uint32_t slot = 0; slot < questions.size(); ++slot)
-      caf::anon_send(questions[slot].route->handle,
-                     partition_call{offset_item{self, slot, questions[slot].timestamp_ms}});
+      caf::anon_send(
+          questions[slot].route->handle,
+          partition_call{offset_item{self, slot, questions[slot].timestamp_ms, std::nullopt}});
   }
 
   void found_offset(std::uint32_t slot, offset_outcome outcome) override {

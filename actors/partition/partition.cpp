@@ -216,7 +216,8 @@ struct partition_state {
       probe(std::move(*asked));
       return true;
     }
-    if (const auto* offset = std::get_if<offset_item>(&call.what); offset != nullptr && rest) {
+    if (const auto* offset = std::get_if<offset_item>(&call.what);
+        offset != nullptr && rest && !offset->epoch_end_of) {
       auto outcome = rest->find_offset(offset->timestamp_ms);
       if (outcome)
         offset->sink->found_offset(offset->slot, std::move(*outcome));

@@ -50,6 +50,9 @@ struct time_request {
   std::uint64_t commit_index = 0;
   /// What is before it counts no more, though the log may still have it.
   std::int64_t log_start = 0;
+  /// Set: no time is looked up, but where the entries of this term and those below it end; the
+  /// answer is the offset with the largest of these terms.
+  std::optional<std::uint64_t> term_end_of;
 };
 /// Answered by `partition_core::log_described`.
 struct describe_request {
@@ -333,6 +336,7 @@ private:
   void push_to(subscriber& who, partition_effects& out);
   void end_subscription(const push_sink* sink, errc error, std::string message);
   void answer_offset(const offset_item& item, partition_effects& out);
+  void answer_epoch_end(const offset_item& item, partition_effects& out);
 
   options options_;
   producer_table producers_;

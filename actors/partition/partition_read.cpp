@@ -322,7 +322,24 @@ void partition_core::answer_offset(const offset_item& item, partition_effects& o
                       " is neither a time nor -1 (latest), -2 (earliest) or -3 (newest record)";
   } else if (log_start_ < high_watermark_) {
     const auto token = next_token_++;
-    out.times.push_back({token, item.timestamp_ms, applied_index_, log_start_});
+    out.times.push_back({token, item.timestamp_ms, applied_index_, log_start_, std::nullopt});
+    time_lookups_.emplace(token, item);
+    return;
+  }
+  item.sink->found_offset(item.slot, std::move(outcome));
+}
+
+void partition_core::answer_epoch_end(const offset_item& item, partition_effects& out) {
+  const auto own = static_cast<std::int32_t>(term_);
+  const auto asked = *item.epoch_end_of;
+  offset_outcome outcome;
+  outcome.leader = leader_;
+  if (asked == own) {
+    outcome.leader_epoch = own;
+    outcome.offset = high_watermark_;
+  } else if (asked >= 0 && asked < own) {
+    const auto token = next_token_++;
+    out.times.push_back({token, -1, applied_index_, log_start_, static_cast<std::uint64_t>(asked)});
     time_lookups_.emplace(token, item);
     return;
   }
@@ -334,7 +351,7 @@ void partition_core::find_offset(offset_item item, partition_effects& out) {
     parked_.push_back(std::move(item));
     return;
   }
-  if (auto outcome = fetch_error(high_watermark_, -1)) {
+  if (auto outcome = fetch_error(high_watermark_, item.known_epoch)) {
     offset_outcome refused;
     refused.error = outcome->error;
     refused.message = std::move(outcome->message);
@@ -342,7 +359,10 @@ void partition_core::find_offset(offset_item item, partition_effects& out) {
     item.sink->found_offset(item.slot, std::move(refused));
     return;
   }
-  answer_offset(item, out);
+  if (item.epoch_end_of)
+    answer_epoch_end(item, out);
+  else
+    answer_offset(item, out);
 }
 
 void partition_core::time_found(
@@ -361,7 +381,10 @@ void partition_core::time_found(
     outcome.message = offset_and_time.error().message;
   } else if (*offset_and_time) {
     outcome.offset = std::max((*offset_and_time)->first, log_start_);
-    outcome.timestamp_ms = (*offset_and_time)->second;
+    if (item.epoch_end_of)
+      outcome.leader_epoch = static_cast<std::int32_t>((*offset_and_time)->second);
+    else
+      outcome.timestamp_ms = (*offset_and_time)->second;
   }
   item.sink->found_offset(item.slot, std::move(outcome));
 }

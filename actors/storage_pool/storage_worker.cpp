@@ -452,10 +452,26 @@ reader_actor::behavior_type reader(reader_actor::pointer self, int) {
       self->send(what.from, log_answer{std::move(done)});
     }
 
+    static log_time_found end_of_term(const storage::log_reader& log, const time_request& asked) {
+      const auto found = log.find_term_end(*asked.term_end_of, asked.commit_index + 1);
+      log_time_found done;
+      done.token = asked.token;
+      if (found)
+        done.found =
+            std::optional(std::pair(found->offset.value, static_cast<std::int64_t>(found->term)));
+      else
+        done.found = found.propagate();
+      return done;
+    }
+
     void operator()(reader_find_time& what) const {
       const auto& asked = what.request;
       const auto end = asked.commit_index + 1;
       const offset_t start(asked.log_start);
+      if (asked.term_end_of) {
+        self->send(what.from, log_answer{end_of_term(*what.log, asked)});
+        return;
+      }
       auto found = asked.timestamp_ms == protocol::newest_timestamp
                        ? what.log->find_newest(end, start)
                        : what.log->find_time(timestamp_ms(asked.timestamp_ms), end, start);

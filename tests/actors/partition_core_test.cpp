@@ -54,19 +54,52 @@ TEST_SUITE("actors.partition_core") {
     lab it;
     it.lead();
     const auto who = std::make_shared<asked_by>();
-    it.core.find_offset({who, 0, protocol::newest_timestamp}, it.effects);
+    it.core.find_offset({who, 0, protocol::newest_timestamp, std::nullopt}, it.effects);
     REQUIRE(who->offsets.size() == 1);
     CHECK(who->offsets[0].error == errc::none);
     CHECK(who->offsets[0].offset == -1);
     it.produce(build_batch(3));
     it.commit();
-    it.core.find_offset({who, 0, protocol::newest_timestamp}, it.effects);
+    it.core.find_offset({who, 0, protocol::newest_timestamp, std::nullopt}, it.effects);
     REQUIRE(it.effects.times.size() == 1);
     CHECK(it.effects.times[0].timestamp_ms == protocol::newest_timestamp);
     CHECK(it.effects.times[0].log_start == 0);
-    it.core.find_offset({who, 0, protocol::newest_timestamp - 1}, it.effects);
+    it.core.find_offset({who, 0, protocol::newest_timestamp - 1, std::nullopt}, it.effects);
     REQUIRE(who->offsets.size() == 2);
     CHECK(who->offsets[1].error == errc::invalid_timestamp);
+  }
+
+  TEST_CASE("an epoch of the past ends where the log says, the present one at the high watermark") {
+    lab it;
+    it.lead(4);
+    it.produce(build_batch(3));
+    it.commit();
+    const auto who = std::make_shared<asked_by>();
+    const auto ask = [&](std::int32_t epoch, std::int32_t known = -1) {
+      it.core.find_offset({who, 0, protocol::latest_timestamp, epoch, known}, it.effects);
+    };
+    ask(4);
+    ask(5);
+    ask(-1);
+    REQUIRE(who->offsets.size() == 3);
+    CHECK(who->offsets[0].leader_epoch == 4);
+    CHECK(who->offsets[0].offset == it.core.high_watermark());
+    for (const auto unknown : {1, 2}) {
+      CHECK(who->offsets[unknown].error == errc::none);
+      CHECK(who->offsets[unknown].leader_epoch == -1);
+      CHECK(who->offsets[unknown].offset == -1);
+    }
+    ask(3, 4);
+    REQUIRE(it.effects.times.size() == 1);
+    CHECK(it.effects.times[0].term_end_of == std::uint64_t{3});
+    it.core.time_found(it.effects.times[0].token,
+                       std::optional(std::pair(std::int64_t{1}, std::int64_t{2})));
+    REQUIRE(who->offsets.size() == 4);
+    CHECK(who->offsets[3].leader_epoch == 2);
+    CHECK(who->offsets[3].offset == 1);
+    CHECK(who->offsets[3].timestamp_ms == -1);
+    ask(4, 5);
+    CHECK(who->offsets.at(4).error == errc::not_leader);
   }
 
   TEST_CASE("a batch is lost, not acknowledged, when leadership goes before it is committed") {

@@ -300,6 +300,41 @@ class Offsets(WireTest):
                              [(35, -1, -1)] * len(unknown))
 
 
+class Epochs(WireTest):
+    def lead_again(self):
+        """Restarts the node: it leads in a later epoch then."""
+        self.node.stop()
+        self.node.start()
+        self.wire.socket.close()
+        self.wire = wire.Connection(self.node.address)
+        self.addCleanup(self.wire.socket.close)
+
+    def test_an_epoch_ends_where_the_next_begins(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        first = self.wire.epoch(topic)
+        self.assertEqual(self.wire.epoch_end(topic, first, first + 1000, -1, first - 1),
+                         [(0, first, 2), (0, -1, -1), (0, -1, -1), (0, first - 1, 0)])
+        self.lead_again()
+        for _ in range(2):
+            self.wire.produce(topic, wire.GOLDEN_BATCH)
+        second = self.wire.epoch(topic, 2)
+        self.assertGreater(second, first)
+        for version in (2, 3):
+            self.assertEqual(
+                self.wire.epoch_end(topic, first, second, second + 1, version=version),
+                [(0, first, 2), (0, second, 6), (0, -1, -1)])
+
+    def test_epochs_are_compared_with_what_the_client_knows(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        epoch = self.wire.epoch(topic)
+        self.assertEqual(self.wire.epoch_end(topic, epoch, current=epoch), [(0, epoch, 2)])
+        self.assertEqual(self.wire.epoch_end(topic, epoch, current=0), [(74, -1, -1)])
+        self.assertEqual(self.wire.epoch_end(topic, epoch, current=10**6), [(75, -1, -1)])
+        self.assertEqual(self.wire.epoch_end("none-such", 1), [(3, -1, -1)])
+
+
 class Coordinators(WireTest):
     def find(self, key_type):
         body = wire.text("x") + struct.pack(">b", key_type)

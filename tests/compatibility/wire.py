@@ -4,7 +4,7 @@ import socket
 import struct
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR = 0, 1, 2, 3, 10
-API_VERSIONS, INIT_PRODUCER_ID = 18, 22
+API_VERSIONS, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH = 18, 22, 23
 WAIT_SECONDS = 20
 
 # Two records, made by another implementation: (k, v, header h=x) and (null, null) 5 ms later.
@@ -70,6 +70,13 @@ def list_offsets(topic, version, *timestamps, partition=0):
     wait = struct.pack(">i", 1000) if version >= 10 else b""
     return (struct.pack(">ib", -1, 0) + count(1) + name + count(len(timestamps)) + rows + end +
             wait + end)
+
+
+def epoch_end(topic, version, *epochs, current=-1):
+    """The body of OFFSET_FOR_LEADER_EPOCH version 2 or 3: the end of each epoch of partition 0."""
+    rows = b"".join(struct.pack(">iii", 0, current, epoch) for epoch in epochs)
+    return ((struct.pack(">i", -1) if version >= 3 else b"") + struct.pack(">i", 1) + text(topic) +
+            struct.pack(">i", len(epochs)) + rows)
 
 
 class Reader:
@@ -177,6 +184,23 @@ class Connection:
             assert index == partition and (not flexible or response.take("b") == 0)
             rows.append((error, offset, at))
         assert response.left == (2 if flexible else 0)
+        return rows
+
+    def epoch(self, topic, offset=0):
+        """The leader's epoch in the batch that holds the record at `offset`."""
+        return struct.unpack_from(">i", self.fetch(topic, offset)[4], 12)[0]
+
+    def epoch_end(self, topic, *epochs, version=3, **options):
+        """(error, epoch, end offset) of each epoch."""
+        body = epoch_end(topic, version, *epochs, **options)
+        response = self.call(OFFSET_FOR_LEADER_EPOCH, version, body)
+        assert response.take("ii") == (0, 1) and response.text() == topic
+        rows = []
+        for _ in range(response.take("i")):
+            error, partition, epoch, end = response.take("hiiq")
+            assert partition == 0
+            rows.append((error, epoch, end))
+        assert response.left == 0
         return rows
 
     def fetch(self, topic, offset, version=11, **options):

@@ -328,7 +328,7 @@ answer<offset_outcome> sim_node::find_offset(const std::string& topic, std::int3
                                              std::int64_t timestamp_ms) {
   const auto sink = std::make_shared<query_answer>();
   if (const auto handle = partition_of(topic, partition))
-    caf::anon_send(handle, partition_call{offset_item{sink, 0, timestamp_ms}});
+    caf::anon_send(handle, partition_call{offset_item{sink, 0, timestamp_ms, std::nullopt}});
   settle();
   return sink->offset;
 }

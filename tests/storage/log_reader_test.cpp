@@ -70,6 +70,16 @@ offset_and_time newest(const log_reader& reader, std::uint64_t end_index = no_en
                 : offset_and_time(-1, -1);
 }
 
+/// (term, offset) of the end of a term.
+using term_and_offset = std::pair<std::uint64_t, std::int64_t>;
+
+term_and_offset end_of(const log_reader& reader, std::uint64_t term,
+                       std::uint64_t end_index = no_end) {
+  const auto found = reader.find_term_end(term, end_index);
+  REQUIRE_OK(found);
+  return {found->term, found->offset.value};
+}
+
 } // namespace
 
 TEST_SUITE("storage.log_reader") {
@@ -389,6 +399,61 @@ TEST_SUITE("storage.log_reader") {
     const std::vector<std::int64_t> expected{0, 0, 3, 3, 5, 5, 5};
     for (std::uint64_t index = 1; index <= 7; ++index)
       CHECK(*reader.offset_at(index) == offset_t(expected[index - 1]));
+  }
+
+  TEST_CASE("the end of a term is the first record of a larger one, in whatever segment") {
+    machine host;
+    const auto log = open_log(host);
+    CHECK(end_of(host.reader_of(*log), 3) == term_and_offset(3, 0));
+    // Terms 2, 5 and 9, each with a no-op and 20 batches of 3 records; 9 leads without records too.
+    std::vector<log_entry> entries;
+    std::int64_t offset = 0;
+    for (const std::uint64_t term : {2, 5, 9}) {
+      entries.push_back(noop_entry(entries.size() + 1, term));
+      for (int i = 0; i < 20; ++i, offset += 3)
+        entries.push_back(records_entry(entries.size() + 1, term, offset, 3, 50));
+    }
+    append(*log, entries);
+    REQUIRE(log->segment_count() > 3);
+    const auto check = [&](const log_reader& reader) {
+      CHECK(end_of(reader, 1) == term_and_offset(1, 0));
+      CHECK(end_of(reader, 2) == term_and_offset(2, 60));
+      CHECK(end_of(reader, 4) == term_and_offset(2, 60));
+      CHECK(end_of(reader, 5) == term_and_offset(5, 120));
+      CHECK(end_of(reader, 8) == term_and_offset(5, 120));
+      CHECK(end_of(reader, 9) == term_and_offset(9, 180));
+      CHECK(end_of(reader, 100) == term_and_offset(9, 180));
+      // Bounded by the commit index: the no-op of term 9 is entry 43.
+      CHECK(end_of(reader, 100, 43) == term_and_offset(5, 120));
+      CHECK(end_of(reader, 100, 44) == term_and_offset(9, 120));
+      CHECK(end_of(reader, 5, 30) == term_and_offset(5, 81));
+    };
+    check(host.reader_of(*log));
+    write_batch batch;
+    batch.remove_range(family::offset_index, "", "");
+    REQUIRE_OK(host.store.write(batch, durability::relaxed));
+    check(host.reader_of(*log));
+    REQUIRE_OK(log->sync());
+    REQUIRE_OK(log->trim_prefix({30, 0, {}, {}}));
+    const auto after = host.reader_of(*log);
+    CHECK(end_of(after, 2).second == 84);
+    CHECK(end_of(after, 5) == term_and_offset(5, 120));
+  }
+
+  TEST_CASE("the end of a term is found in one large segment by its index") {
+    machine host;
+    segment_options options;
+    options.index_interval_bytes = 512;
+    const auto log = open_log(host, options);
+    std::vector<log_entry> entries;
+    for (std::uint64_t i = 0; i < 500; ++i)
+      entries.push_back(records_entry(i + 1, 1 + i / 7, static_cast<std::int64_t>(i), 1, 100));
+    append(*log, entries);
+    REQUIRE(log->segment_count() == 1);
+    const auto reader = host.reader_of(*log);
+    for (std::uint64_t term = 1; term <= 71; ++term)
+      CHECK(end_of(reader, term) == term_and_offset(term, static_cast<std::int64_t>(term) * 7));
+    CHECK(end_of(reader, 72) == term_and_offset(72, 500));
   }
 
   TEST_CASE("a truncated suffix is not read from a remembered place") {
