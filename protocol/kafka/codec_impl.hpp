@@ -167,6 +167,13 @@ private:
   std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> tagged_;
 };
 
+/// An empty value to read into. Not `emplace()`: Clang 14 takes a nested struct whose members have
+/// initializers for one that cannot be made from nothing.
+template <class T>
+[[nodiscard]] T& begun(std::optional<T>& value) {
+  return value.emplace(T{});
+}
+
 /// Gives one tagged field its value.
 template <class Decoder>
 class tagged_reader {
@@ -178,7 +185,7 @@ public:
   void operator()(const field& f, T& value) {
     if constexpr (is_optional<T>)
       if (f.tag >= 0 && static_cast<std::uint64_t>(f.tag) == tag_ && carries(f, version_)) {
-        from_.take(value.emplace());
+        from_.take(begun(value));
         known_ = true;
       }
   }
@@ -205,7 +212,7 @@ public:
     if (!carries(f, version_) || f.tag >= 0 || reader_.failed())
       return;
     if constexpr (is_optional<T>) {
-      if (!take_nullable(value.emplace()))
+      if (!take_nullable(begun(value)))
         value.reset();
       if (!value && version_ < f.nullable)
         reader_.fail();
