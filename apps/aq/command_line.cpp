@@ -156,6 +156,7 @@ command_line::command_line() : root_(std::make_unique<CLI::App>("", "aq")) {
   add_config_verbs(*this);
   add_bench_verbs(*this);
   add_doctor_verb(*this);
+  add_top_verb(*this);
   add_help_verbs(*this);
   add_completion_verbs(*this);
   root_->footer("Examples:\n"

@@ -87,6 +87,7 @@ void add_log_verbs(command_line& line);
 void add_config_verbs(command_line& line);
 void add_bench_verbs(command_line& line);
 void add_doctor_verb(command_line& line);
+void add_top_verb(command_line& line);
 void add_help_verbs(command_line& line);
 void add_completion_verbs(command_line& line);
 

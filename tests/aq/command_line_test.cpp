@@ -66,7 +66,7 @@ TEST_CASE("the help of aq names every command") {
   const auto shown = run_aq({"--help"});
   CHECK(shown.code == exit_code::done);
   for (const auto* name : {"topic", "produce", "consume", "cluster", "admin", "bench", "log",
-                           "config", "doctor", "errors", "completion", "help"})
+                           "config", "doctor", "top", "errors", "completion", "help"})
     CHECK(contains(shown.out, std::string("\n  ") + name));
 }
 

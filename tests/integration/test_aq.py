@@ -675,37 +675,6 @@ class NodeLife(unittest.TestCase):
             node.close()
 
 
-class Doctor(unittest.TestCase):
-    def addresses(self, node):
-        """The rows about brokers' addresses, and how the doctor ended."""
-        ended = run([*aq_command(node, "doctor", "--no-disk-probe"), "--output", "json"])
-        rows = [row for row in ended.json["checks"] if row["check"].startswith("broker ")]
-        return rows, ended.code
-
-    def test_clients_are_told_where_the_node_is(self):
-        node = Node()
-        self.addCleanup(node.close)
-        rows, _ = self.addresses(node)
-        self.assertEqual([(row["current"], row["severity"]) for row in rows],
-                         [(node.address, "ok")])
-
-    def test_clients_are_told_a_wrong_address(self):
-        other = Node()
-        self.addCleanup(other.close)
-        for wrong, problem in ((NOBODY, "Connection refused"),
-                               (other.address, "of another cluster answers")):
-            node = Node(f"advertise={wrong}")
-            self.addCleanup(node.close)
-            rows, code = self.addresses(node)
-            self.assertEqual(code, 1)
-            (row,) = rows
-            self.assertEqual(row["severity"], "critical")
-            self.assertTrue(row["current"].startswith(f"{wrong}: "), row)
-            self.assertIn(problem, row["current"])
-            self.assertIn("set `advertise` of broker", row["fix"])
-            self.assertIn(node.address, row["fix"])
-
-
 class Examples(NodeTest):
     def example(self, name, *words):
         ended = run([BIN / f"example-{name}", self.node.address, *words])
