@@ -26,7 +26,10 @@ std::vector<std::byte> noise(std::size_t size) {
 
 protocol::record_to_write record_of(const std::vector<std::byte>& value) {
   protocol::record_to_write record;
-  record.timestamp = timestamp_ms(1'700'000'000'000);
+  // Of now: what is older than the topic's retention is deleted.
+  record.timestamp = timestamp_ms(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                      std::chrono::system_clock::now().time_since_epoch())
+                                      .count());
   record.value = value;
   return record;
 }
