@@ -18,6 +18,10 @@ constexpr bench_case cases[] = {
     {"ready-loaded", "start with 1,000 partitions and 4 GiB", ready_loaded},
     {"idle", "memory and CPU of a node that nobody uses", idle},
     {"partitions", "10,000 partitions on one node", many_partitions},
+    {"failover", "waits for an acknowledgement while leaders of three nodes go", failover},
+    {"replication", "1 KiB records through the client library, three replicas", replication},
+    {"cluster-idle", "1,000 partitions of three nodes that nobody uses", cluster_idle},
+    {"catch-up", "reading from three nodes of which one was away", catch_up},
 };
 
 } // namespace

@@ -33,5 +33,9 @@ struct bench_case {
 [[nodiscard]] result<void> ready_loaded(const bench_options& options, report& found);
 [[nodiscard]] result<void> idle(const bench_options& options, report& found);
 [[nodiscard]] result<void> many_partitions(const bench_options& options, report& found);
+[[nodiscard]] result<void> failover(const bench_options& options, report& found);
+[[nodiscard]] result<void> replication(const bench_options& options, report& found);
+[[nodiscard]] result<void> cluster_idle(const bench_options& options, report& found);
+[[nodiscard]] result<void> catch_up(const bench_options& options, report& found);
 
 } // namespace aqueduct::bench

@@ -4,8 +4,6 @@
 #include "apps/bench/load.hpp"
 #include "apps/bench/rounds.hpp"
 
-#include <thread>
-
 namespace aqueduct::bench {
 
 namespace {
@@ -19,29 +17,6 @@ const std::string topic = "bench";
 
 double milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
-}
-
-result<void> wait_seconds(double seconds) {
-  const auto end = steady_clock::now() + std::chrono::duration<double>(seconds);
-  while (steady_clock::now() < end) {
-    if (is_interrupted())
-      return unexpected(errc::cancelled, "interrupted");
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return {};
-}
-
-/// A figure that has a bound of its own instead of a floor.
-row bounded(std::string name, std::string unit, double value, double bound) {
-  row made;
-  made.name = std::move(name);
-  made.unit = std::move(unit);
-  made.node = value;
-  char text[32];
-  std::snprintf(text, sizeof text, "< %g", bound);
-  made.target = text;
-  made.is_met = value < bound;
-  return made;
 }
 
 struct idle_use {
@@ -100,10 +75,7 @@ result<void> ready_loaded(const bench_options& options, report& found) {
   const auto begin = steady_clock::now();
   if (auto stopped = node->process.stop(); !stopped)
     return stopped;
-  row stopping;
-  stopping.name = "stop-loaded";
-  stopping.unit = "ms";
-  stopping.node = milliseconds(steady_clock::now() - begin);
+  auto stopping = informative("stop-loaded", "ms", milliseconds(steady_clock::now() - begin));
   std::vector<double> clean;
   std::vector<double> crashed;
   for (int i = 0; i < options.rounds; ++i) {
@@ -176,21 +148,14 @@ result<void> many_partitions(const bench_options& options, report& found) {
     if (auto written = run_produce(plan); !written)
       return written.propagate();
   }
-  row writing;
-  writing.name = "partitions, a first record into each";
-  writing.unit = "s";
-  writing.node = milliseconds(steady_clock::now() - first_write) / 1000;
-  found.rows.push_back(std::move(writing));
+  found.rows.push_back(informative("partitions, a first record into each", "s",
+                                   milliseconds(steady_clock::now() - first_write) / 1000));
   const auto use = watch_idle(node->process, 2 * options.seconds);
   if (!use)
     return use.propagate();
   found.rows.push_back(bounded("partitions memory, written to", "KiB each",
                                (use->resident_bytes - before) / partitions / 1024, 20));
-  row cpu;
-  cpu.name = "partitions idle cpu";
-  cpu.unit = "% of a core";
-  cpu.node = use->cpu_share * 100;
-  found.rows.push_back(std::move(cpu));
+  found.rows.push_back(informative("partitions idle cpu", "% of a core", use->cpu_share * 100));
   return {};
 }
 

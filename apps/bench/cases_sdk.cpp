@@ -63,14 +63,6 @@ result<sdk_round> send_for(client::producer& to, const child_process& node, doub
   return round;
 }
 
-row informative(std::string name, double value) {
-  row made;
-  made.name = std::move(name);
-  made.unit = "cores";
-  made.node = value;
-  return made;
-}
-
 } // namespace
 
 result<void> sdk_produce(const bench_options& options, report& found) {
@@ -108,8 +100,8 @@ result<void> sdk_produce(const bench_options& options, report& found) {
   figures.is_met = figures.node >= records_wanted;
   figures.node_peak_mib = static_cast<double>(node->process.usage().peak_bytes) / (1 << 20);
   found.rows.push_back(std::move(figures));
-  found.rows.push_back(informative("sdk-produce cpu of the client", median(client_cores)));
-  found.rows.push_back(informative("sdk-produce cpu of the node", median(node_cores)));
+  found.rows.push_back(informative("sdk-produce cpu of the client", "cores", median(client_cores)));
+  found.rows.push_back(informative("sdk-produce cpu of the node", "cores", median(node_cores)));
   return producer->close();
 }
 

@@ -71,11 +71,21 @@ std::string read_file(const std::string& path) {
 
 result<child_process> child_process::start(const std::vector<std::string>& command,
                                            std::chrono::milliseconds patience) {
+  auto child = launch(command);
+  if (!child)
+    return child;
+  if (auto ready = child->wait_ready(patience); !ready)
+    return ready.propagate();
+  return child;
+}
+
+result<child_process> child_process::launch(const std::vector<std::string>& command) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
     return failed("pipe");
   child_process child;
-  const auto begin = steady_clock::now();
+  child.program_ = command.front();
+  child.started_ = steady_clock::now();
   child.pid_ = ::fork();
   if (child.pid_ == 0)
     run_child(command, ends[1]);
@@ -83,10 +93,14 @@ result<child_process> child_process::start(const std::vector<std::string>& comma
   child.output_ = ends[0];
   if (child.pid_ < 0)
     return failed("fork");
-  if (auto ready = child.await_ready(begin + patience); !ready)
-    return unexpected(ready.error().code, command.front() + " " + ready.error().message);
-  child.start_time_ = steady_clock::now() - begin;
   return child;
+}
+
+result<void> child_process::wait_ready(std::chrono::milliseconds patience) {
+  if (auto ready = await_ready(started_ + patience); !ready)
+    return unexpected(ready.error().code, program_ + " " + ready.error().message);
+  start_time_ = steady_clock::now() - started_;
+  return {};
 }
 
 result<void> child_process::await_ready(steady_clock::time_point deadline) {
@@ -120,7 +134,9 @@ child_process& child_process::operator=(child_process&& other) noexcept {
     kill();
     pid_ = std::exchange(other.pid_, -1);
     output_ = std::exchange(other.output_, -1);
+    program_ = std::move(other.program_);
     port_ = other.port_;
+    started_ = other.started_;
     start_time_ = other.start_time_;
   }
   return *this;
@@ -149,17 +165,32 @@ process_usage child_process::usage() const {
   return used;
 }
 
+void child_process::freeze() const {
+  if (pid_ >= 0)
+    ::kill(pid_, SIGSTOP);
+}
+
+void child_process::thaw() const {
+  if (pid_ >= 0)
+    ::kill(pid_, SIGCONT);
+}
+
 result<void> child_process::stop() {
+  if (pid_ >= 0)
+    ::kill(pid_, SIGTERM);
+  return wait();
+}
+
+result<void> child_process::wait() {
   if (pid_ < 0)
     return {};
-  ::kill(pid_, SIGTERM);
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     return unexpected(errc::internal,
-                      "a server did not stop cleanly, status " + std::to_string(status));
+                      program_ + " did not end cleanly, status " + std::to_string(status));
   return {};
 }
 

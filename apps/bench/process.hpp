@@ -27,6 +27,11 @@ public:
   /// Errors: timed_out after `patience`; internal if it ends before, or cannot be run.
   [[nodiscard]] static result<child_process> start(const std::vector<std::string>& command,
                                                    std::chrono::milliseconds patience);
+  /// Runs `command` and does not wait for it: `wait_ready` does. Error: internal if it cannot be
+  /// run.
+  [[nodiscard]] static result<child_process> launch(const std::vector<std::string>& command);
+  /// Waits for the line of a process that was launched. Errors: as `start`.
+  result<void> wait_ready(std::chrono::milliseconds patience);
 
   child_process(child_process&& other) noexcept;
   child_process& operator=(child_process&& other) noexcept;
@@ -38,8 +43,14 @@ public:
   [[nodiscard]] std::chrono::nanoseconds start_time() const { return start_time_; }
   [[nodiscard]] process_usage usage() const;
 
+  [[nodiscard]] bool is_running() const { return pid_ >= 0; }
+  /// SIGSTOP, and SIGCONT.
+  void freeze() const;
+  void thaw() const;
   /// SIGTERM, and waits. Error: internal if it ends with a status other than 0.
   result<void> stop();
+  /// Waits for a process to end by itself. Error: internal if its status is not 0.
+  result<void> wait();
   /// SIGKILL, and waits.
   void kill();
 
@@ -49,7 +60,9 @@ private:
 
   pid_t pid_ = -1;
   int output_ = -1;
+  std::string program_;
   std::uint16_t port_ = 0;
+  std::chrono::steady_clock::time_point started_;
   std::chrono::nanoseconds start_time_{};
 };
 

@@ -60,6 +60,23 @@ double milliseconds(std::uint64_t nanoseconds) {
 
 } // namespace
 
+row informative(std::string name, std::string unit, double value) {
+  row made;
+  made.name = std::move(name);
+  made.unit = std::move(unit);
+  made.node = value;
+  return made;
+}
+
+row bounded(std::string name, std::string unit, double value, double bound) {
+  auto made = informative(std::move(name), std::move(unit), value);
+  char text[32];
+  std::snprintf(text, sizeof text, "< %g", bound);
+  made.target = text;
+  made.is_met = value < bound;
+  return made;
+}
+
 std::string to_text(const report& found) {
   table figures = {{"case", "unit", "floor", "Aqueduct", "ratio", "target", "met", "cpu floor",
                     "cpu node", "peak floor", "peak node"}};

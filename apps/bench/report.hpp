@@ -27,6 +27,11 @@ struct row {
   std::optional<double> node_peak_mib;
 };
 
+/// A figure that has a bound of its own instead of a floor.
+[[nodiscard]] row bounded(std::string name, std::string unit, double value, double bound);
+/// A figure that nothing is asked of.
+[[nodiscard]] row informative(std::string name, std::string unit, double value);
+
 /// Latencies in nanoseconds.
 struct latency_row {
   std::string name;
