@@ -1,28 +1,28 @@
-// Reads records of a topic as a member of a group until COUNT have come, and prints their values as
-// JSON: kafkajs_group.js BROKER TOPIC GROUP COUNT
+// Reads records of a topic as a member of a group until COUNT different ones have come, and prints
+// the value of each, a line each: kafkajs_group.js BROKERS TOPIC GROUP COUNT
 const { Kafka, logLevel } = require('kafkajs');
 
-const [broker, topic, groupId, count] = process.argv.slice(2);
-const kafka = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING });
+const [brokers, topic, groupId, count] = process.argv.slice(2);
+const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING });
 
 async function main() {
-  const consumer = kafka.consumer({ groupId });
+  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 });
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  const values = [];
+  const values = new Set();
   await new Promise((resolve, reject) => {
-    consumer.on(consumer.events.CRASH, (event) => reject(event.payload.error));
+    consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error));
     consumer
       .run({
         eachMessage: async ({ message }) => {
-          values.push(message.value.toString());
-          if (values.length === Number(count)) resolve();
+          const value = message.value.toString();
+          console.log(value);
+          if (values.add(value).size === Number(count)) resolve();
         },
       })
       .catch(reject);
   });
   await consumer.disconnect();
-  console.log(JSON.stringify(values));
 }
 
 main().catch((error) => {

@@ -3,6 +3,7 @@
 import struct
 
 import wire
+from cluster import ClusterTest, wait_for
 from support import NodeTest
 
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
@@ -18,9 +19,10 @@ CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS, CREATE_PARTITIONS = 19, 20, 21, 37
 DESCRIBE_CONFIGS, DESCRIBE_LOG_DIRS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_CLUSTER = 32, 35, 44, 60
 
 
-class Confluent(NodeTest):
+class Confluent:
     def setUp(self):
-        self.admin = AdminClient({"bootstrap.servers": self.node.address})
+        super().setUp()
+        self.admin = AdminClient({"bootstrap.servers": self.brokers.address, "log_level": 2})
 
     def wait(self, futures):
         return [future.result(WAIT_SECONDS) for future in futures.values()]
@@ -30,17 +32,24 @@ class Confluent(NodeTest):
             self.wait(futures)
         return raised.exception.args[0].name()
 
+    def shows(self, topic, partitions):
+        """Waits until every broker may say so: what one decides, others learn a moment later."""
+        def found():
+            known = self.admin.list_topics().topics.get(topic)
+            return (len(known.partitions) if known else 0) == partitions
+        wait_for(f"{topic} has {partitions} partitions", found)
+
     def test_topics_are_created_grown_and_deleted(self):
         new = NewTopic("grown", 3, 1, config={"retention.ms": "3600000"})
         self.wait(self.admin.create_topics([new]))
         self.assertEqual(self.error_of(self.admin.create_topics([new])), "TOPIC_ALREADY_EXISTS")
-        self.assertEqual(len(self.admin.list_topics("grown").topics["grown"].partitions), 3)
+        self.shows("grown", 3)
         self.wait(self.admin.create_partitions([NewPartitions("grown", 5)]))
         self.assertEqual(self.error_of(self.admin.create_partitions([NewPartitions("grown", 5)])),
                          "INVALID_PARTITIONS")
-        self.assertEqual(len(self.admin.list_topics("grown").topics["grown"].partitions), 5)
+        self.shows("grown", 5)
         self.wait(self.admin.delete_topics(["grown"]))
-        self.assertNotIn("grown", self.admin.list_topics().topics)
+        self.shows("grown", 0)
         self.assertEqual(self.error_of(self.admin.delete_topics(["grown"])),
                          "UNKNOWN_TOPIC_OR_PART")
 
@@ -65,8 +74,12 @@ class Confluent(NodeTest):
                          {"retention.ms": "7200000"}):
             resource = ConfigResource("topic", topic, set_config=settings)
             self.wait(self.admin.alter_configs([resource]))
-        described = self.wait(self.admin.describe_configs([ConfigResource("topic", topic)]))[0]
-        self.assertEqual(described["retention.ms"].value, "7200000")
+        asked = ConfigResource("topic", topic)
+
+        def found():
+            described = self.wait(self.admin.describe_configs([asked]))[0]
+            return described if described["retention.ms"].value == "7200000" else None
+        described = wait_for("it is known", found)
         self.assertFalse(described["retention.ms"].is_default)
         self.assertEqual(described["max.message.bytes"].value, "1048588")
         self.assertTrue(described["max.message.bytes"].is_default)
@@ -83,34 +96,53 @@ class Confluent(NodeTest):
         self.assertEqual(self.error_of(unknown), "UNKNOWN_TOPIC_OR_PART")
 
 
-class KafkaPython(NodeTest):
+class ConfluentOneNode(Confluent, NodeTest):
+    pass
+
+
+class ConfluentThreeNodes(Confluent, ClusterTest):
+    pass
+
+
+class KafkaPython:
     def setUp(self):
-        self.admin = KafkaAdminClient(bootstrap_servers=self.node.address)
+        super().setUp()
+        self.admin = KafkaAdminClient(bootstrap_servers=self.brokers.addresses)
         self.addCleanup(self.admin.close)
 
     def test_topics_are_created_grown_and_deleted(self):
         self.admin.create_topics([PythonTopic("python", 2, 1)])
         with self.assertRaises(errors.TopicAlreadyExistsError):
             self.admin.create_topics([PythonTopic("python", 2, 1)])
-        self.assertEqual(len(self.admin.describe_topics(["python"])[0]["partitions"]), 2)
+        count = lambda: len(self.admin.describe_topics(["python"])[0]["partitions"])
+        wait_for("it is there", lambda: count() == 2)
         self.admin.create_partitions({"python": PythonPartitions(4)})
-        self.assertEqual(len(self.admin.describe_topics(["python"])[0]["partitions"]), 4)
+        wait_for("it has grown", lambda: count() == 4)
         self.admin.delete_topics(["python"])
-        self.assertNotIn("python", self.admin.list_topics())
+        wait_for("it is gone", lambda: "python" not in self.admin.list_topics())
 
     def test_settings_are_changed(self):
         topic = self.topic()
         resource = PythonResource(ConfigResourceType.TOPIC, topic, {"retention.ms": "3600000"})
         self.admin.alter_configs([resource])
         asked = PythonResource(ConfigResourceType.TOPIC, topic, {"retention.ms": None})
-        rows = self.admin.describe_configs([asked])[0].resources[0][4]
-        self.assertEqual([row[:2] for row in rows], [("retention.ms", "3600000")])
+        rows = lambda: self.admin.describe_configs([asked])[0].resources[0][4]
+        wait_for("it is changed", lambda: [row[:2] for row in rows()] == [
+            ("retention.ms", "3600000")])
 
     def test_the_cluster_is_described(self):
         cluster = self.admin.describe_cluster()
-        self.assertEqual([f"{b['host']}:{b['port']}" for b in cluster["brokers"]],
-                         [self.node.address])
-        self.assertEqual(cluster["controller_id"], cluster["brokers"][0]["node_id"])
+        self.assertEqual(sorted(f"{b['host']}:{b['port']}" for b in cluster["brokers"]),
+                         sorted(self.brokers.addresses))
+        self.assertIn(cluster["controller_id"], [b["node_id"] for b in cluster["brokers"]])
+
+
+class KafkaPythonOneNode(KafkaPython, NodeTest):
+    pass
+
+
+class KafkaPythonThreeNodes(KafkaPython, ClusterTest):
+    pass
 
 
 class Wire(NodeTest):

@@ -4,8 +4,8 @@ import pathlib
 import sys
 import unittest
 
-from support import NodeTest, clean_environment, run
-from test_kafkajs import PACKAGES, reason_to_skip
+from clients import Kafkajs
+from support import NodeTest, run
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "apps" / "examples" / "kafka"
 
@@ -15,8 +15,7 @@ class Examples(NodeTest):
         """Nobody created the topic, and what the client wrote is there for others too."""
         topic = f"from-{client}"
         said = f"hello from {client}\n"
-        env = {**clean_environment(), "NODE_PATH": str(PACKAGES / "node_modules")}
-        ended = run([*command, self.node.address, topic], env=env)
+        ended = run([*command, self.node.address, topic], env=Kafkajs.environment())
         self.assertEqual((ended.code, ended.text), (0, said), ended)
         self.assertEqual(self.aq("consume", topic, "-e", "-o", "start", "-f", "%v\n").text, said)
 
@@ -27,8 +26,7 @@ class Examples(NodeTest):
         self.check("kafka-python", sys.executable, "-B", EXAMPLES / "kafka_python.py")
 
     def test_kafkajs(self):
-        if why := reason_to_skip():
-            self.skipTest(why)
+        Kafkajs.require()
         self.check("kafkajs", "node", EXAMPLES / "kafkajs.js")
 
     def test_nothing_is_shown_that_is_not_run(self):

@@ -4,7 +4,7 @@ import struct
 import time
 
 import wire
-from support import NodeTest, run
+from support import NodeTest
 
 from confluent_kafka import Consumer, Producer
 from kafka import KafkaAdminClient, KafkaConsumer
@@ -23,32 +23,6 @@ class GroupTest(NodeTest):
             producer.produce(topic, value, partition=i % partitions)
         self.assertEqual(producer.flush(WAIT_SECONDS), 0)
         return topic
-
-
-class Kcat(GroupTest):
-    def read(self, group, topic, *words):
-        return run(["kcat", "-b", self.node.address, "-G", group, topic, "-e", "-q",
-                    "-X", "auto.offset.reset=earliest", *words])
-
-    def test_a_group_reads_everything_and_goes_on_where_it_was(self):
-        topic = self.filled()
-        ended = self.read("kcat-1", topic)
-        self.assertEqual(sorted(ended.out.split()), sorted(VALUES), ended)
-        self.assertEqual(self.read("kcat-1", topic).out, b"")
-        described = self.aq("group", "describe", "kcat-1").text
-        self.assertIn(topic, described)
-
-    def test_cooperative_members(self):
-        topic = self.filled()
-        words = ("-X", "partition.assignment.strategy=cooperative-sticky")
-        ended = self.read("kcat-2", topic, *words)
-        self.assertEqual(sorted(ended.out.split()), sorted(VALUES), ended)
-
-    def test_static_members(self):
-        topic = self.filled()
-        words = ("-X", "group.instance.id=i1", "-X", "session.timeout.ms=30000")
-        self.assertEqual(len(self.read("kcat-3", topic, *words).out.split()), len(VALUES))
-        self.assertEqual(self.read("kcat-3", topic, *words).out, b"")
 
 
 class Confluent(GroupTest):

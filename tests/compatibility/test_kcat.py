@@ -2,18 +2,19 @@
 
 import hashlib
 import re
+import struct
+import time
 import unittest
 
-from support import Node, NodeTest, run
+import wire
+from clients import Kafkajs, kcat, numbers
+from support import Node, NodeTest
 
-THOUSAND = "".join(f"{i}\n" for i in range(1000)).encode()
+from kafka import KafkaConsumer, KafkaProducer
+from kafka import TopicPartition as PythonPartition
 
-
-def kcat(node, *words, input=b"", code=0):
-    ended = run(["kcat", "-b", node.address, *words], input)
-    if code is not None and ended.code != code:
-        raise AssertionError(ended)
-    return ended
+THOUSAND = numbers(0, 1000)
+CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 
 class KcatTest(NodeTest):
@@ -62,8 +63,10 @@ class Produce(KcatTest):
     def test_every_kind_of_acknowledgement(self):
         topic = self.topic()
         for acks in ("0", "1", "all"):
-            self.produce(topic, "-X", f"acks={acks}")
+            said = self.produce(topic, "-X", f"acks={acks}", "-vvv").err.decode()
+            self.assertEqual(said.count("% Message delivered"), 1000, acks)
         self.assertEqual(self.consume(topic), THOUSAND * 3)
+        self.assertEqual(self.consume(topic, "-f", "%o\n"), numbers(0, 3000))
 
     def test_an_idempotent_producer(self):
         topic = self.topic()
@@ -86,27 +89,60 @@ class Produce(KcatTest):
         self.produce(topic, *words, input=big)
         self.assertEqual(self.consume(topic).strip(), big)
 
+    def test_keys_and_headers_of_all_records(self):
+        topic = self.topic()
+        self.produce(topic, "-k", "key", "-H", "a=1", "-H", "a=2", "-H", "b=", input=b"v\nw\n")
+        lines = self.consume(topic, "-f", "%k %s %h\n")
+        self.assertEqual(lines, b"key v a=1,a=2,b=\nkey w a=1,a=2,b=\n")
+
     def test_append_time(self):
+        """Records of another time are read with that of the broker, and a right CRC."""
         topic = "append-time"
         self.aq("topic", "create", topic, "--set", "message.timestamp.type=LogAppendTime")
+        before = int(1000 * time.time())
         self.produce(topic, input=b"1\n2\n3\n")
-        self.assertEqual(len(set(self.consume(topic, "-f", "%T\n").split())), 1)
+        with wire.Connection(self.node.address) as client:
+            self.assertEqual(client.produce(topic, wire.GOLDEN_BATCH), [(0, 3)])
+        times = [int(line) for line in self.consume(topic, "-f", "%T\n").split()]
+        self.assertEqual((len(set(times[:3])), len(set(times[3:]))), (1, 1))
+        for at in times:
+            self.assertTrue(before <= at <= 1000 * time.time(), times)
 
 
 class Codecs(KcatTest):
+    """What kcat wrote with each codec is stored with it, and read by all who know the codec."""
+
     def check(self, codec):
         topic = f"codec-{codec}"
+        self.aq("topic", "create", topic)
         said = self.produce(topic, "-X", f"compression.codec={codec}", "-d", "msg").err.decode()
         self.assertNotIn("not compressing", said)
+        with wire.Connection(self.node.address) as client:
+            records = client.fetch(topic, 0)[4]
+        self.assertEqual(struct.unpack_from(">h", records, 21)[0], CODECS[codec])
         self.assertEqual(self.consume(topic), THOUSAND)
         shown = self.aq("consume", topic, "-o", "start", "-n", "1000", "-f", "%v\n").out
         self.assertEqual(shown, THOUSAND)
+        return topic
+
+    def check_others(self, codec):
+        """kafka-python and kafkajs have gzip themselves."""
+        topic = self.check(codec)
+        consumer = KafkaConsumer(bootstrap_servers=self.node.address, check_crcs=True)
+        consumer.assign([PythonPartition(topic, 0)])
+        consumer.seek_to_beginning()
+        values = [next(consumer).value for _ in range(1000)]
+        consumer.close()
+        self.assertEqual(values, THOUSAND.split())
+        Kafkajs.require()
+        with Kafkajs.start("kafkajs_group.js", self.node, topic, topic, "1000") as member:
+            self.assertEqual(member.end(), THOUSAND)
 
     def test_none(self):
-        self.check("none")
+        self.check_others("none")
 
     def test_gzip(self):
-        self.check("gzip")
+        self.check_others("gzip")
 
     def test_snappy(self):
         self.check("snappy")
@@ -116,6 +152,31 @@ class Codecs(KcatTest):
 
     def test_zstd(self):
         self.check("zstd")
+
+    def test_gzip_of_kafka_python(self):
+        topic = self.topic()
+        producer = KafkaProducer(bootstrap_servers=self.node.address, compression_type="gzip")
+        for value in THOUSAND.split():
+            producer.send(topic, value)
+        producer.close()
+        self.assertEqual(self.consume(topic), THOUSAND)
+
+    def test_snappy_of_java(self):
+        """Java frames its blocks: a magic, two versions, and a size before each."""
+        topic = self.topic()
+        records = wire.GOLDEN_BATCH[61:]
+        # One literal of up to 60 bytes, as snappy's format has it.
+        block = bytes([len(records), (len(records) - 1) << 2]) + records
+        framed = b"\x82SNAPPY\0" + struct.pack(">iii", 1, 1, len(block)) + block
+        batch = wire.GOLDEN_BATCH[:61] + framed
+        batch = batch[:8] + struct.pack(">i", len(batch) - 12) + batch[12:]
+        with wire.Connection(self.node.address) as client:
+            compressed = wire.with_fields(wire.stamped(batch, int(1000 * time.time())), 21,
+                                          ("h", CODECS["snappy"]))
+            self.assertEqual(client.produce(topic, compressed), [(0, 0)])
+        self.assertEqual(self.consume(topic, "-f", "%k %s %h\n", "-Z"), b"k v h=x\nNULL NULL \n")
+        self.assertEqual(self.aq("consume", topic, "-o", "start", "-n", "2", "-f", "%k %v\n").text,
+                         "k v\n \n")
 
 
 class Consume(KcatTest):
@@ -134,11 +195,17 @@ class Consume(KcatTest):
         self.assertEqual(self.consume("thousand", "-o", "10", "-c", "1"), b"10\n")
 
     def test_from_the_end(self):
-        self.assertEqual(self.consume("thousand", "-o", "end"), b"")
+        said = self.kcat("-C", "-t", "thousand", "-e", "-o", "end")
+        self.assertEqual(said.out, b"")
+        self.assertIn("% Reached end of topic thousand [0] at offset 1000: exiting",
+                      said.err.decode())
 
     def test_an_empty_topic(self):
-        ended = self.kcat("-C", "-t", self.topic(), "-e", "-d", "protocol")
-        self.assertNotIn("PROTOERR", ended.err.decode())
+        ended = self.kcat("-C", "-t", self.topic(), "-e", "-d", "protocol,fetch,msg")
+        said = ended.err.decode()
+        self.assertNotIn("PROTOERR", said)
+        self.assertIn("Received FetchResponse", said)
+        self.assertEqual(ended.out, b"")
 
     def test_a_record_above_the_limit_of_a_fetch(self):
         topic = self.topic()
@@ -154,15 +221,32 @@ class Consume(KcatTest):
         self.assertEqual(again.out, THOUSAND)
 
     def test_offsets_by_query_and_time(self):
+        first, second = self.topic(), self.topic(2)
+        now = int(1000 * time.time())
+        with wire.Connection(self.node.address) as client:
+            # Each has a second record 5 ms later.
+            for later in (0, 1000, 2000):
+                client.produce(second, wire.stamped(wire.GOLDEN_BATCH, now + later))
+        self.produce(first, input=b"1\n2\n3\n")
+        asked = (f"{first}:0:-1", f"{first}:0:-2", f"{second}:0:{now + 1}", f"{second}:1:-1",
+                 f"{second}:0:{now + 1000}", f"{second}:0:{now + 3_600_000}")
+        answers = [self.kcat("-Q", "-t", one).text.strip() for one in asked]
+        self.assertEqual(answers, [f"{first} [0] offset 3", f"{first} [0] offset 0",
+                                   f"{second} [0] offset 1", f"{second} [1] offset 0",
+                                   f"{second} [0] offset 2", f"{second} [0] offset -1"])
+        both = self.kcat("-Q", "-t", asked[0], "-t", asked[2]).text.splitlines()
+        self.assertEqual(sorted(both), sorted([answers[0], answers[2]]))
+
+    def test_from_one_time_to_another(self):
         topic = self.topic()
-        self.produce(topic, input=b"1\n2\n3\n")
-        first = int(self.consume(topic, "-o", "0", "-c", "1", "-f", "%T"))
-        query = lambda what: self.kcat("-Q", "-t", f"{topic}:0:{what}").text.split()[-1]
-        self.assertEqual(query(-1), "3")
-        self.assertEqual(query(-2), "0")
-        self.assertEqual(query(first), "0")
-        self.assertEqual(query(first + 3_600_000), "-1")
-        self.assertEqual(self.consume(topic, "-o", f"s@{first}"), b"1\n2\n3\n")
+        now = int(1000 * time.time())
+        with wire.Connection(self.node.address) as client:
+            for later in (0, 1000, 2000, 3000):
+                client.produce(topic, wire.stamped(wire.GOLDEN_BATCH, now + later))
+        read = lambda *words: self.consume(topic, "-p", "0", "-f", "%o\n", *words)
+        self.assertEqual(read("-o", f"s@{now + 1}"), numbers(1, 8))
+        self.assertEqual(read("-o", f"s@{now + 1}", "-o", f"e@{now + 2000}"), numbers(1, 4))
+        self.assertEqual(read("-o", f"s@{now + 3_600_000}"), b"")
 
     def test_what_the_native_client_wrote(self):
         topic = self.topic()

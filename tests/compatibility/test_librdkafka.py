@@ -1,4 +1,4 @@
-"""A C program on Debian's librdkafka, compiled by the test."""
+"""A C program on Debian's librdkafka, compiled by the test, on one node and on three."""
 
 import pathlib
 import shlex
@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import tempfile
 
-from support import NodeTest, run
+import wire
+from clients import Program
+from cluster import ClusterTest, wait_for
+from support import NodeTest
 
 SOURCE = pathlib.Path(__file__).with_name("librdkafka_client.c")
 
 
-class Librdkafka(NodeTest):
+class Librdkafka:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -27,17 +30,37 @@ class Librdkafka(NodeTest):
         super().tearDownClass()
         shutil.rmtree(cls.work, ignore_errors=True)
 
-    def test_an_idempotent_producer_and_a_simple_consumer(self):
-        ended = run([self.program, self.node.address, self.topic(), 100000])
-        self.assertEqual(ended.text, "delivered 100000 failed 0 ascending 1 read 100000\n", ended)
-        self.assertEqual(ended.code, 0)
-
-    def test_an_idempotent_producer_while_the_node_restarts(self):
+    def check(self, count, disturb=lambda: None):
+        """Everything is delivered once and in order, whatever `disturb` does when it has begun."""
         topic = self.topic()
-        program = subprocess.Popen([self.program, self.node.address, topic, "200000"],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        address = self.node.address
-        self.node.stop()
-        self.node.start(listen=address)
-        out, err = program.communicate(timeout=60)
-        self.assertEqual(out.decode(), "delivered 200000 failed 0 ascending 1 read 200000\n", err)
+        with Program(self.program, self.brokers.address, topic, count) as program:
+            with wire.Connection(self.leader_address(topic)) as client:
+                wait_for("it has begun", lambda: client.list_offsets(topic, 4, -1)[0][1] > 0)
+            disturb()
+            said = program.end()
+        self.assertEqual(said.decode(),
+                         f"delivered {count} failed 0 ascending 1 read {count}\n")
+
+    def test_an_idempotent_producer_and_a_simple_consumer(self):
+        self.check(100_000)
+
+
+class OneNode(Librdkafka, NodeTest):
+    def leader_address(self, topic):
+        return self.node.address
+
+    def test_the_node_restarts(self):
+        def restart():
+            address = self.node.address
+            self.node.stop()
+            self.node.start(listen=address)
+        self.check(200_000, restart)
+
+
+class ThreeNodes(Librdkafka, ClusterTest):
+    def leader_address(self, topic):
+        return self.cluster[self.leader(topic)].address
+
+    def test_the_leader_is_killed(self):
+        topic = self.topic_name(1)
+        self.check(200_000, lambda: self.cluster[self.leader(topic)].kill())

@@ -4,6 +4,7 @@ import struct
 import time
 
 import wire
+from cluster import wait_for
 from support import Node, NodeTest
 
 PARTITIONS = 8
@@ -191,54 +192,33 @@ class Produce(WireTest):
         self.assertTrue(self.wire.is_closed())
 
 
-class Idempotence(WireTest):
-    def new_producer(self):
-        response = self.wire.call(wire.INIT_PRODUCER_ID, 0, struct.pack(">hi", -1, 60000))
-        _throttle, error, producer, epoch = response.take("ihqh")
-        self.assertEqual((error, epoch), (0, 0))
-        return producer
-
-    def test_producer_ids_are_new_each_time(self):
-        self.assertNotEqual(self.new_producer(), self.new_producer())
-
-    def test_a_batch_that_comes_again_gets_its_offset_again(self):
-        topic, producer = self.topic(), self.new_producer()
-        for sequence in range(0, 10, 2):
-            batch = wire.sequenced(producer, 0, sequence)
-            self.assertEqual(self.wire.produce(topic, batch), [(0, sequence)])
-        again = self.wire.produce(topic, wire.sequenced(producer, 0, 2))
-        self.assertEqual(again, [(0, 2)])
-        self.assertEqual(self.wire.fetch(topic, 0)[3], 10)
-
-    def test_sequences_with_gaps_and_old_epochs_are_refused(self):
-        topic, producer = self.topic(), self.new_producer()
-        send = lambda epoch, sequence: self.wire.produce(
-            topic, wire.sequenced(producer, epoch, sequence))[0][0]
-        self.assertEqual(send(1, 0), 0)
-        self.assertEqual(send(1, 4), 45)
-        self.assertEqual(send(0, 2), 47)
-        self.assertEqual(send(2, 5), 45)
-        self.assertEqual(send(2, 0), 0)
-
-    def test_transactional_ids_are_refused(self):
-        body = wire.text("tx") + struct.pack(">i", 60000)
-        self.assertEqual(self.wire.call(wire.INIT_PRODUCER_ID, 0, body).take("ih")[1], 35)
-
-
 class Fetch(WireTest):
     def test_an_idle_partition_is_waited_for_as_long_as_asked(self):
         topic = self.topic()
         began = time.monotonic()
         _, _, error, high, records = self.wire.fetch(topic, 0, wait_ms=1000)
-        self.assertGreaterEqual(time.monotonic() - began, 0.95)
+        waited = time.monotonic() - began
         self.assertEqual((error, high, records), (0, 0, b""))
+        self.assertGreaterEqual(waited, 0.95)
+        # kafkajs gives up 100 ms after the time that it asked for.
+        self.assertLess(waited, 1.1)
 
     def test_a_record_ends_the_wait(self):
         topic = self.topic()
         self.wire.send(wire.FETCH, 11, wire.fetch(topic, 0, wait_ms=60000))
         with wire.Connection(self.node.address) as other:
             other.produce(topic, wire.GOLDEN_BATCH)
+            written = time.monotonic()
         self.assertEqual(self.wire.receive()[0], 1)
+        self.assertLess(time.monotonic() - written, 0.3)
+
+    def test_nothing_is_waited_for_when_enough_is_there(self):
+        topic = self.topic()
+        self.wire.produce(topic, wire.GOLDEN_BATCH)
+        began = time.monotonic()
+        for least in (0, 1, len(wire.GOLDEN_BATCH)):
+            self.wire.fetch(topic, 0, wait_ms=60000, min_bytes=least)
+        self.assertLess(time.monotonic() - began, 5)
 
     def test_the_first_batch_comes_whatever_its_size(self):
         topic = self.topic()
@@ -270,16 +250,12 @@ class Fetch(WireTest):
 class Offsets(WireTest):
     FIRST_MS = 1700000000000
 
-    def stamped(self, at_ms):
-        """The golden batch with its records at `at_ms` and 5 ms later."""
-        return wire.with_fields(wire.GOLDEN_BATCH, 27, ("q", at_ms), ("q", at_ms + 5))
-
     def test_the_newest_record_is_found_from_version_7_on(self):
         topic = self.topic()
         for version in (7, 8, 9, 10):
             self.assertEqual(self.wire.list_offsets(topic, version, -3), [(0, -1, -1)])
         for later in (0, 9000, 4000):
-            self.wire.produce(topic, self.stamped(self.FIRST_MS + later))
+            self.wire.produce(topic, wire.stamped(wire.GOLDEN_BATCH, self.FIRST_MS + later))
         self.assertEqual(self.wire.list_offsets(topic, 7, -3, -1, -2),
                          [(0, 3, self.FIRST_MS + 9005), (0, 6, -1), (0, 0, -1)])
         self.assertEqual(self.wire.list_offsets(topic, 10, -3, self.FIRST_MS + 1),
@@ -336,21 +312,12 @@ class Epochs(WireTest):
 
 
 class Coordinators(WireTest):
-    def find(self, key_type):
-        body = wire.text("x") + struct.pack(">b", key_type)
-        return self.wire.call(wire.FIND_COORDINATOR, 1, body)
-
     def test_groups_have_one_and_transactions_none(self):
-        deadline = time.monotonic() + wire.WAIT_SECONDS
-        while True:
-            found = self.find(0)
-            if found.take("ih")[1] == 0:
-                break
-            self.assertLess(time.monotonic(), deadline)
-        found.bytes(found.take("h"))
-        found.take("i")
-        self.assertEqual(f"{found.text()}:{found.take('i')}", self.node.address)
-        self.assertEqual(self.find(1).take("ih")[1], 15)
+        found = wait_for("there is one", lambda: wire.find_coordinator(self.node.address, "x"))
+        self.assertEqual(found[1], self.node.address)
+        body = wire.text("x") + struct.pack(">b", 1)
+        of_transactions = self.wire.call(wire.FIND_COORDINATOR, 1, body)
+        self.assertEqual(of_transactions.take("ih")[1], wire.NO_COORDINATOR)
 
 
 class Limits(WireTest):

@@ -2,9 +2,11 @@
 
 import socket
 import struct
+import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR = 0, 1, 2, 3, 10
 API_VERSIONS, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH = 18, 22, 23
+NO_COORDINATOR = 15
 WAIT_SECONDS = 20
 
 # Two records, made by another implementation: (k, v, header h=x) and (null, null) 5 ms later.
@@ -32,9 +34,19 @@ def with_fields(batch, at, *fields):
     return bytes(changed)
 
 
+def stamped(batch, at_ms):
+    """The batch with its first record at `at_ms`, and the second 5 ms later."""
+    return with_fields(batch, 27, ("q", at_ms), ("q", at_ms + 5))
+
+
+def new_batch():
+    """The golden batch with records of now, which retention does not take away."""
+    return stamped(GOLDEN_BATCH, int(1000 * time.time()))
+
+
 def sequenced(producer, epoch, sequence):
-    """The golden batch as one of an idempotent producer."""
-    return with_fields(GOLDEN_BATCH, 43, ("q", producer), ("h", epoch), ("i", sequence))
+    """A batch of an idempotent producer."""
+    return with_fields(new_batch(), 43, ("q", producer), ("h", epoch), ("i", sequence))
 
 
 def text(value):
@@ -42,21 +54,21 @@ def text(value):
     return struct.pack(">h", len(data)) + data
 
 
-def produce(topic, *records, acks=-1, partition=0, version=7):
+def produce(topic, *records, acks=-1, partition=0, version=7, timeout_ms=10000):
     """The body of PRODUCE version 3 to 8; each of `records` is a batch for the next partition."""
     rows = b"".join(struct.pack(">ii", partition + i, -1 if r is None else len(r)) + (r or b"")
                     for i, r in enumerate(records))
-    return (struct.pack(">hhii", -1, acks, 10000, 1) + text(topic) +
+    return (struct.pack(">hhii", -1, acks, timeout_ms, 1) + text(topic) +
             struct.pack(">i", len(records)) + rows)
 
 
 def fetch(topic, offset, wait_ms=0, session=(0, -1), epoch=-1, version=11, bytes_max=1 << 20,
-          min_bytes=1):
+          min_bytes=1, rack=""):
     """The body of FETCH version 9 to 11 for partition 0."""
     body = struct.pack(">iiiibii", -1, wait_ms, min_bytes, 1 << 25, 0, *session)
     body += struct.pack(">i", 1) + text(topic)
     body += struct.pack(">iiiqqi", 1, 0, epoch, offset, -1, bytes_max) + struct.pack(">i", 0)
-    return body + (text("") if version >= 11 else b"")
+    return body + (text(rack) if version >= 11 else b"")
 
 
 def list_offsets(topic, version, *timestamps, partition=0):
@@ -77,6 +89,15 @@ def epoch_end(topic, version, *epochs, current=-1):
     rows = b"".join(struct.pack(">iii", 0, current, epoch) for epoch in epochs)
     return ((struct.pack(">i", -1) if version >= 3 else b"") + struct.pack(">i", 1) + text(topic) +
             struct.pack(">i", len(epochs)) + rows)
+
+
+def find_coordinator(address, group):
+    """(node, "HOST:PORT") of the coordinator of a group as the node at `address` knows it, or None
+    while there is none."""
+    with Connection(address) as client:
+        found = client.call(FIND_COORDINATOR, 0, text(group))
+    error, node = found.take("hi")
+    return (node, f"{found.text()}:{found.take('i')}") if error == 0 else None
 
 
 class Reader:
@@ -202,6 +223,13 @@ class Connection:
             rows.append((error, epoch, end))
         assert response.left == 0
         return rows
+
+    def preferred_replica(self, topic, rack):
+        """The node that a consumer of the rack is sent to; -1: it stays."""
+        response = self.call(FETCH, 11, fetch(topic, 0, rack=rack))
+        assert response.take("ihii")[1] == 0 and response.text() == topic
+        assert response.take("iihqqqi")[2] == 0
+        return response.take("i")
 
     def fetch(self, topic, offset, version=11, **options):
         """(top error, session, error, high watermark, records) of partition 0."""

@@ -13,6 +13,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("AQUEDUCT_BIN_DIR", ROOT / "build" / "bin"))
+LISTENERS = ("cluster.listen", "http.listen", "admin.listen")
 START_SECONDS = 30
 STOP_SECONDS = 30
 VERB_SECONDS = 60
@@ -33,13 +34,21 @@ class Node:
         self.start()
 
     def start(self, listen="127.0.0.1:0"):
+        self.begin(listen)
+        self.wait_ready()
+
+    def begin(self, listen):
+        """Starts the node without waiting for it."""
         command = [BIN / "aqueductd", "--data-dir", self.data, "--listen", listen]
-        for setting in ("cluster.listen=127.0.0.1:0", "http.listen=127.0.0.1:0",
-                        "admin.listen=127.0.0.1:0", *self.settings):
+        chosen = {setting.split("=")[0] for setting in self.settings}
+        free = [f"{key}=127.0.0.1:0" for key in LISTENERS if key not in chosen]
+        for setting in (*free, *self.settings):
             command += ["--set", setting]
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log,
                                         env=clean_environment())
+
+    def wait_ready(self):
         ready, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
         line = self.process.stdout.readline().decode() if ready else ""
         found = re.match(r"ready\b.*\blisten=(\S+).*\badmin=(\S+)", line)
@@ -47,6 +56,10 @@ class Node:
             self.kill()
             raise AssertionError(f"the node did not start: {line!r} {self.errors()}")
         self.address, self.admin = found.groups()
+
+    @property
+    def addresses(self):
+        return [self.address]
 
     def errors(self):
         self.log.seek(0)
@@ -111,7 +124,22 @@ def run(command, input=b"", seconds=VERB_SECONDS, env=None):
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
-class NodeTest(unittest.TestCase):
+class BrokerTest(unittest.TestCase):
+    """Test cases that share `brokers`: a node, or a cluster of them."""
+
+    def aq(self, *words, input=b"", code=0, seconds=VERB_SECONDS):
+        """Runs aq and checks its exit code; None takes any."""
+        ended = run(aq_command(self.brokers, *words), input, seconds)
+        if code is not None:
+            self.assertEqual(ended.code, code, ended)
+        return ended
+
+    def topic_name(self, partitions):
+        """After the test."""
+        return self.id().split(".")[-1].replace("test_", "") + f"-{partitions}"
+
+
+class NodeTest(BrokerTest):
     """Test cases that share one node; each uses topics of its own."""
 
     @classmethod
@@ -122,16 +150,12 @@ class NodeTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.node.close()
 
-    def aq(self, *words, input=b"", code=0, seconds=VERB_SECONDS):
-        """Runs aq and checks its exit code; None takes any."""
-        ended = run(aq_command(self.node, *words), input, seconds)
-        if code is not None:
-            self.assertEqual(ended.code, code, ended)
-        return ended
+    @property
+    def brokers(self):
+        return self.node
 
     def topic(self, partitions=1):
         """A new topic, named after the test."""
-        name = self.id().split(".")[-1].replace("test_", "") + f"-{partitions}"
+        name = self.topic_name(partitions)
         self.aq("topic", "create", name, "-p", partitions)
         return name
-
