@@ -12,6 +12,7 @@ from support import BrokerTest, Node, aq_command, run
 PORT_MIN, BLOCK_PORTS, BLOCKS = 10_000, 1000, 22
 WAIT_SECONDS = 30
 LOOK_SECONDS = 0.02
+GROUP_TOPIC = "__consumer_groups"
 
 
 def claim_block():
@@ -160,6 +161,13 @@ class ClusterTest(BrokerTest):
 
     def partitions(self, topic):
         return self.aq("topic", "describe", topic, "--output", "json").json["partitions"]
+
+    def coordinators_return(self):
+        """Waits until groups are coordinated where they will stay: by the first replicas."""
+        shown = self.aq("topic", "describe", GROUP_TOPIC, "--output", "json", code=None)
+        if shown.code == 0:
+            wait_for("first replicas coordinate", lambda: all(
+                row["leader"] == row["replicas"][0] for row in self.partitions(GROUP_TOPIC)))
 
     def leader(self, topic, partition=0):
         """The node that leads the partition."""
