@@ -106,8 +106,56 @@ error_code kafka_error(errc code) {
   return error_code::unknown_server_error;
 }
 
+namespace {
+
+/// What the coordinator of a group answers.
+bool is_of_groups(api_key api) {
+  switch (api) {
+  case api_key::find_coordinator:
+  case api_key::join_group:
+  case api_key::sync_group:
+  case api_key::heartbeat:
+  case api_key::leave_group:
+  case api_key::offset_commit:
+  case api_key::offset_fetch:
+  case api_key::offset_delete:
+  case api_key::describe_groups:
+  case api_key::list_groups:
+  case api_key::delete_groups:
+    return true;
+  default:
+    return false;
+  }
+}
+
+/// The same in the words for coordinators: clients take others for the end, though they would be
+/// told to try again.
+error_code of_coordinator(error_code found, api_key api) {
+  switch (found) {
+  case error_code::leader_not_available:
+  case error_code::request_timed_out:
+  case error_code::network_exception:
+    return error_code::coordinator_not_available;
+  case error_code::not_leader_or_follower:
+  case error_code::kafka_storage_error:
+    found = error_code::not_coordinator;
+    break;
+  default:
+    break;
+  }
+  // Who only looks for the coordinator knows one word for all of it.
+  const bool is_passing =
+      found == error_code::not_coordinator || found == error_code::coordinator_load_in_progress;
+  return api == api_key::find_coordinator && is_passing ? error_code::coordinator_not_available
+                                                        : found;
+}
+
+} // namespace
+
 error_code kafka_error(errc code, api_key api, std::int16_t version) {
   const auto found = kafka_error(code);
+  if (is_of_groups(api))
+    return of_coordinator(found, api);
   const bool too_new =
       (api == api_key::produce && version < 4) || (api == api_key::fetch && version < 6);
   if (found == error_code::kafka_storage_error && too_new)

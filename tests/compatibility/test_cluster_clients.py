@@ -1,14 +1,14 @@
-"""kafka-python and confluent-kafka on a cluster of three nodes, whose leaders are killed while
-records are written, and read by a group."""
+"""kafka-python, confluent-kafka and kafkajs on a cluster of three nodes, whose leaders are killed
+while records are written, and read by a group."""
 
-from clients import kcat
+from clients import Kafkajs, kcat
 from cluster import ClusterTest, wait_for
 
 from confluent_kafka import Consumer, Producer
 from kafka import KafkaConsumer, KafkaProducer
 
 PARTITIONS = 3
-ROUND = 300
+ROUND = 100
 # One round before, one while the leader of partition 0 is dead, one when it is back.
 ROUNDS = 3
 
@@ -88,6 +88,29 @@ class KafkaPython(Client):
         self.consumer.close()
 
 
+class KafkajsPrograms(Client):
+    def __init__(self, brokers, topic, idempotent):
+        total = ROUND * ROUNDS
+        self.acknowledged = 0
+        self.writer = Kafkajs.start("kafkajs_writer.js", brokers, topic, PARTITIONS, idempotent)
+        self.member = Kafkajs.start("kafkajs_group.js", brokers, topic, topic, total)
+
+    def write(self, numbers):
+        self.writer.write("".join(f"{number}\n" for number in numbers).encode())
+        self.acknowledged += len(numbers)
+
+    def flush(self):
+        self.writer.wait_for("all are acknowledged",
+                             lambda one: len(one.lines) == self.acknowledged)
+
+    def read(self):
+        return [int(line) for line in self.member.lines]
+
+    def close(self):
+        self.writer.__exit__()
+        self.member.__exit__()
+
+
 class LeaderKilled(ClusterTest):
     def setUp(self):
         super().setUp()
@@ -125,3 +148,11 @@ class LeaderKilled(ClusterTest):
 
     def test_kafka_python(self):
         self.check(KafkaPython, exactly=False)
+
+    def test_kafkajs(self):
+        Kafkajs.require()
+        self.check(lambda *where: KafkajsPrograms(*where, "false"), exactly=False)
+
+    def test_kafkajs_with_idempotence(self):
+        Kafkajs.require()
+        self.check(lambda *where: KafkajsPrograms(*where, "true"), exactly=True)

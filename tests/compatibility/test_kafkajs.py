@@ -1,6 +1,5 @@
 """kafkajs, where npm is there to bring it, on one node and on three."""
 
-import wire
 from clients import Kafkajs, kcat, numbers
 from cluster import ClusterTest, wait_for
 from support import NodeTest
@@ -28,11 +27,6 @@ class KafkajsTests:
     def setUpClass(cls):
         Kafkajs.require()
         super().setUpClass()
-
-    def setUp(self):
-        super().setUp()
-        wait_for("groups have coordinators",
-                 lambda: wire.find_coordinator(self.brokers.addresses[0], "any"))
 
     def js(self, topic, body):
         return Kafkajs.run("kafkajs_run.js", self.brokers, topic, body)

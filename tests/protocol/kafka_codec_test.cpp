@@ -177,4 +177,26 @@ TEST_SUITE("protocol.kafka.codec") {
           error_code::not_leader_or_follower);
     CHECK(kafka_error(errc::storage_failed, api_key::fetch, 6) == error_code::kafka_storage_error);
   }
+
+  TEST_CASE("what passes is told in the words for coordinators where one is asked") {
+    for (const auto api : {api_key::join_group, api_key::heartbeat, api_key::offset_commit,
+                           api_key::offset_fetch, api_key::delete_groups}) {
+      for (const auto code : {errc::broker_unavailable, errc::topic_not_ready, errc::timed_out,
+                              errc::overloaded, errc::connection_lost})
+        CHECK(kafka_error(code, api, 1) == error_code::coordinator_not_available);
+      for (const auto code :
+           {errc::not_leader, errc::shutting_down, errc::storage_full, errc::not_coordinator})
+        CHECK(kafka_error(code, api, 1) == error_code::not_coordinator);
+      CHECK(kafka_error(errc::coordinator_loading, api, 1) ==
+            error_code::coordinator_load_in_progress);
+      CHECK(kafka_error(errc::generation_mismatch, api, 1) == error_code::illegal_generation);
+      CHECK(kafka_error(errc::unknown_topic, api, 1) == error_code::unknown_topic_or_partition);
+    }
+    for (const auto code : {errc::coordinator_loading, errc::not_coordinator, errc::not_leader,
+                            errc::timed_out, errc::broker_unavailable})
+      CHECK(kafka_error(code, api_key::find_coordinator, 1) ==
+            error_code::coordinator_not_available);
+    CHECK(kafka_error(errc::invalid_group, api_key::find_coordinator, 1) ==
+          error_code::invalid_group_id);
+  }
 }
