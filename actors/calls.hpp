@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace aqueduct::actors {
 
@@ -171,6 +172,37 @@ public:
   virtual void found_offset(std::uint32_t slot, offset_outcome outcome) = 0;
   virtual void described(std::uint32_t slot, describe_outcome outcome) = 0;
   virtual void trimmed(std::uint32_t slot, trim_outcome outcome) = 0;
+};
+
+/// An idempotent producer as its last committed batch in a partition left it.
+struct active_producer {
+  std::int64_t producer = -1;
+  std::int16_t epoch = -1;
+  std::int32_t last_sequence = -1;
+  /// The largest of that batch; -1: it had none.
+  std::int64_t last_timestamp_ms = -1;
+
+  friend bool operator==(const active_producer&, const active_producer&) = default;
+};
+
+struct producers_outcome {
+  errc error = errc::none;
+  std::string message;
+  /// In order of their ids.
+  std::vector<active_producer> producers;
+};
+
+/// Takes the producers of partitions. Thread-safe.
+class producers_sink {
+public:
+  virtual ~producers_sink() = default;
+  virtual void listed(std::uint32_t slot, producers_outcome outcome) = 0;
+};
+
+/// Who produces to one partition; its leader knows.
+struct producers_item {
+  std::shared_ptr<producers_sink> sink;
+  std::uint32_t slot = 0;
 };
 
 /// A topic as a change of it left it.

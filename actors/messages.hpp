@@ -262,7 +262,7 @@ struct credit_subscription {
 };
 struct partition_call {
   std::variant<fetch_item, cancel_fetch, subscribe_item, cancel_subscription, credit_subscription,
-               offset_item, describe_item, trim_item>
+               offset_item, describe_item, trim_item, producers_item>
       what;
 };
 

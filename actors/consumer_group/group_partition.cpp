@@ -473,6 +473,9 @@ struct group_partition_state {
       outcome.log_start = outcome.high_watermark = outcome.last_stable = 0;
       item.sink->described(item.slot, std::move(outcome));
     }
+    void operator()(producers_item& item) const {
+      item.sink->listed(item.slot, refused<producers_outcome>());
+    }
     void operator()(cancel_fetch&) const {}
     void operator()(cancel_subscription&) const {}
     void operator()(credit_subscription&) const {}

@@ -1,6 +1,6 @@
 // Requests of the Kafka protocol about records and metadata: each becomes a request of the native
 // protocol, goes the way of those, and its answer is translated back. The native protocol has none
-// for the ends of epochs: those are asked of the partitions.
+// for the ends of epochs and for producers: those are asked of the partitions.
 #pragma once
 
 #include "actors/directory.hpp"
@@ -10,6 +10,7 @@
 #include "actors/network/services.hpp"
 #include "protocol/kafka/data_messages.hpp"
 #include "protocol/kafka/metadata_messages.hpp"
+#include "protocol/kafka/transaction_messages.hpp"
 
 #include <memory>
 
@@ -25,6 +26,9 @@ void serve_kafka(const kafka_request& request, const front_services& node,
                  protocol::kafka::offset_for_leader_epoch_request message);
 void serve_kafka(const kafka_request& request, const front_services& node,
                  protocol::kafka::init_producer_id_request message);
+/// Of partitions that are led here.
+void serve_kafka(const kafka_request& request, const front_services& node,
+                 protocol::kafka::describe_producers_request message);
 
 /// The batches wait in `intake`, in the order of the requests.
 void produce_kafka(const kafka_request& request, produce_intake& intake,

@@ -59,6 +59,7 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::list_partition_reassignments, 0, 0, 0},
     {api_key::offset_delete, 0, 0, 0},
     {api_key::describe_cluster, 0, 2, 0},
+    {api_key::describe_producers, 0, 0, 0},
 });
 
 const served_api* find_served(api_key key) {
@@ -207,6 +208,8 @@ result<void> kafka_dialect::dispatch(kafka_request& request) {
     return served<kafka::list_offsets_request>(request);
   case api_key::offset_for_leader_epoch:
     return served<kafka::offset_for_leader_epoch_request>(request);
+  case api_key::describe_producers:
+    return served<kafka::describe_producers_request>(request);
   case api_key::init_producer_id:
     return served<kafka::init_producer_id_request>(request);
   case api_key::create_topics:

@@ -649,11 +649,13 @@ struct call_dispatch {
   void operator()(offset_item& item) const { core.find_offset(std::move(item), out); }
   void operator()(describe_item& item) const { core.describe(std::move(item), out); }
   void operator()(trim_item& item) const { core.trim(std::move(item), out); }
+  void operator()(producers_item& item) const { core.list_producers(std::move(item)); }
 };
 
 /// Whether a question keeps a partition awake. Monitors describe all partitions again and again.
 bool is_use(const partition_call& call) {
   return !std::holds_alternative<describe_item>(call.what) &&
+         !std::holds_alternative<producers_item>(call.what) &&
          !std::holds_alternative<cancel_fetch>(call.what) &&
          !std::holds_alternative<cancel_subscription>(call.what);
 }

@@ -94,6 +94,8 @@ void partition_core::unpark(std::int64_t now_ms, partition_effects& out) {
             find_offset(std::move(parked), out);
           else if constexpr (std::is_same_v<parked_type, describe_item>)
             describe(std::move(parked), out);
+          else if constexpr (std::is_same_v<parked_type, producers_item>)
+            list_producers(std::move(parked));
           else
             trim(std::move(parked), out);
         },

@@ -155,6 +155,8 @@ public:
   void find_offset(offset_item item, partition_effects& out);
   void describe(describe_item item, partition_effects& out);
   void trim(trim_item item, partition_effects& out);
+  /// The leader alone answers.
+  void list_producers(producers_item item);
 
   // -- answers of storage ------------------------------------------------------------------------
 
@@ -276,7 +278,7 @@ private:
     produce_outcome outcome;
   };
   using parked_event = std::variant<std::vector<produce_item>, fetch_item, subscribe_item,
-                                    offset_item, describe_item, trim_item>;
+                                    offset_item, describe_item, trim_item, producers_item>;
 
   // partition_core.cpp
   void adopt(restored_state state);

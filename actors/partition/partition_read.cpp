@@ -389,6 +389,21 @@ void partition_core::time_found(
   item.sink->found_offset(item.slot, std::move(outcome));
 }
 
+void partition_core::list_producers(producers_item item) {
+  if (undecided()) {
+    parked_.push_back(std::move(item));
+    return;
+  }
+  producers_outcome outcome;
+  if (auto refused = fetch_error(high_watermark_, -1)) {
+    outcome.error = refused->error;
+    outcome.message = std::move(refused->message);
+  } else {
+    outcome.producers = producers_.list();
+  }
+  item.sink->listed(item.slot, std::move(outcome));
+}
+
 describe_request partition_core::look_at_log() const {
   describe_request request;
   request.commit_index = applied_index_;

@@ -130,6 +130,17 @@ bool producer_table::has_older_than(std::int64_t before_ms) const {
   });
 }
 
+std::vector<active_producer> producer_table::list() const {
+  std::vector<active_producer> all;
+  all.reserve(committed_.size());
+  for (const auto& [producer, entry] : committed_) {
+    const auto& last = entry.batches.back();
+    all.push_back({producer, entry.epoch, last.last_sequence, last.timestamp_ms});
+  }
+  std::ranges::sort(all, {}, &active_producer::producer);
+  return all;
+}
+
 std::map<std::int64_t, std::optional<producer_entry>> producer_table::take_changes() {
   std::map<std::int64_t, std::optional<producer_entry>> changes;
   for (const auto& [producer, flag] : changed_) {

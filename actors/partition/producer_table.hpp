@@ -6,6 +6,7 @@
 // rules are those of Kafka's producer state (KIP-98); the five last batches survive restarts.
 #pragma once
 
+#include "actors/calls.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/error.hpp"
 #include "protocol/ids.hpp"
@@ -75,6 +76,8 @@ public:
   [[nodiscard]] bool has_older_than(std::int64_t before_ms) const;
 
   [[nodiscard]] std::size_t size() const { return committed_.size(); }
+  /// What is committed of each, in order of their ids.
+  [[nodiscard]] std::vector<active_producer> list() const;
 
   /// Producers whose committed state changed since the last call, with their state; nullopt where
   /// it expired. For writing them to the key-value state.

@@ -306,6 +306,37 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.outcome(1).error == errc::fenced_epoch);
   }
 
+  TEST_CASE("the leader lists what is committed of each producer, in order of their ids") {
+    lab it;
+    const auto who = std::make_shared<listed_to>();
+    // It is not known yet who leads: the answer comes when it is.
+    it.core.list_producers({who, 0});
+    CHECK(who->outcomes.empty());
+    it.lead();
+    REQUIRE(who->outcomes.size() == 1);
+    CHECK(who->outcomes[0].producers.empty());
+
+    auto other = idempotent(0);
+    other.producer = producer_id(3);
+    it.produce(build_batch(2, idempotent(0)));
+    it.produce(build_batch(1, other));
+    it.commit();
+    it.produce(build_batch(3, idempotent(2)));
+    it.commit();
+    // Under way: it may be lost yet.
+    it.produce(build_batch(1, idempotent(5)));
+    it.core.list_producers({who, 0});
+    REQUIRE(who->outcomes.size() == 2);
+    CHECK(who->outcomes[1].producers ==
+          std::vector<active_producer>{{3, 0, 0, 1000}, {77, 0, 4, 1002}});
+
+    it.core.follow(2, 2, it.effects);
+    it.core.list_producers({who, 0});
+    REQUIRE(who->outcomes.size() == 3);
+    CHECK(who->outcomes[2].error == errc::not_leader);
+    CHECK(who->outcomes[2].producers.empty());
+  }
+
   TEST_CASE("what was proposed and lost does not count as a producer's last batch") {
     lab it;
     it.lead(1);

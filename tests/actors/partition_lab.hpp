@@ -77,6 +77,13 @@ struct asked_by : query_sink {
   std::vector<trim_outcome> trims;
 };
 
+struct listed_to : producers_sink {
+  void listed(std::uint32_t, producers_outcome outcome) override {
+    outcomes.push_back(std::move(outcome));
+  }
+  std::vector<producers_outcome> outcomes;
+};
+
 /// A partition with a log that commits what it is told to.
 class lab {
 public:

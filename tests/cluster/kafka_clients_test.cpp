@@ -6,6 +6,7 @@
 #include "protocol/kafka/metadata_messages.hpp"
 #include "protocol/kafka/placement_messages.hpp"
 #include "protocol/kafka/topic_messages.hpp"
+#include "protocol/kafka/transaction_messages.hpp"
 #include "tests/support/raw_socket.hpp"
 #include "tests/support/test_cluster.hpp"
 
@@ -123,6 +124,33 @@ TEST_SUITE("cluster.kafka") {
       std::ranges::sort(replicas);
       CHECK(replicas == std::vector<std::int32_t>{1, 2, 3});
     }
+  }
+
+  TEST_CASE("the leader of a partition alone tells who produces to it, its successor as well") {
+    test_cluster cluster({.nodes = 3});
+    create(cluster, "produced", 3);
+    const auto leader = leader_of(cluster, 1, "produced");
+    auto producer = shell("echo one | kcat -P -b " + cluster.address(leader) +
+                          " -t produced -X enable.idempotence=true");
+    REQUIRE(producer.wait_until(test_clock::now() + patience) == 0);
+    const auto ask_producers = [&](int node) {
+      kafka::describe_producers_request request;
+      request.topics.push_back({"produced", {0}});
+      return ask<kafka::describe_producers_response>(cluster, node, request, 0)
+          .topics.at(0)
+          .partitions.at(0);
+    };
+    const auto told = ask_producers(leader);
+    CHECK(told.error_code == 0);
+    REQUIRE(told.active_producers.size() == 1);
+    CHECK(told.active_producers[0].last_sequence == 0);
+    const auto other = leader % 3 + 1;
+    CHECK(ask_producers(other).error_code == 6);
+    cluster.kill(leader);
+    int next = leader;
+    wait_for([&] { return (next = leader_of(cluster, other, "produced")) != leader; },
+             "another one leads");
+    CHECK(ask_producers(next).active_producers == told.active_producers);
   }
 
   TEST_CASE("kcat with idempotence loses and doubles nothing when the leader is killed") {

@@ -101,6 +101,18 @@ class Sequences(NodeTest):
         self.assertEqual(self.producer.send(other, 0), (0, 0))
         self.assertEqual(self.send(2), (0, 2))
 
+    def test_a_partition_tells_who_produces_to_it(self):
+        connection, name = self.producer.wire, self.name
+        self.assertEqual(connection.describe_producers((name, [0])), [(name, 0, 0, [])])
+        connection.produce(name, wire.GOLDEN_BATCH)
+        for sequence in (0, 2):
+            self.send(sequence, epoch=3)
+        newest = struct.unpack_from(">q", connection.fetch(name, 4)[4], 35)[0]
+        row = (self.producer.id, 3, 3, newest, -1, -1)
+        self.assertEqual(connection.describe_producers((name, [0, 0, 8]), ("none-such", [0])),
+                         [(name, 0, 0, [row]), (name, 0, 42, []), (name, 8, 3, []),
+                          ("none-such", 0, 3, [])])
+
     def test_transactional_ids_are_refused(self):
         body = wire.text("tx") + struct.pack(">i", 60000)
         response = self.producer.wire.call(wire.INIT_PRODUCER_ID, 0, body)

@@ -5,7 +5,7 @@ import struct
 import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR = 0, 1, 2, 3, 10
-API_VERSIONS, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH = 18, 22, 23
+API_VERSIONS, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH, DESCRIBE_PRODUCERS = 18, 22, 23, 61
 NO_COORDINATOR = 15
 WAIT_SECONDS = 20
 
@@ -102,6 +102,19 @@ def find_coordinator(address, group):
     return (node, f"{found.text()}:{found.take('i')}") if error == 0 else None
 
 
+def compact(value):
+    return bytes([len(value) + 1]) + value.encode()
+
+
+def describe_producers(*topics):
+    """The body of DESCRIBE_PRODUCERS version 0; each topic has a name and partitions."""
+    body = bytes([len(topics) + 1])
+    for name, partitions in topics:
+        body += compact(name) + bytes([len(partitions) + 1])
+        body += b"".join(struct.pack(">i", each) for each in partitions) + b"\0"
+    return body + b"\0"
+
+
 class Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -117,6 +130,12 @@ class Reader:
 
     def text(self):
         return self.bytes(self.take("h")).decode()
+
+    def compact(self):
+        """A string of the flexible versions that is shorter than 127 bytes; None for null."""
+        size = self.take("B")
+        assert size < 128
+        return self.bytes(size - 1).decode() if size > 0 else None
 
     @property
     def left(self):
@@ -232,6 +251,26 @@ class Connection:
         assert response.take("ihii")[1] == 0 and response.text() == topic
         assert response.take("iihqqqi")[2] == 0
         return response.take("i")
+
+    def describe_producers(self, *topics):
+        """(topic, partition, error, producers) of each partition."""
+        response = self.call(DESCRIBE_PRODUCERS, 0, describe_producers(*topics), flexible=True)
+        assert response.take("bi") == (0, 0)
+        rows = []
+        for _ in range(response.take("b") - 1):
+            name = response.compact()
+            for _ in range(response.take("b") - 1):
+                partition, error = response.take("ih")
+                assert (response.compact() is None) == (error == 0)
+                producers = []
+                for _ in range(response.take("b") - 1):
+                    producers.append(response.take("qiiqiq"))
+                    assert response.take("b") == 0
+                rows.append((name, partition, error, producers))
+                assert response.take("b") == 0
+            assert response.take("b") == 0
+        assert response.take("b") == 0 and response.left == 0
+        return rows
 
     def fetch(self, topic, offset, version=11, **options):
         """(top error, session, error, high watermark, records) of partition 0."""
