@@ -8,6 +8,7 @@
 #include "actors/controller/controller_core.hpp"
 #include "actors/controller/questions.hpp"
 #include "actors/partition/partition_core.hpp"
+#include "actors/partition/partition_elections.hpp"
 #include "actors/partition/partition_membership.hpp"
 #include "actors/storage_pool/kept_states.hpp"
 #include "protocol/native/topic_messages.hpp"
@@ -97,6 +98,11 @@ struct group_members {
   std::uint64_t index = 0;
   raft::membership members;
 };
+/// The office was not handed over: the replica is not close enough behind, or did not take it in
+/// time. Without this, `group_leadership` tells who has it.
+struct group_transfer_failed {
+  raft::replica_id to;
+};
 /// Everything of the group is closed; the replica is gone. An error: nobody can say what is
 /// durable, so the group must not be opened again before a restart.
 struct group_closed {
@@ -105,7 +111,7 @@ struct group_closed {
 struct group_event {
   std::variant<group_opened, group_installed, group_proposed, group_refused, group_committed,
                group_leadership, group_failed, group_space, group_read_ready, group_members,
-               group_closed>
+               group_transfer_failed, group_closed>
       what;
 };
 using state_machine_actor = caf::typed_actor<caf::reacts_to<group_event>>;
@@ -144,7 +150,8 @@ struct replica_wake {};
 struct replica_lost_contact {
   raft::node_id node;
 };
-/// Hands leadership to another voter; what becomes of it is seen in `group_leadership`.
+/// Hands leadership to another voter; what becomes of it is seen in `group_leadership` or
+/// `group_transfer_failed`.
 struct replica_transfer {
   raft::replica_id to;
   /// Only if it has almost the whole log, as far as this leader knows.
@@ -310,9 +317,11 @@ struct partition_stop {
 };
 /// The time to hand leadership over before a stop has passed.
 struct partition_close {};
+/// The time of an election may be over; sent by a partition to itself.
+struct partition_elections_due {};
 struct partition_control {
   std::variant<partition_tick, partition_configure, partition_wake, partition_members,
-               partition_stop, partition_close>
+               partition_elect, partition_elections_due, partition_stop, partition_close>
       what;
 };
 using partition_actor =

@@ -3,6 +3,7 @@
 #include "actors/admin.hpp"
 #include "actors/admin_port.hpp"
 #include "actors/controller/controller.hpp"
+#include "actors/election/leader_elections.hpp"
 #include "actors/environment.hpp"
 #include "actors/logging.hpp"
 #include "actors/network/front_end.hpp"
@@ -230,6 +231,7 @@ struct node::impl {
     settled = votes->get_future();
     controller = spawn_controller(*system, std::move(control));
     cluster->calls()->route(call_kind::controller, make_controller_gate(controller));
+    cluster->calls()->route(call_kind::elect, make_election_server(directory, env));
     auto outcome = await(ready->get_future(), "stopped before the node was registered");
     if (outcome && data->identity().cluster.is_nil())
       outcome = belong_to(view->load()->id);
@@ -354,6 +356,8 @@ struct node::impl {
     groups.partitions = settings().groups.partitions;
     groups.replication = static_cast<std::int16_t>(settings().groups.replication);
     shared->groups = std::make_shared<const group_router>(std::move(groups));
+    shared->elections =
+        std::make_shared<const leader_elections>(shared->node, env, cluster->transport());
     shared->env = env;
     shared->log = component_logger("network");
     shared->limits = settings().limits;

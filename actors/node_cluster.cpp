@@ -143,6 +143,7 @@ void node_cluster::stop() {
   }
   calls_->route(call_kind::controller, nullptr);
   calls_->route(call_kind::fetch_state, nullptr);
+  calls_->route(call_kind::elect, nullptr);
   links_->stop_links();
 }
 

@@ -1,5 +1,6 @@
 #include "actors/consumer_group/group_partition.hpp"
 
+#include "actors/partition/election_host.hpp"
 #include "actors/partition/partition_membership.hpp"
 #include "actors/reply_scope.hpp"
 #include "protocol/crc32c.hpp"
@@ -54,8 +55,10 @@ private:
   std::map<uuid, std::int64_t> missing_;
 };
 
-struct group_partition_state {
+struct group_partition_state : election_host<group_partition_state> {
   group_partition_state() = default;
+
+  using election_host::handle;
 
   void begin(group_partition_actor::pointer actor, group_partition_config given) {
     self = actor;
@@ -224,6 +227,7 @@ struct group_partition_state {
     }
     term = news.term;
     membership.took_office(news.term, news.here);
+    note_leader(news.leader);
     tend_members();
     flush();
     if (!news.here)
@@ -338,6 +342,7 @@ struct group_partition_state {
   }
 
   void close() {
+    elections.close();
     core->follow(-1);
     fail_reads();
     for (auto& call : std::exchange(waiting, {}))
@@ -371,6 +376,7 @@ struct group_partition_state {
       std::exchange(config.damaged, nullptr)(config.group, why);
     failed = std::move(why);
     membership.resign();
+    elections.close();
     core->follow(-1);
     fail_reads();
     for (auto& call : std::exchange(waiting, {}))

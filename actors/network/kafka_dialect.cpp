@@ -54,6 +54,7 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::describe_log_dirs, 1, 4, 1},
     {api_key::create_partitions, 0, 3, 0},
     {api_key::delete_groups, 0, 2, 0},
+    {api_key::elect_leaders, 0, 2, 0},
     {api_key::incremental_alter_configs, 0, 1, 0},
     {api_key::alter_partition_reassignments, 0, 1, 0},
     {api_key::list_partition_reassignments, 0, 0, 0},
@@ -230,6 +231,8 @@ result<void> kafka_dialect::dispatch(kafka_request& request) {
     return served<kafka::alter_configs_request>(request);
   case api_key::incremental_alter_configs:
     return served<kafka::incremental_alter_configs_request>(request);
+  case api_key::elect_leaders:
+    return served<kafka::elect_leaders_request>(request);
   case api_key::alter_partition_reassignments:
     return served<kafka::alter_partition_reassignments_request>(request);
   case api_key::list_partition_reassignments:

@@ -16,6 +16,10 @@ namespace spdlog {
 class logger;
 }
 
+namespace aqueduct::actors {
+class leader_elections;
+}
+
 namespace aqueduct::actors::network {
 
 /// Settings that may change while the node runs.
@@ -35,6 +39,7 @@ struct front_services {
   std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
   controller_actor controller;
   std::shared_ptr<const group_router> groups;
+  std::shared_ptr<const leader_elections> elections;
   std::shared_ptr<environment> env;
   std::shared_ptr<spdlog::logger> log;
   config::limit_settings limits;

@@ -1,5 +1,6 @@
 #include "actors/partition/partition.hpp"
 
+#include "actors/partition/election_host.hpp"
 #include "actors/partition/partition_rest.hpp"
 #include "actors/partition/partition_rows.hpp"
 #include "actors/reply_scope.hpp"
@@ -27,8 +28,10 @@ constexpr std::int64_t nap_ms_max = std::int64_t{6} * 3600 * 1000;
 /// How long a stop waits until another replica leads.
 constexpr std::int64_t hand_over_ms = 500;
 
-struct partition_state {
+struct partition_state : election_host<partition_state> {
   partition_state() = default;
+
+  using election_host::handle;
 
   void begin(partition_actor::pointer actor, partition_config given) {
     self = actor;
@@ -322,6 +325,7 @@ struct partition_state {
     config.route->leader_epoch = static_cast<std::int32_t>(news.term);
     term = news.term;
     membership.took_office(news.term, news.here);
+    note_leader(news.leader);
     if (!core)
       return;
     partition_effects effects;
@@ -512,6 +516,7 @@ struct partition_state {
   }
 
   void close() {
+    elections.close();
     if (core) {
       core->close(closing->remove ? errc::unknown_topic : errc::shutting_down);
       partition_effects effects;
@@ -595,6 +600,7 @@ struct partition_state {
     config.route->leader = -1;
     report_damage(why);
     membership.resign();
+    elections.close();
     failed = why;
     if (core)
       core->fail(std::move(why));

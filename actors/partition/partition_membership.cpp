@@ -3,6 +3,7 @@
 #include "actors/replica/member_plan.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace aqueduct::actors {
@@ -54,10 +55,25 @@ bool partition_membership::prefers_another() const {
          members_.is_voter(wanted_.wanted.front());
 }
 
+result<raft::replica_id> partition_membership::heir(std::int32_t node) const {
+  if (wanted_.wanted.empty() || wanted_.wanted.front().node.value != node)
+    return unexpected(errc::conflict, "another replica than that on node " + std::to_string(node) +
+                                          " is to lead now: replicas are moving, or brokers are "
+                                          "being drained or gone");
+  if (!members_.is_voter(wanted_.wanted.front()))
+    return unexpected(errc::topic_not_ready, "the replica on node " + std::to_string(node) +
+                                                 " is being filled and has no vote yet");
+  return wanted_.wanted.front();
+}
+
+void partition_membership::note_transfer(std::int64_t steady_ms) {
+  next_transfer_ms_ = steady_ms + transfer_interval_ms;
+}
+
 std::optional<raft::replica_id> partition_membership::transfer_due(std::int64_t steady_ms) {
   if (!prefers_another() || next_change() || steady_ms < next_transfer_ms_)
     return std::nullopt;
-  next_transfer_ms_ = steady_ms + transfer_interval_ms;
+  note_transfer(steady_ms);
   return wanted_.wanted.front();
 }
 

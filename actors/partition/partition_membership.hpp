@@ -2,6 +2,7 @@
 // pure. Changes go one at a time (`next_member_change`); then leadership goes to the preferred one.
 #pragma once
 
+#include "protocol/result.hpp"
 #include "raft/membership.hpp"
 
 #include <cstdint>
@@ -66,6 +67,11 @@ public:
   [[nodiscard]] std::optional<raft::membership_change> next_change() const;
   /// The members came to be those that the cluster waits to hear of.
   [[nodiscard]] bool has_moved() const;
+  /// The replica on `node`, if it may be handed leadership. Errors: conflict: another one is
+  /// preferred; topic_not_ready: it has no vote yet.
+  [[nodiscard]] result<raft::replica_id> heir(std::int32_t node) const;
+  /// Leadership is being handed over for a reason of its own: `transfer_due` waits.
+  void note_transfer(std::int64_t steady_ms);
   /// Whom to hand leadership to now, at most every five seconds: a try that fails costs an election
   /// timeout. The others are as wanted but perhaps for this replica itself, which leaves when
   /// another one leads.

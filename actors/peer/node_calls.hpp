@@ -13,7 +13,7 @@
 namespace aqueduct::actors {
 
 /// What is asked. Numbers are for ever: they are on the wire.
-enum class call_kind : std::uint16_t { controller = 1, fetch_state = 2 };
+enum class call_kind : std::uint16_t { controller = 1, fetch_state = 2, elect = 3 };
 
 /// Longer waits count as this one.
 inline constexpr std::int64_t call_timeout_ms_max = 3'600'000;

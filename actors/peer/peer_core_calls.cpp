@@ -21,7 +21,8 @@ purpose way_of(call_kind what) {
 
 bool is_known(std::uint16_t kind) {
   return kind == static_cast<std::uint16_t>(call_kind::controller) ||
-         kind == static_cast<std::uint16_t>(call_kind::fetch_state);
+         kind == static_cast<std::uint16_t>(call_kind::fetch_state) ||
+         kind == static_cast<std::uint16_t>(call_kind::elect);
 }
 
 /// A body in memory of its own if it is small, so that it does not keep a whole read alive.

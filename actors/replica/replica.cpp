@@ -325,6 +325,8 @@ struct replica_state {
   void handle(replica_transfer& request) {
     if (core && (!request.if_caught_up || has_almost_everything(request.to)))
       perform(core->transfer_leadership(request.to));
+    else
+      notify(group_transfer_failed{request.to});
   }
 
   void handle(replica_hand_over&) {
@@ -488,6 +490,8 @@ struct replica_state {
       config.log->debug("group {}: {}", to_string(config.group), raft::to_string(event));
       if (const auto* changed = std::get_if<raft::membership_changed>(&event))
         notify(group_members{changed->index.value, changed->membership});
+      if (const auto* aborted = std::get_if<raft::transfer_aborted>(&event))
+        notify(group_transfer_failed{aborted->to});
       if (const auto* refused = std::get_if<raft::refused>(&event))
         damaged =
             damaged || (refused->who == config.core.self && refused->why == raft::refusal::damaged);

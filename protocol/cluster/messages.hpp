@@ -174,7 +174,10 @@ struct call {
       "PeerCall", "Asks the other node something. Calls are answered in any order."};
   template <class M, class V>
   static void fields(M& m, V& v) {
-    v(field{"kind", "Who answers: 1 the controller, 2 the keeper of a group's state."}, m.kind);
+    v(field{"kind",
+            "Who answers: 1 the controller, 2 the keeper of a group's state, 3 the leaders of "
+            "partitions."},
+      m.kind);
     v(field{"body", "The question, as its kind defines it."}, m.body);
   }
 };

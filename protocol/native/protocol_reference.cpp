@@ -1,5 +1,6 @@
 #include "protocol/native/protocol_reference.hpp"
 
+#include "protocol/cluster/election_messages.hpp"
 #include "protocol/cluster/messages.hpp"
 #include "protocol/cluster/state_messages.hpp"
 #include "protocol/native/codec.hpp"
@@ -127,6 +128,8 @@ void add_cluster(std::string& out) {
   add_all<cluster::call_answer>(out);
   add_all<cluster::state_question>(out);
   add_all<cluster::state_answer>(out);
+  add_all<cluster::election_question>(out);
+  add_all<cluster::election_answer>(out);
 }
 
 void add_errors(std::string& out) {

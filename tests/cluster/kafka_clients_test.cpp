@@ -249,6 +249,58 @@ TEST_SUITE("cluster.kafka") {
     CHECK(read().find("preferred replica updated") == std::string::npos);
   }
 
+  TEST_CASE("preferred replicas lead when that is asked for, and are said not to when they cannot") {
+    test_cluster cluster({.nodes = 3});
+    create(cluster, "elected", 3);
+    const auto preferred = metadata(cluster, 1, "elected").topics.at(0).partitions.at(0).replica_nodes[0];
+    wait_for([&] { return leader_of(cluster, 1, "elected") == preferred; }, "the first leads");
+    const auto other = preferred % 3 + 1;
+    kafka::elect_leaders_request request;
+    request.timeout_ms = 20'000;
+    request.topic_partitions.emplace().push_back({"elected", {0, 9}});
+    request.topic_partitions->push_back({"none-such", {0}});
+    const auto codes = [&](std::int16_t version) {
+      std::vector<std::int16_t> found;
+      const auto answer = ask<kafka::elect_leaders_response>(cluster, other, request, version);
+      CHECK(answer.error_code == (version > 0 && request.election_type > 1 ? 42 : 0));
+      for (const auto& topic : answer.replica_election_results)
+        for (const auto& partition : topic.partition_result) {
+          CHECK(partition.error_message.has_value() == (partition.error_code != 0));
+          found.push_back(partition.error_code);
+        }
+      return found;
+    };
+    using numbers = std::vector<std::int16_t>;
+    for (std::int16_t version = 0; version <= 2; ++version)
+      CHECK(codes(version) == numbers{84, 3, 3});
+    request.election_type = 1;
+    CHECK(codes(2) == numbers{84, 3, 3});
+    request.election_type = 7;
+    CHECK(codes(1) == numbers{42, 42, 42});
+    request.election_type = 0;
+
+    cluster.kill(preferred);
+    wait_for([&] { return leader_of(cluster, other, "elected") != preferred; }, "another leads");
+    request.topic_partitions->resize(1);
+    request.topic_partitions->front().partitions = {0};
+    CHECK(codes(2) == numbers{80});
+    // All that there was something to do about.
+    request.topic_partitions.reset();
+    const auto all = codes(2);
+    CHECK(std::ranges::count(all, 80) == static_cast<std::ptrdiff_t>(all.size()));
+    CHECK_FALSE(all.empty());
+
+    cluster.start(preferred);
+    request.topic_partitions.emplace().push_back({"elected", {0}});
+    std::int16_t code = 80;
+    // Until the leader has heard of it again.
+    wait_for([&] { return (code = codes(2).at(0)) != 80; }, "it can lead again");
+    CHECK((code == 0 || code == 84));
+    CHECK(leader_of(cluster, preferred, "elected") == preferred);
+    request.topic_partitions.reset();
+    wait_for([&] { return codes(2).empty(); }, "nothing is left to do");
+  }
+
   TEST_CASE("replicas are moved as asked") {
     test_cluster cluster({.nodes = 3});
     create(cluster, "moved", 1);

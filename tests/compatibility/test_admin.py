@@ -16,7 +16,8 @@ from kafka import errors
 
 WAIT_SECONDS = 20
 CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS, CREATE_PARTITIONS = 19, 20, 21, 37
-DESCRIBE_CONFIGS, DESCRIBE_LOG_DIRS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_CLUSTER = 32, 35, 44, 60
+DESCRIBE_CONFIGS, DESCRIBE_LOG_DIRS, ELECT_LEADERS, INCREMENTAL_ALTER_CONFIGS = 32, 35, 43, 44
+DESCRIBE_CLUSTER = 60
 
 
 class Confluent:
@@ -211,6 +212,32 @@ class Wire(NodeTest):
         self.assertEqual(response.take("BihB"), (0, 0, 0, 0))
         refused = self.wire.call(DESCRIBE_CLUSTER, 1, b"\0\x02\0", flexible=True)
         self.assertEqual(refused.take("Bih")[2], 115)
+
+    def test_leaders_are_elected_where_that_is_needed(self):
+        topic = self.topic(2)
+
+        def elect(kind, *partitions):
+            """The error of the whole and of each partition; None: of all partitions."""
+            body = struct.pack(">bi", kind, -1 if partitions == (None,) else 1)
+            if partitions != (None,):
+                body += wire.text(topic) + struct.pack(f">{len(partitions) + 1}i", len(partitions),
+                                                       *partitions)
+            response = self.wire.call(ELECT_LEADERS, 1, body + struct.pack(">i", 10000))
+            _throttle, top, topics = response.take("ihi")
+            rows = []
+            for _ in range(topics):
+                self.assertEqual(response.text(), topic)
+                for _ in range(response.take("i")):
+                    rows.append(response.take("ih"))
+                    self.assertGreater(len(response.text()), 0)
+            self.assertEqual(response.left, 0)
+            return top, rows
+
+        self.assertEqual(elect(0, 0, 1, 2), (0, [(0, 84), (1, 84), (2, 3)]))
+        self.assertEqual(elect(1, 0), (0, [(0, 84)]))
+        self.assertEqual(elect(2, 0), (42, [(0, 42)]))
+        # Nothing is said of those that need no election.
+        self.assertEqual(elect(0, None), (0, []))
 
     def test_brokers_of_new_partitions_are_the_clusters_choice(self):
         topic = self.topic()

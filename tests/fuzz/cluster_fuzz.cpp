@@ -1,4 +1,5 @@
 // The messages of the cluster port. The first byte chooses which.
+#include "protocol/cluster/election_messages.hpp"
 #include "protocol/cluster/messages.hpp"
 #include "protocol/cluster/state_messages.hpp"
 #include "protocol/native/codec.hpp"
@@ -43,7 +44,7 @@ void check_numbers(const buffer& payload) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz_input input(data, size);
-  const auto choice = input.choose() % 8;
+  const auto choice = input.choose() % 10;
   const auto payload = buffer::from(input.rest());
   if (choice == 0) {
     check_message<cluster::raft_messages>(payload);
@@ -60,8 +61,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_message<cluster::call_answer>(payload);
   } else if (choice == 6) {
     check_message<cluster::state_question>(payload);
-  } else {
+  } else if (choice == 7) {
     check_message<cluster::state_answer>(payload);
+  } else if (choice == 8) {
+    check_message<cluster::election_question>(payload);
+  } else {
+    check_message<cluster::election_answer>(payload);
   }
   return 0;
 }

@@ -1,5 +1,6 @@
 // The messages of the cluster port, byte for byte: what one version writes, every other must read.
 #include "protocol/bytes.hpp"
+#include "protocol/cluster/election_messages.hpp"
 #include "protocol/cluster/messages.hpp"
 #include "protocol/native/codec.hpp"
 #include "tests/support/sample_bytes.hpp"
@@ -237,6 +238,39 @@ TEST_SUITE("protocol.cluster.codec") {
     envelope.partition = 0;
     envelope.from.node = -1;
     CHECK_FALSE(cluster::check({{envelope}}));
+  }
+
+  TEST_CASE("elections come back as they were, and numbers out of range are refused") {
+    cluster::election_question question;
+    question.wait_ms = 30'000;
+    question.wishes.push_back({uuid{{1, 2, 3}}, 7, 4});
+    const auto asked = decode<cluster::election_question>(encode(question));
+    REQUIRE(asked);
+    CHECK(cluster::check(*asked));
+    CHECK(encode(*asked) == encode(question));
+    cluster::election_answer answer;
+    answer.outcomes.push_back({cluster::election_verdict::elsewhere, 3, "why"});
+    const auto told = decode<cluster::election_answer>(encode(answer));
+    REQUIRE(told);
+    CHECK(cluster::check(*told));
+    CHECK(encode(*told) == encode(answer));
+
+    question.wishes[0].to = -1;
+    CHECK_FALSE(cluster::check(question));
+    question.wishes[0].to = 1;
+    question.wishes[0].partition = -1;
+    CHECK_FALSE(cluster::check(question));
+    question.wishes[0].partition = 0;
+    question.wait_ms = cluster::election_question::wait_ms_max + 1;
+    CHECK_FALSE(cluster::check(question));
+    question.wait_ms = 0;
+    CHECK(cluster::check(question));
+    question.wishes.resize(cluster::election_question::wishes_max + 1);
+    CHECK_FALSE(cluster::check(question));
+    answer.outcomes[0].leader = -2;
+    CHECK_FALSE(cluster::check(answer));
+    answer.outcomes[0] = {static_cast<cluster::election_verdict>(5), -1, {}};
+    CHECK_FALSE(cluster::check(answer));
   }
 
   TEST_CASE("neither preface can be taken for the other, nor a message number for a client's") {

@@ -1,5 +1,6 @@
 #include "tests/simulation/sim_broker.hpp"
 
+#include "actors/election/leader_elections.hpp"
 #include "actors/logging.hpp"
 #include "actors/replica/state_server.hpp"
 
@@ -60,6 +61,7 @@ sim_broker::~sim_broker() {
   discovery_ = nullptr;
   calls_->route(call_kind::controller, nullptr);
   calls_->route(call_kind::fetch_state, nullptr);
+  calls_->route(call_kind::elect, nullptr);
   if (transport_)
     transport_->stop();
   for (const auto& topic : directory_->all())
@@ -268,6 +270,7 @@ void sim_broker::start_controller() {
   };
   controller_ = spawn_controller(*system_, std::move(control));
   calls_->route(call_kind::controller, make_controller_gate(controller_));
+  calls_->route(call_kind::elect, make_election_server(directory_, machine_.env));
 }
 
 // -- what is asked of it --------------------------------------------------------------------------
@@ -284,6 +287,19 @@ void sim_broker::ask_controller(controller_question_body question,
   job.deadline_ms = env().steady_ms() + 10'000;
   job.done = std::move(done);
   send(controller_call{std::move(job)});
+}
+
+void sim_broker::elect(const std::string& topic, std::int32_t partition, std::int64_t wait_ms,
+                       std::function<void(const protocol::cluster::election_outcome&)> done) {
+  const auto route = directory_->find(topic);
+  const auto number = static_cast<std::size_t>(partition);
+  if (!route || number >= route->partitions.size())
+    return;
+  leader_elections(number_, machine_.env, transport_)
+      .hold({{{route->record.id, partition},
+              route->partitions[number],
+              route->record.partitions[number].nodes}},
+            wait_ms, [done = std::move(done)](const auto& outcomes) { done(outcomes.at(0)); });
 }
 
 partition_actor sim_broker::partition_of(const std::string& topic, std::int32_t partition) const {

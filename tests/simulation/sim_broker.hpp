@@ -11,6 +11,7 @@
 #include "actors/peer/peer_transport.hpp"
 #include "actors/replica/group_registry.hpp"
 #include "actors/scrub/scrubber.hpp"
+#include "protocol/cluster/election_messages.hpp"
 #include "storage/data_directory.hpp"
 #include "tests/simulation/case_watch.hpp"
 #include "tests/simulation/sim_node.hpp"
@@ -71,6 +72,9 @@ public:
   /// Asks whichever node leads the controller's group; the answer may never come.
   void ask_controller(controller_question_body question,
                       std::function<void(result<controller_answer>)> done);
+  /// Has a partition led by its preferred replica; unknown ones are not answered.
+  void elect(const std::string& topic, std::int32_t partition, std::int64_t wait_ms,
+             std::function<void(const protocol::cluster::election_outcome&)> done);
   /// Nothing if the topic or partition is not known here.
   [[nodiscard]] partition_actor partition_of(const std::string& topic,
                                              std::int32_t partition) const;
