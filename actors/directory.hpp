@@ -27,6 +27,8 @@ struct partition_route {
   group_partition_actor coordinator;
   std::atomic<std::int32_t> leader{-1};
   std::atomic<std::int32_t> leader_epoch{0};
+  /// While the leader is here: other nodes whose replica keeps up (`group_followers`). Null: none.
+  std::atomic<std::shared_ptr<const std::vector<std::int32_t>>> in_sync;
 };
 
 /// A topic as a front end sees it. Immutable but for the partitions' leaders.

@@ -98,6 +98,13 @@ struct group_members {
   std::uint64_t index = 0;
   raft::membership members;
 };
+/// The other nodes whose replica is known to keep up with this one, which leads: it answered within
+/// the last election timeout, and lacks at most `replica_lag_max` of what is committed. Ascending;
+/// none when this replica does not lead.
+struct group_followers {
+  std::vector<std::int32_t> in_sync;
+};
+inline constexpr std::uint64_t replica_lag_max = 1024;
 /// The office was not handed over: the replica is not close enough behind, or did not take it in
 /// time. Without this, `group_leadership` tells who has it.
 struct group_transfer_failed {
@@ -111,7 +118,7 @@ struct group_closed {
 struct group_event {
   std::variant<group_opened, group_installed, group_proposed, group_refused, group_committed,
                group_leadership, group_failed, group_space, group_read_ready, group_members,
-               group_transfer_failed, group_closed>
+               group_followers, group_transfer_failed, group_closed>
       what;
 };
 using state_machine_actor = caf::typed_actor<caf::reacts_to<group_event>>;

@@ -236,6 +236,7 @@ struct group_partition_state : election_host<group_partition_state> {
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
   void handle(group_space&) {}
+  void handle(group_followers&) {}
 
   void handle(group_read_ready& news) {
     const auto found = reads.find(news.context - read_life);

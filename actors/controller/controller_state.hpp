@@ -32,6 +32,7 @@ struct controller_state {
   void handle(group_failed& news);
   void handle(group_space&) {}
   void handle(group_read_ready&) {}
+  void handle(group_followers&) {}
   void handle(group_transfer_failed&) {}
   void handle(group_members& news);
   void handle(group_closed&);

@@ -24,19 +24,20 @@ using kafka::number_of;
 template <class Native, class Kafka, class Row>
 class translator : public answer_translator {
 public:
-  using convert =
-      void (*)(const kafka_answer& to,
-               const typename std::decay_t<
-                   decltype(std::declval<Native>().topics[0].partitions)>::value_type& from,
-               Row& row);
+  using native_row =
+      typename std::decay_t<decltype(std::declval<Native>().topics[0].partitions)>::value_type;
+  using convert = void (*)(const kafka_answer& to, const native_row& from, Row& row);
 
   translator(kafka_answer to, convert how) : answer_(std::move(to)), convert_(how) {}
 
   void respond(const shared_answer& given) override {
     std::size_t next = 0;
     for (const auto& topic : std::get<const Native*>(given)->topics)
-      for (const auto& partition : topic.partitions)
-        convert_(answer_, partition, *asked[next++]);
+      for (const auto& partition : topic.partitions) {
+        convert_(answer_, partition, *asked[next]);
+        judge(next, partition, *asked[next]);
+        ++next;
+      }
     answer_.send(response);
   }
   void fail(const error& why) override {
@@ -56,6 +57,10 @@ public:
   std::vector<Row*> asked;
   /// A row of the response says an error from the start.
   bool refused = false;
+
+protected:
+  /// What the answer to the question of that number in `asked` means beside what it says.
+  virtual void judge(std::size_t, const native_row&, Row&) const {}
 
 private:
   kafka_answer answer_;
@@ -116,7 +121,26 @@ void convert_fetched(const kafka_answer& to, const protocol::fetch_partition_res
     row.records = from.records;
 }
 
-/// The replica to read a partition from that is led here, for a client in `rack`; -1: this one.
+/// A follower that was asked for what it does not have yet, and that did not come while the request
+/// waited: the client asks the leader again (KIP-392), which may know a better one. What does not
+/// exist the leader alone can tell.
+class fetch_translator
+    : public translator<protocol::fetch_response, kafka::fetch_response, fetch_row> {
+public:
+  explicit fetch_translator(kafka_answer to) : translator(std::move(to), convert_fetched) {}
+
+  /// As in `asked`.
+  std::vector<std::int64_t> offsets;
+
+private:
+  void judge(std::size_t number, const native_row& from, fetch_row& row) const override {
+    if (from.error == errc::none && !from.leads && offsets[number] > from.high_watermark)
+      row.error_code = number_of(error_code::offset_not_available);
+  }
+};
+
+/// The replica to read a partition from that is led here, for a client in `rack`; -1: this one. It
+/// is one that keeps up, so that nobody waits for it.
 std::int32_t replica_in(std::string_view rack, const topic_route* topic, std::int32_t partition,
                         const front_services& node, const cluster_view* view) {
   if (rack.empty() || topic == nullptr || view == nullptr || partition < 0 ||
@@ -125,6 +149,7 @@ std::int32_t replica_in(std::string_view rack, const topic_route* topic, std::in
   const auto number = static_cast<std::size_t>(partition);
   if (topic->partitions[number]->leader != node.node)
     return -1;
+  const auto in_sync = topic->partitions[number]->in_sync.load();
   std::int32_t found = -1;
   for (const auto& broker : view->brokers) {
     if (broker.rack != rack ||
@@ -132,7 +157,8 @@ std::int32_t replica_in(std::string_view rack, const topic_route* topic, std::in
       continue;
     if (broker.node == node.node)
       return -1;
-    found = broker.node;
+    if (in_sync && std::ranges::binary_search(*in_sync, broker.node))
+      found = broker.node;
   }
   return found;
 }
@@ -402,9 +428,7 @@ void fetch_kafka(const kafka_request& request, const front_services& node,
     request.respond(gone);
     return;
   }
-  auto translation =
-      std::make_shared<translator<protocol::fetch_response, kafka::fetch_response, fetch_row>>(
-          request.answer, convert_fetched);
+  auto translation = std::make_shared<fetch_translator>(request.answer);
   protocol::fetch_request native;
   native.max_wait_ms = message.max_wait_ms;
   native.min_bytes = message.min_bytes;
@@ -458,6 +482,7 @@ void fetch_kafka(const kafka_request& request, const front_services& node,
                                   is_sent_on ? 1 : partition.partition_max_bytes,
                                   partition.current_leader_epoch});
       translation->asked.push_back(&row);
+      translation->offsets.push_back(partition.fetch_offset);
     }
   }
   const auto call = std::make_shared<fetch_call>(request.as_native(std::move(translation)),

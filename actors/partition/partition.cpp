@@ -339,6 +339,11 @@ struct partition_state : election_host<partition_state> {
       close_after_hand_over();
   }
 
+  void handle(group_followers& news) {
+    config.route->in_sync =
+        std::make_shared<const std::vector<std::int32_t>>(std::move(news.in_sync));
+  }
+
   void handle(group_failed& news) { fail(std::move(news.why)); }
 
   void handle(group_read_ready& news) {

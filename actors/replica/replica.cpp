@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
 namespace aqueduct::actors {
@@ -122,10 +123,6 @@ result<std::uint64_t> to_result(const raft::change_outcome& outcome) {
   }
   return unexpected(errc::invalid_request, "the change does not apply to the members of the group");
 }
-
-/// Entries that a replica may lack and still be handed leadership: it gets them first, and
-/// proposals wait for that.
-constexpr std::uint64_t transfer_lag_max = 1024;
 
 struct replica_state {
   replica_state() = default;
@@ -288,6 +285,8 @@ struct replica_state {
     tick_scheduled = false;
     if (core && !installing)
       perform(core->tick());
+    if (core)
+      tell_in_sync();
     // The other nodes hear of a new group a moment later than the first: what was sent to them
     // before that is lost.
     if (core && !installing && is_to_begin())
@@ -302,6 +301,7 @@ struct replica_state {
       return;
     if (config.watch)
       config.watch->receiving(config.group, *core, arrived.from, arrived.body);
+    out_of_contact.erase(arrived.from.node);
     perform(core->step(arrived.from, std::move(arrived.body)));
   }
 
@@ -318,8 +318,12 @@ struct replica_state {
   }
 
   void handle(replica_lost_contact& news) {
+    if (!core)
+      return;
+    out_of_contact.insert(news.node);
+    perform(core->lost_contact(news.node));
     if (core)
-      perform(core->lost_contact(news.node));
+      tell_in_sync();
   }
 
   void handle(replica_transfer& request) {
@@ -341,6 +345,21 @@ struct replica_state {
       perform(core->transfer_leadership(best->who()));
   }
 
+  /// Which other replicas keep up, when that is not what it was.
+  void tell_in_sync() {
+    std::vector<std::int32_t> nodes;
+    if (core->is_leader())
+      for (const auto& each : core->followers())
+        if (is_heard(each) && !out_of_contact.contains(each.who().node) &&
+            each.match() + replica_lag_max >= core->commit_index())
+          nodes.push_back(each.who().node.value);
+    std::ranges::sort(nodes);
+    if (nodes == in_sync)
+      return;
+    in_sync = nodes;
+    notify(group_followers{std::move(nodes)});
+  }
+
   /// It takes entries, and answered within an election timeout.
   [[nodiscard]] bool is_heard(const raft::progress& follower) const {
     return follower.mode() == raft::progress_mode::replicate &&
@@ -351,7 +370,7 @@ struct replica_state {
     const auto followers = core->followers();
     const auto found = std::ranges::find(followers, who, &raft::progress::who);
     return found != followers.end() && is_heard(*found) &&
-           found->match() + transfer_lag_max >= core->last_index();
+           found->match() + replica_lag_max >= core->last_index();
   }
 
   void handle(replica_describe& request) {
@@ -457,6 +476,7 @@ struct replica_state {
         news.here = *effects.leader->leader == config.core.self;
       }
       notify(news);
+      tell_in_sync();
     }
     if (!effects.send.empty() && config.transport)
       config.transport->send(config.group, config.core.self, std::move(effects.send));
@@ -669,6 +689,10 @@ struct replica_state {
   bool tick_scheduled = false;
   /// The last round of proposals of which some were refused.
   std::uint64_t refused_round = 0;
+  /// What the state machine was told last of the replicas that keep up.
+  std::vector<std::int32_t> in_sync;
+  /// Nodes whose link was lost and that have not said anything since.
+  std::set<raft::node_id> out_of_contact;
   /// What was booked for reads that are to come, by load.
   std::unordered_map<std::uint64_t, catch_up_pacer::booking> paced;
 };

@@ -54,6 +54,7 @@ enum class error_code : std::int16_t {
   fenced_leader_epoch = 74,
   unknown_leader_epoch = 75,
   unsupported_compression_type = 76,
+  offset_not_available = 78,
   member_id_required = 79,
   preferred_leader_not_available = 80,
   group_max_size_reached = 81,

@@ -249,6 +249,49 @@ TEST_SUITE("cluster.kafka") {
     CHECK(read().find("preferred replica updated") == std::string::npos);
   }
 
+  TEST_CASE("a replica that does not keep up is not named, though its broker counts as there") {
+    test_cluster cluster(
+        {.nodes = 3, .settings = {"cluster.session-timeout=60s"}, .racked = true});
+    create(cluster, "frozen", 3);
+    const auto leader = leader_of(cluster, 1, "frozen");
+    const auto near = leader % 3 + 1;
+    auto producer = shell("seq 1 10 | kcat -P -b " + cluster.address(leader) + " -t frozen");
+    REQUIRE(producer.wait_until(test_clock::now() + patience) == 0);
+    const auto fetch = [&](int node, std::int64_t offset) {
+      kafka::fetch_request request;
+      request.max_wait_ms = 100;
+      request.min_bytes = 1;
+      request.rack_id = "r" + std::to_string(near);
+      auto& topic = request.topics.emplace_back();
+      topic.topic = "frozen";
+      auto& partition = topic.partitions.emplace_back();
+      partition.fetch_offset = offset;
+      partition.partition_max_bytes = 1 << 20;
+      return ask<kafka::fetch_response>(cluster, node, request, 11)
+          .responses.at(0)
+          .partitions.at(0);
+    };
+    const auto named = [&] { return fetch(leader, 0).preferred_read_replica; };
+    wait_for([&] { return named() == near; }, "it keeps up");
+    // What it does not have the leader may: it alone can tell that it is nowhere.
+    wait_for([&] { return fetch(near, 10).error_code == 0; }, "it has everything");
+    CHECK(fetch(near, 11).error_code == 78);
+    CHECK(fetch(leader, 11).error_code == 1);
+    CHECK(fetch(near, -1).error_code == 1);
+
+    cluster.pause(near);
+    wait_for([&] { return named() == -1; }, "it is not named any more");
+    CHECK(metadata(cluster, leader, "frozen").brokers.size() == 3);
+    const auto whole = fetch(leader, 0);
+    REQUIRE(whole.records);
+    CHECK(whole.records->size() > 0);
+    cluster.resume(near);
+    // Where nobody writes, the leader has no occasion to hear from it.
+    auto more = shell("seq 11 20 | kcat -P -b " + cluster.address(leader) + " -t frozen");
+    REQUIRE(more.wait_until(test_clock::now() + patience) == 0);
+    wait_for([&] { return named() == near; }, "it keeps up again");
+  }
+
   TEST_CASE("preferred replicas lead when that is asked for, and are said not to when they cannot") {
     test_cluster cluster({.nodes = 3});
     create(cluster, "elected", 3);

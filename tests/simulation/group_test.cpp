@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <vector>
+
 using namespace aqueduct;
 using namespace aqueduct::actors;
 using namespace aqueduct::actors::test;
@@ -32,6 +35,60 @@ TEST_CASE("three replicas elect one leader and apply the same entries in the sam
   for (std::int32_t node = 1; node <= 3; ++node)
     CHECK(group.journal(node).applied == group.journal(leader).applied);
   CHECK(group.check().empty());
+}
+
+TEST_CASE("the leader knows at every moment which of the others keep up") {
+  sim_group group({.disks_stall = true});
+  const auto leader = group.wait_for_leader();
+  REQUIRE(leader != 0);
+  const auto first = std::min(leader % 3 + 1, (leader + 1) % 3 + 1);
+  const auto second = std::max(leader % 3 + 1, (leader + 1) % 3 + 1);
+  using nodes = std::vector<std::int32_t>;
+  const auto in_sync = [&] { return group.journal(leader).in_sync; };
+  group.propose(leader, "value");
+  group.run_for(300);
+  CHECK(in_sync() == nodes{first, second});
+  // Whoever does not lead knows nothing of the others.
+  CHECK(group.journal(first).in_sync.empty());
+
+  // Its link is gone: nobody is sent there from here on, until it has been heard again.
+  group.network().isolate(second);
+  group.run_for(30);
+  CHECK(in_sync() == nodes{first, second});
+  group.lose_contact(leader, second);
+  group.run_for(20);
+  CHECK(in_sync() == nodes{first});
+  group.network().heal();
+  group.run_for(1000);
+  CHECK(in_sync() == nodes{first, second});
+
+  // It is silent: for an election timeout that may be chance.
+  group.network().isolate(second);
+  group.run_for(1000);
+  CHECK(in_sync() == nodes{first});
+  group.network().heal();
+  group.run_for(1000);
+  CHECK(in_sync() == nodes{first, second});
+
+  // It answers, and has too little on its disk.
+  group.stall_disk(second, 5000);
+  for (int i = 0; i < 60; ++i) {
+    for (int k = 0; k < 20; ++k)
+      group.propose(leader, "more");
+    group.run_for(5);
+  }
+  group.run_for(1500);
+  REQUIRE(group.leader() == leader);
+  CHECK(in_sync() == nodes{first});
+  group.stall_disk(second, 0);
+  REQUIRE(group.wait_until_equal());
+  group.run_for(100);
+  CHECK(in_sync() == nodes{first, second});
+
+  // Another one leads: what the former leader knew is void.
+  group.network().isolate(leader);
+  group.run_for(3000);
+  CHECK(in_sync().empty());
 }
 
 TEST_CASE("an entry is not acknowledged before a majority has it on disk") {

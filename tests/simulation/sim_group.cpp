@@ -40,6 +40,7 @@ struct note_taker {
   void operator()(group_space&) const {}
   void operator()(group_closed&) const {}
   void operator()(group_transfer_failed&) const {}
+  void operator()(group_followers& news) const { journal->in_sync = news.in_sync; }
   void operator()(group_failed& news) const { journal->failure = news.why; }
   void operator()(group_members& news) const { journal->members = news.members; }
   void operator()(group_read_ready& news) const { journal->reads[news.context] = news.index; }

@@ -56,6 +56,8 @@ struct group_journal {
   std::uint64_t term = 0;
   std::int32_t leader = -1;
   bool leads = false;
+  /// Others that keep up, as the replica said last.
+  std::vector<std::int32_t> in_sync{};
   /// An entry of its own term is applied: what it proposes can be judged.
   bool is_established = false;
   std::optional<error> failure;
