@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace aqueduct::actors {
@@ -13,10 +14,10 @@ namespace {
 /// Goes up when a command changes in a way that older nodes cannot read. Version 2 made the changes
 /// of a topic differences and put the limits of the leader into the commands, version 3 knows lives
 /// of nodes, version 4 numbers the decisions about replicas
-/// and repairs them.
+/// and repairs them, version 5 remembers where replicas were that move.
 constexpr std::uint8_t format_version = state_version;
 /// Of rows of the state: those of version 2 are as those of 1, which say nothing of lives.
-constexpr std::array<std::uint16_t, 3> row_versions{state_version, 3, 1};
+constexpr std::array<std::uint16_t, 4> row_versions{state_version, 4, 3, 1};
 constexpr std::size_t prefix_bytes = 2;
 
 template <std::size_t Tag>
@@ -74,10 +75,19 @@ std::optional<repair_stage> replica_set::repair_of(std::int32_t node) const {
   return found == repairs.end() ? std::nullopt : std::optional(found->stage);
 }
 
+std::vector<std::int32_t> replica_set::adding() const {
+  std::vector<std::int32_t> added;
+  if (!origin.empty())
+    std::ranges::copy_if(nodes, std::back_inserter(added), [this](std::int32_t node) {
+      return std::ranges::find(origin, node) == origin.end();
+    });
+  return added;
+}
+
 bool replica_set::is_changing() const {
-  return !leaving.empty() || std::ranges::any_of(repairs, [](const replica_repair& each) {
-    return each.stage != repair_stage::left;
-  });
+  return is_moving() || std::ranges::any_of(repairs, [](const replica_repair& each) {
+           return each.stage != repair_stage::left;
+         });
 }
 
 std::string_view to_string(repair_stage stage) {

@@ -73,6 +73,11 @@ struct replica_set {
   /// How often any of this was decided anew: what is said of an earlier decision is told from what
   /// is said of this one.
   std::int32_t changes = 0;
+  /// Where they were before the move that is under way, the preferred leader first: there they go
+  /// when it is cancelled. Empty when nothing moves, and for moves of before they could be.
+  std::vector<std::int32_t> origin{};
+  /// The move that is under way takes one back.
+  bool is_cancelled = false;
 
   static constexpr message_info info{"ReplicaSet", "The nodes that hold a partition."};
   template <class M, class V>
@@ -82,6 +87,8 @@ struct replica_set {
     v(field{"leaving", "Nodes that are to give up their replica.", 3}, m.leaving);
     v(field{"repairs", "Damaged replicas that are being replaced.", 4}, m.repairs);
     v(field{"changes", "How often this was decided anew.", 4}, m.changes);
+    v(field{"origin", "Where they were before they began to move.", 5}, m.origin);
+    v(field{"is_cancelled", "Whether they move back.", 5}, m.is_cancelled);
   }
   friend bool operator==(const replica_set&, const replica_set&) = default;
 
@@ -89,6 +96,11 @@ struct replica_set {
   [[nodiscard]] bool is_on(std::int32_t node) const;
   /// How far the replica of `node` is repaired; nothing if it is not under repair.
   [[nodiscard]] std::optional<repair_stage> repair_of(std::int32_t node) const;
+  /// Replicas come or go because somebody wanted it.
+  [[nodiscard]] bool is_moving() const { return !leaving.empty() || !origin.empty(); }
+  /// Nodes that had none before the move that is under way; none are known of moves of before that
+  /// was remembered.
+  [[nodiscard]] std::vector<std::int32_t> adding() const;
   /// Its group is to have other members than it has, or was to have.
   [[nodiscard]] bool is_changing() const;
 };
@@ -315,6 +327,8 @@ struct move_replicas_command {
   /// Where they were when this was decided: it holds only then.
   std::vector<std::int32_t> from;
   std::vector<std::int32_t> to;
+  /// False only in logs of before moves could be cancelled: the nodes of before are not remembered.
+  bool keeps_origin = false;
 
   static constexpr message_info info{"MoveReplicas", "Replicas of a partition are to move."};
   template <class M, class V>
@@ -323,6 +337,7 @@ struct move_replicas_command {
     v(field{"partition", "The partition."}, m.partition);
     v(field{"from", "Nodes that hold it."}, m.from);
     v(field{"to", "Nodes that are to hold it, the preferred leader first."}, m.to);
+    v(field{"keeps_origin", "Whether it can be cancelled.", 5}, m.keeps_origin);
   }
 };
 
@@ -399,6 +414,22 @@ struct replica_set_aside_command {
   }
 };
 
+/// The replicas of a partition that move are to go back to where they were.
+struct cancel_move_command {
+  uuid id;
+  std::int32_t partition = 0;
+  /// The move (`replica_set::changes`): it holds only for that one.
+  std::int32_t changes = 0;
+
+  static constexpr message_info info{"CancelMove", "Replicas that move are to go back."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"id", "The topic."}, m.id);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"changes", "The decision that is taken back."}, m.changes);
+  }
+};
+
 /// A topic of the cluster's own is needed.
 struct own_topic_question {
   std::string name;
@@ -421,10 +452,11 @@ using controller_command =
                  alter_topic_command, delete_topic_command, topic_purged_command,
                  allocate_producer_ids_command, fence_broker_command, drain_broker_command,
                  remove_broker_command, move_replicas_command, replicas_moved_command,
-                 repair_replica_command, release_replica_command, replica_set_aside_command>;
+                 repair_replica_command, release_replica_command, replica_set_aside_command,
+                 cancel_move_command>;
 
 /// Version of the structs of this file that this build writes.
-inline constexpr std::uint16_t state_version = 4;
+inline constexpr std::uint16_t state_version = 5;
 
 /// Rows of the cluster's state. Those of before there were several nodes are read too.
 [[nodiscard]] buffer encode_row(const topic_record& topic);

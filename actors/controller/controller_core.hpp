@@ -108,6 +108,12 @@ public:
   [[nodiscard]] result<move_replicas_command>
   decide_move(std::string_view topic, std::int32_t partition,
               const std::vector<std::int32_t>& to) const;
+  /// Takes a move back: whoever was to get a replica gives it up, and whoever was to give its own
+  /// up keeps it, or gets it back if it had left the group. Errors: unknown_topic,
+  /// unknown_partition; not_found: nothing moves, or goes back already; conflict: it was begun by a
+  /// release that did not remember where the replicas were.
+  [[nodiscard]] result<cancel_move_command> decide_cancel(std::string_view topic,
+                                                          std::int32_t partition) const;
   /// Errors: not_found; conflict: it holds replicas (drain it with evacuation first), or it is
   /// there.
   [[nodiscard]] result<remove_broker_command> decide_remove(std::int32_t node) const;
@@ -170,9 +176,14 @@ private:
   replay_outcome apply(const remove_broker_command& command);
   replay_outcome apply(const move_replicas_command& command);
   replay_outcome apply(const replicas_moved_command& command);
+  replay_outcome apply(const cancel_move_command& command);
   replay_outcome apply(const repair_replica_command& command);
   replay_outcome apply(const release_replica_command& command);
   replay_outcome apply(const replica_set_aside_command& command);
+  [[nodiscard]] result<const topic_record*> check_partition(std::string_view topic,
+                                                            std::int32_t partition) const;
+  /// Puts the replicas of a partition elsewhere; those that are not in `to` leave.
+  void send_replicas(replica_set& placed, const std::vector<std::int32_t>& to);
   [[nodiscard]] result<void> check_repair(const repair_replica_command& wish) const;
   [[nodiscard]] replica_set* find_placed(const uuid& topic, std::int32_t partition);
   replay_outcome apply(const create_topic_command& command);

@@ -295,6 +295,31 @@ void controller_state::decide(controller_job& job, const move_question& question
   propose_or_refuse(job, std::move(command));
 }
 
+void controller_state::decide(controller_job& job, const cancel_move_question& question) {
+  const auto command = core->decide_cancel(question.topic, question.partition);
+  if (!command) {
+    finish(job, command.propagate());
+    return;
+  }
+  const auto& placed = *core->placed_of({command->id, command->partition});
+  controller_answer answer;
+  answer.moves.push_back({question.topic, question.partition, placed.nodes, placed.origin});
+  if (question.dry_run) {
+    finish(job, answer);
+    return;
+  }
+  // Or the plan would make the same move once more.
+  rebalancing = false;
+  propose(
+      *command,
+      [done = std::move(job.done), answer](result<controller_answer> outcome) mutable {
+        if (outcome)
+          outcome->moves = std::move(answer.moves);
+        done(std::move(outcome));
+      },
+      job.deadline_ms);
+}
+
 void controller_state::decide(controller_job& job, const replicas_moved_command& question) {
   propose(question, std::move(job.done), job.deadline_ms);
 }
@@ -506,16 +531,22 @@ void controller_state::run_repair_errands() {
     return;
   std::erase_if(damaged, [this](const group_id& group) {
     const auto* placed = core->placed_of(group);
-    if (placed == nullptr || placed->nodes.size() < 2 ||
-        std::ranges::find(placed->nodes, node()) == placed->nodes.end())
+    // Whoever is to give its replica up may be told to keep it.
+    if (placed == nullptr || placed->nodes.size() < 2 || !placed->is_on(node()))
       return true;
     const auto stage = placed->repair_of(node());
     return stage && *stage != repair_stage::returning;
   });
-  if (!damaged.empty() && now() >= next_repair_ms) {
-    // In turn: one may have to wait for long.
-    const auto next = damaged.upper_bound(last_damaged);
-    last_damaged = next == damaged.end() ? *damaged.begin() : *next;
+  const auto is_to_stay = [this](const group_id& group) {
+    const auto& nodes = core->placed_of(group)->nodes;
+    return std::ranges::find(nodes, node()) != nodes.end();
+  };
+  // In turn: one may have to wait for long.
+  auto next = std::find_if(damaged.upper_bound(last_damaged), damaged.end(), is_to_stay);
+  if (next == damaged.end())
+    next = std::ranges::find_if(damaged, is_to_stay);
+  if (next != damaged.end() && now() >= next_repair_ms) {
+    last_damaged = *next;
     next_repair_ms = now() + repair_retry_ms;
     run_errand(controller_errand::repair,
                repair_replica_command{last_damaged.topic, last_damaged.partition, node(),

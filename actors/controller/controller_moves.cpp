@@ -3,7 +3,9 @@
 #include "actors/controller/move_plan.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
+#include <utility>
 
 namespace aqueduct::actors {
 
@@ -37,7 +39,7 @@ struct planned_partitions {
     std::vector<move_replicas_command> all;
     for (auto& move : moves) {
       const auto& what = names[move.partition];
-      all.push_back({what.topic, what.partition, what.from, std::move(move.to)});
+      all.push_back({what.topic, what.partition, what.from, std::move(move.to), true});
     }
     return all;
   }
@@ -53,7 +55,7 @@ planned_partitions plan_of(const std::map<std::int32_t, broker_record>& brokers,
       continue;
     for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
       const auto& placed = topic.partitions[i];
-      all.plan.add(placed.nodes, !placed.leaving.empty());
+      all.plan.add(placed.nodes, placed.is_moving());
       all.names.push_back({id, static_cast<std::int32_t>(i), placed.nodes});
     }
   }
@@ -64,9 +66,8 @@ planned_partitions plan_of(const std::map<std::int32_t, broker_record>& brokers,
 
 // -- decide ---------------------------------------------------------------------------------------
 
-result<move_replicas_command>
-controller_core::decide_move(std::string_view name, std::int32_t partition,
-                             const std::vector<std::int32_t>& to) const {
+result<const topic_record*> controller_core::check_partition(std::string_view name,
+                                                             std::int32_t partition) const {
   const auto* topic = find(name);
   if (topic == nullptr)
     return unexpected(errc::unknown_topic, "there is no topic '" + std::string(name) + "'");
@@ -74,8 +75,17 @@ controller_core::decide_move(std::string_view name, std::int32_t partition,
     return unexpected(errc::unknown_partition,
                       "the topic has " + std::to_string(topic->partitions.size()) +
                           " partitions, from 0; there is no " + std::to_string(partition));
-  const auto& placed = topic->partitions[static_cast<std::size_t>(partition)];
-  if (!placed.leaving.empty())
+  return topic;
+}
+
+result<move_replicas_command>
+controller_core::decide_move(std::string_view name, std::int32_t partition,
+                             const std::vector<std::int32_t>& to) const {
+  const auto topic = check_partition(name, partition);
+  if (!topic)
+    return topic.propagate();
+  const auto& placed = (*topic)->partitions[static_cast<std::size_t>(partition)];
+  if (placed.is_moving())
     return unexpected(errc::conflict, "the replicas of this partition are moving already");
   if (to.empty())
     return unexpected(errc::invalid_replication, "a partition has at least one replica");
@@ -89,7 +99,24 @@ controller_core::decide_move(std::string_view name, std::int32_t partition,
       return unexpected(errc::invalid_replication,
                         "broker " + std::to_string(node) + " is not there now");
   }
-  return move_replicas_command{topic->id, partition, placed.nodes, to};
+  return move_replicas_command{(*topic)->id, partition, placed.nodes, to, true};
+}
+
+result<cancel_move_command> controller_core::decide_cancel(std::string_view name,
+                                                           std::int32_t partition) const {
+  const auto topic = check_partition(name, partition);
+  if (!topic)
+    return topic.propagate();
+  const auto& placed = (*topic)->partitions[static_cast<std::size_t>(partition)];
+  if (!placed.is_moving())
+    return unexpected(errc::not_found, "the replicas of this partition are not moving");
+  if (placed.is_cancelled)
+    return unexpected(errc::not_found, "the replicas of this partition are on their way back");
+  if (placed.origin.empty())
+    return unexpected(errc::conflict,
+                      "this move was begun by a release that did not remember where "
+                      "the replicas were; move them back when it is done");
+  return cancel_move_command{(*topic)->id, partition, placed.changes};
 }
 
 result<remove_broker_command> controller_core::decide_remove(std::int32_t node) const {
@@ -123,7 +150,7 @@ std::size_t controller_core::moves_under_way() const {
   for (const auto& [id, topic] : topics_)
     if (topic.phase == topic_phase::active)
       count += static_cast<std::size_t>(std::ranges::count_if(
-          topic.partitions, [](const replica_set& placed) { return !placed.leaving.empty(); }));
+          topic.partitions, [](const replica_set& placed) { return placed.is_moving(); }));
   return count;
 }
 
@@ -186,7 +213,7 @@ replay_outcome controller_core::apply(const move_replicas_command& command) {
   auto* placed = find_placed(command.id, command.partition);
   if (placed == nullptr)
     return refused(errc::unknown_topic, "the topic was deleted");
-  if (placed->nodes != command.from || !placed->leaving.empty())
+  if (placed->nodes != command.from || placed->is_moving())
     return refused(errc::conflict, "the replicas have moved since this was decided");
   for (const auto node : command.to)
     if (!brokers_.contains(node))
@@ -195,17 +222,39 @@ replay_outcome controller_core::apply(const move_replicas_command& command) {
   if (placed->founders.empty())
     placed->founders = lives_of(*placed);
   auto& topic = topics_.at(command.id);
-  count_replicas({placed, 1}, -1);
-  for (const auto node : placed->nodes)
-    if (std::ranges::find(command.to, node) == command.to.end())
-      placed->leaving.push_back(node);
-  placed->nodes = command.to;
+  // Another order of the same nodes is no move.
+  if (command.keeps_origin && !std::ranges::is_permutation(command.to, placed->nodes))
+    placed->origin = placed->nodes;
+  send_replicas(*placed, command.to);
+  replay_outcome outcome;
+  outcome.change = replicas_changed{topic, command.partition};
+  outcome.writes.push_back(write_of(topic));
+  return outcome;
+}
+
+void controller_core::send_replicas(replica_set& placed, const std::vector<std::int32_t>& to) {
+  const auto goes = [&](std::int32_t node) { return std::ranges::find(to, node) == to.end(); };
+  count_replicas({&placed, 1}, -1);
+  placed.leaving.clear();
+  std::ranges::copy_if(placed.nodes, std::back_inserter(placed.leaving), goes);
+  placed.nodes = to;
   // Who is to give it up need not be repaired.
-  std::erase_if(placed->repairs, [&](const replica_repair& each) {
-    return std::ranges::find(command.to, each.node) == command.to.end();
-  });
-  count_replicas({placed, 1}, 1);
-  ++placed->changes;
+  std::erase_if(placed.repairs, [&](const replica_repair& each) { return goes(each.node); });
+  count_replicas({&placed, 1}, 1);
+  ++placed.changes;
+}
+
+/// A move back. Whoever was leaving has its files yet: they go when the move is done, not before.
+replay_outcome controller_core::apply(const cancel_move_command& command) {
+  auto* placed = find_placed(command.id, command.partition);
+  if (placed == nullptr)
+    return refused(errc::unknown_topic, "the topic was deleted");
+  if (placed->changes != command.changes || placed->origin.empty() || placed->is_cancelled)
+    return refused(errc::not_found, "the move has ended, or something else was decided, since");
+  const auto back = std::exchange(placed->origin, placed->nodes);
+  placed->is_cancelled = true;
+  send_replicas(*placed, back);
+  auto& topic = topics_.at(command.id);
   replay_outcome outcome;
   outcome.change = replicas_changed{topic, command.partition};
   outcome.writes.push_back(write_of(topic));
@@ -228,6 +277,8 @@ replay_outcome controller_core::apply(const replicas_moved_command& command) {
         placed->repair_of(founder.node) == repair_stage::leaving)
       founder.incarnation = 0;
   placed->leaving.clear();
+  placed->origin.clear();
+  placed->is_cancelled = false;
   std::erase_if(placed->repairs,
                 [](const replica_repair& each) { return each.stage == repair_stage::returning; });
   for (auto& each : placed->repairs)

@@ -108,6 +108,7 @@ struct controller_state {
   void decide(controller_job& job, const release_replica_command& question);
   void decide(controller_job& job, const replica_set_aside_command& question);
   void decide(controller_job& job, const own_topic_question& question);
+  void decide(controller_job& job, const cancel_move_question& question);
   [[nodiscard]] replica_move described(const move_replicas_command& move) const;
 
   /// This node leads and knows everything that was committed before.

@@ -58,6 +58,21 @@ struct plan_question {
   }
 };
 
+/// The replicas of a partition that move are to go back to where they were.
+struct cancel_move_question {
+  std::string topic;
+  std::int32_t partition = 0;
+  bool dry_run = false;
+
+  static constexpr message_info info{"CancelMoveQuestion", "Replicas that move are to go back."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"topic", "Name of the topic."}, m.topic);
+    v(field{"partition", "The partition."}, m.partition);
+    v(field{"dry_run", "Only say what would be done."}, m.dry_run);
+  }
+};
+
 /// The order is the number on the wire: new ones come last.
 using controller_question_body =
     std::variant<register_broker_command, heartbeat_question, protocol::create_topic_request,
@@ -65,7 +80,7 @@ using controller_question_body =
                  topic_purged_command, allocate_producer_ids_command, drain_broker_command,
                  remove_broker_command, move_question, replicas_moved_command, plan_question,
                  repair_replica_command, release_replica_command, replica_set_aside_command,
-                 own_topic_question>;
+                 own_topic_question, cancel_move_question>;
 
 struct controller_question {
   /// Passed on by a node that does not lead: it is not passed on again.

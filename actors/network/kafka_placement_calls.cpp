@@ -26,7 +26,7 @@ public:
 
   static void start(const std::shared_ptr<reassignments_call>& self, const front_services& node,
                     const kafka::alter_partition_reassignments_request& message) {
-    std::vector<std::pair<move_question, row*>> asked;
+    std::vector<std::pair<controller_question_body, row*>> asked;
     auto& topics = self->response.responses;
     self->response.allow_replication_factor_change = message.allow_replication_factor_change;
     topics.resize(message.topics.size());
@@ -39,20 +39,26 @@ public:
         const auto& partition = topic.partitions[p];
         auto& to = topics[t].partitions[p];
         to.partition_index = partition.partition_index;
-        if (self->may_move(route.get(), topic.name, partition,
-                           message.allow_replication_factor_change, to))
+        if (!self->may_move(route.get(), topic.name, partition,
+                            message.allow_replication_factor_change, to))
+          continue;
+        if (partition.replicas)
           asked.emplace_back(
               move_question{topic.name, partition.partition_index, *partition.replicas, false},
               &to);
+        else
+          asked.emplace_back(cancel_move_question{topic.name, partition.partition_index, false},
+                             &to);
       }
     }
     self->expect(asked.size());
     for (auto& [question, its_row] : asked) {
       controller_job job;
+      const bool cancels = std::holds_alternative<cancel_move_question>(question);
       job.question.body = std::move(question);
       job.deadline_ms = node.env->steady_ms() + std::max(message.timeout_ms, 1);
-      job.done = [self, its_row](const result<controller_answer>& answer) {
-        self->moved(*its_row, answer);
+      job.done = [self, its_row, cancels](const result<controller_answer>& answer) {
+        self->moved(*its_row, cancels, answer);
       };
       caf::anon_send(node.controller, controller_call{std::move(job)});
     }
@@ -73,15 +79,7 @@ private:
       return false;
     }
     const auto& present = topic->record.partitions[number];
-    if (!partition.replicas) {
-      to.error_code = number_of(present.leaving.empty() ? error_code::no_reassignment_in_progress
-                                                        : error_code::invalid_request);
-      to.error_message = present.leaving.empty()
-                             ? "the partition is not being moved"
-                             : "a move cannot be cancelled; move the replicas back";
-      return false;
-    }
-    if (!may_resize && partition.replicas->size() != present.nodes.size()) {
+    if (!may_resize && partition.replicas && partition.replicas->size() != present.nodes.size()) {
       say_refused(answer(), to,
                   {errc::invalid_replication, "the partition has " +
                                                   std::to_string(present.nodes.size()) +
@@ -92,15 +90,20 @@ private:
     return true;
   }
 
-  void moved(row& to, const result<controller_answer>& outcome) {
+  void moved(row& to, bool was_to_be_cancelled, const result<controller_answer>& outcome) {
     if (outcome) {
       to.error_code = number_of(error_code::none);
       to.error_message = std::nullopt;
     } else {
       say_refused(answer(), to, outcome.error());
       const auto code = outcome.error().code;
-      if (code == errc::invalid_request || code == errc::invalid_replication ||
-          code == errc::not_found || code == errc::conflict)
+      if (was_to_be_cancelled && code == errc::not_found)
+        to.error_code = number_of(error_code::no_reassignment_in_progress);
+      else if (!was_to_be_cancelled && code == errc::conflict)
+        to.error_code = number_of(error_code::reassignment_in_progress);
+      else if (!was_to_be_cancelled &&
+               (code == errc::invalid_request || code == errc::invalid_replication ||
+                code == errc::not_found))
         to.error_code = number_of(error_code::invalid_replica_assignment);
     }
     arrived();
@@ -123,12 +126,13 @@ void serve_kafka(const kafka_request& request, const front_services& node,
     for (std::size_t i = 0; i < topic.record.partitions.size(); ++i) {
       const auto number = static_cast<std::int32_t>(i);
       const auto& partition = topic.record.partitions[i];
-      if (partition.leaving.empty() || (wanted != nullptr && !std::ranges::count(*wanted, number)))
+      if (!partition.is_moving() || (wanted != nullptr && !std::ranges::count(*wanted, number)))
         continue;
       auto& row = rows.partitions.emplace_back();
       row.partition_index = number;
       row.replicas = partition.nodes;
       row.replicas.insert(row.replicas.end(), partition.leaving.begin(), partition.leaving.end());
+      row.adding_replicas = partition.adding();
       row.removing_replicas = partition.leaving;
     }
     if (!rows.partitions.empty())

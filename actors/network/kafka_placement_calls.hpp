@@ -13,10 +13,10 @@ namespace aqueduct::actors::network {
 /// may be asked.
 void serve_kafka(const kafka_request& request, const front_services& node,
                  protocol::kafka::elect_leaders_request message);
-/// Answers when the moves are decided; they are made in the background.
+/// Answers when the moves are decided, or taken back; they are made in the background.
 void serve_kafka(const kafka_request& request, const front_services& node,
                  protocol::kafka::alter_partition_reassignments_request message);
-/// Partitions that somebody is still to leave. The answer does not know which replicas are new.
+/// Partitions of which replicas come or go, those on their way back among them.
 void serve_kafka(const kafka_request& request, const front_services& node,
                  protocol::kafka::list_partition_reassignments_request message);
 

@@ -48,6 +48,7 @@ enum class error_code : std::int16_t {
   invalid_producer_epoch = 47,
   invalid_txn_state = 48,
   kafka_storage_error = 56,
+  reassignment_in_progress = 60,
   non_empty_group = 68,
   group_id_not_found = 69,
   fetch_session_id_not_found = 70,

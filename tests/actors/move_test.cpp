@@ -1,6 +1,7 @@
 // Brokers that are drained and leave, replicas that move: plans and the metadata.
 #include "actors/controller/controller_core.hpp"
 #include "actors/controller/move_plan.hpp"
+#include "protocol/native/codec.hpp"
 
 #include <doctest/doctest.h>
 
@@ -45,6 +46,37 @@ void create(controller_core& core, const std::string& name, std::uint8_t id,
 
 const replica_set& placed(const controller_core& core, std::uint8_t topic, std::size_t partition) {
   return core.topics().at(id_of(topic)).partitions.at(partition);
+}
+
+using nodes = std::vector<std::int32_t>;
+
+/// Four brokers and a topic "t" with three replicas on 1, 2 and 3.
+controller_core cluster_with_topic() {
+  auto core = cluster_of(4);
+  create(core, "t", 1, 1, 3);
+  REQUIRE_FALSE(core.replay(*core.decide_move("t", 0, {1, 2, 3})).refused);
+  const auto& at = placed(core, 1, 0);
+  if (at.is_moving())
+    REQUIRE_FALSE(core.replay(replicas_moved_command{id_of(1), 0, at.nodes, at.changes}).refused);
+  REQUIRE_FALSE(placed(core, 1, 0).is_moving());
+  return core;
+}
+
+void move(controller_core& core, const nodes& to) {
+  const auto command = core.decide_move("t", 0, to);
+  REQUIRE(command);
+  REQUIRE_FALSE(core.replay(*command).refused);
+}
+
+void cancel(controller_core& core) {
+  const auto command = core.decide_cancel("t", 0);
+  REQUIRE(command);
+  REQUIRE_FALSE(core.replay(*command).refused);
+}
+
+bool settle(controller_core& core) {
+  const auto& at = placed(core, 1, 0);
+  return !core.replay(replicas_moved_command{id_of(1), 0, at.nodes, at.changes}).refused;
 }
 
 } // namespace
@@ -237,6 +269,124 @@ TEST_SUITE("actors.moves") {
     REQUIRE(again.restore(outcome.writes[0].key, *outcome.writes[0].value));
     CHECK(again.topics() == core.topics());
     CHECK(again.replicas_on(node) == 0);
+  }
+}
+
+TEST_SUITE("actors.cancelled_moves") {
+  TEST_CASE("a move that is taken back ends where it began, whoever was new leaves") {
+    auto core = cluster_with_topic();
+    const auto founders = placed(core, 1, 0).founders;
+    move(core, {4, 2, 3});
+    CHECK(placed(core, 1, 0).adding() == nodes{4});
+    CHECK(placed(core, 1, 0).leaving == nodes{1});
+    const auto moving = placed(core, 1, 0);
+    cancel(core);
+    const auto& at = placed(core, 1, 0);
+    CHECK(at.nodes == nodes{1, 2, 3});
+    CHECK(at.leaving == nodes{4});
+    // It may be on its way back to the group as well.
+    CHECK(at.adding() == nodes{1});
+    CHECK(at.is_changing());
+    CHECK(core.moves_under_way() == 1);
+    CHECK(core.replicas_on(4) == 0);
+    CHECK(core.replicas_on(1) == 1);
+    // What the leader says of the move has come too late.
+    CHECK(core.replay(replicas_moved_command{id_of(1), 0, moving.nodes, moving.changes}).refused);
+    CHECK(settle(core));
+    CHECK(placed(core, 1, 0).nodes == nodes{1, 2, 3});
+    CHECK_FALSE(placed(core, 1, 0).is_moving());
+    CHECK_FALSE(placed(core, 1, 0).is_on(4));
+    CHECK(placed(core, 1, 0).founders == founders);
+    CHECK(core.decide_move("t", 0, {2, 3, 4}));
+  }
+
+  TEST_CASE("a move is taken back once, and not after its end") {
+    auto core = cluster_with_topic();
+    CHECK(core.decide_cancel("t", 0).error().code == errc::not_found);
+    CHECK(core.decide_cancel("t", 1).error().code == errc::unknown_partition);
+    CHECK(core.decide_cancel("u", 0).error().code == errc::unknown_topic);
+    move(core, {4, 2, 3});
+    const auto late = core.decide_cancel("t", 0);
+    REQUIRE(late);
+    CHECK(settle(core));
+    CHECK(core.replay(*late).refused->code == errc::not_found);
+    CHECK(placed(core, 1, 0).nodes == nodes{4, 2, 3});
+
+    move(core, {1, 2, 3});
+    // It is another move.
+    CHECK(core.replay(*late).refused->code == errc::not_found);
+    const auto twice = core.decide_cancel("t", 0);
+    cancel(core);
+    CHECK(core.replay(*twice).refused->code == errc::not_found);
+    CHECK(core.decide_cancel("t", 0).error().code == errc::not_found);
+    CHECK(core.decide_move("t", 0, {1, 2, 3}).error().code == errc::conflict);
+    CHECK(settle(core));
+    CHECK(placed(core, 1, 0).nodes == nodes{4, 2, 3});
+    core.replay(delete_topic_command{id_of(1)});
+    CHECK(core.replay(*twice).refused->code == errc::unknown_topic);
+  }
+
+  TEST_CASE("replicas that are only added or only taken away move too") {
+    auto core = cluster_with_topic();
+    move(core, {1, 2, 3, 4});
+    CHECK(placed(core, 1, 0).adding() == nodes{4});
+    CHECK(placed(core, 1, 0).is_changing());
+    CHECK(core.decide_move("t", 0, {1, 2}).error().code == errc::conflict);
+    cancel(core);
+    CHECK(placed(core, 1, 0).leaving == nodes{4});
+    CHECK(settle(core));
+
+    move(core, {1});
+    CHECK(placed(core, 1, 0).leaving == nodes{2, 3});
+    cancel(core);
+    CHECK(placed(core, 1, 0).nodes == nodes{1, 2, 3});
+    CHECK(placed(core, 1, 0).leaving.empty());
+    // Some may have left already: it is to be heard that they are back.
+    CHECK(placed(core, 1, 0).is_changing());
+    CHECK(settle(core));
+
+    // Another order of the same nodes moves nothing.
+    move(core, {3, 1, 2});
+    CHECK_FALSE(placed(core, 1, 0).is_moving());
+    CHECK(core.decide_cancel("t", 0).error().code == errc::not_found);
+  }
+
+  TEST_CASE("moves of before they were remembered go on as they did") {
+    auto core = cluster_with_topic();
+    CHECK_FALSE(core.replay(move_replicas_command{id_of(1), 0, {1, 2, 3}, {1, 2, 3, 4}}).refused);
+    CHECK_FALSE(placed(core, 1, 0).is_moving());
+    CHECK_FALSE(core.replay(move_replicas_command{id_of(1), 0, {1, 2, 3, 4}, {1, 2}}).refused);
+    CHECK(placed(core, 1, 0).is_moving());
+    CHECK(placed(core, 1, 0).adding().empty());
+    CHECK(core.decide_cancel("t", 0).error().code == errc::conflict);
+    CHECK(settle(core));
+  }
+
+  TEST_CASE("a damaged replica on a broker that gives it up again is not repaired any more") {
+    auto core = cluster_with_topic();
+    move(core, {4, 2, 3});
+    REQUIRE_FALSE(core.replay(repair_replica_command{id_of(1), 0, 4, 40}).refused);
+    cancel(core);
+    CHECK(placed(core, 1, 0).repairs.empty());
+    CHECK(placed(core, 1, 0).leaving == nodes{4});
+  }
+
+  TEST_CASE(
+      "what is taken back outlives a restart of the controller, and rows of before are read") {
+    auto core = cluster_with_topic();
+    move(core, {4, 2, 3});
+    const auto outcome = core.replay(*core.decide_cancel("t", 0));
+    REQUIRE(outcome.writes.size() == 1);
+    controller_core again(core.bounds());
+    REQUIRE(again.restore(outcome.writes[0].key, *outcome.writes[0].value));
+    CHECK(again.topics() == core.topics());
+    auto old = core.topics().at(id_of(1));
+    const auto row = protocol::encode(old, 4);
+    const auto read = decode_topic(row);
+    REQUIRE(read);
+    old.partitions[0].origin.clear();
+    old.partitions[0].is_cancelled = false;
+    CHECK(*read == old);
   }
 }
 

@@ -115,6 +115,35 @@ TEST_SUITE("actors.partition_membership") {
     CHECK(it.transfer_due(0) == sample_replica(2));
   }
 
+  TEST_CASE("a move that is taken back is undone from wherever it had come") {
+    const auto back = wanted({1, 2, 3}, true);
+    const auto change_of = [&](raft::membership members) {
+      const auto change = leader_of(members, back).next_change();
+      return change ? raft::to_string(*change) : std::string();
+    };
+    const auto text = [](raft::membership_change change) { return raft::to_string(change); };
+    const auto fourth = sample_replica(4);
+    const auto third = sample_replica(3);
+    // The new one was being filled.
+    auto filling = voters({1, 2, 3});
+    filling.learners = {fourth};
+    CHECK(change_of(filling) == text(raft::remove_replica{fourth}));
+    // It had a vote, and the old one still had its own.
+    CHECK(change_of(voters({1, 2, 3, 4})) == text(raft::remove_replica{fourth}));
+    // The old one was out: it is filled again, and votes before the new one goes.
+    CHECK(change_of(voters({1, 2, 4})) == text(raft::add_learner{third}));
+    auto returning = voters({1, 2, 4});
+    returning.learners = {third};
+    CHECK(change_of(returning) == text(raft::promote_learner{third}));
+    CHECK(change_of(voters({1, 2, 3})).empty());
+    CHECK(leader_of(voters({1, 2, 3}), back).has_moved());
+    // The leader itself was the new one: it goes when another one leads.
+    auto new_leader = leader_of(voters({1, 2, 3, 4}), wanted({4, 2, 3}, true));
+    CHECK_FALSE(new_leader.next_change());
+    CHECK_FALSE(new_leader.has_moved());
+    CHECK(new_leader.transfer_due(0) == fourth);
+  }
+
   TEST_CASE("a replica alone may sleep, one that others know of may not") {
     CHECK(leader_of(voters({1}), wanted({1})).is_alone());
     CHECK_FALSE(leader_of(voters({1}), wanted({1, 2})).is_alone());

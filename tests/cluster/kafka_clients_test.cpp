@@ -250,8 +250,7 @@ TEST_SUITE("cluster.kafka") {
   }
 
   TEST_CASE("a replica that does not keep up is not named, though its broker counts as there") {
-    test_cluster cluster(
-        {.nodes = 3, .settings = {"cluster.session-timeout=60s"}, .racked = true});
+    test_cluster cluster({.nodes = 3, .settings = {"cluster.session-timeout=60s"}, .racked = true});
     create(cluster, "frozen", 3);
     const auto leader = leader_of(cluster, 1, "frozen");
     const auto near = leader % 3 + 1;
@@ -292,10 +291,12 @@ TEST_SUITE("cluster.kafka") {
     wait_for([&] { return named() == near; }, "it keeps up again");
   }
 
-  TEST_CASE("preferred replicas lead when that is asked for, and are said not to when they cannot") {
+  TEST_CASE(
+      "preferred replicas lead when that is asked for, and are said not to when they cannot") {
     test_cluster cluster({.nodes = 3});
     create(cluster, "elected", 3);
-    const auto preferred = metadata(cluster, 1, "elected").topics.at(0).partitions.at(0).replica_nodes[0];
+    const auto preferred =
+        metadata(cluster, 1, "elected").topics.at(0).partitions.at(0).replica_nodes[0];
     wait_for([&] { return leader_of(cluster, 1, "elected") == preferred; }, "the first leads");
     const auto other = preferred % 3 + 1;
     kafka::elect_leaders_request request;
@@ -382,5 +383,53 @@ TEST_SUITE("cluster.kafka") {
         "the replica has moved");
     CHECK(metadata(cluster, 1, "moved").topics.at(0).partitions.at(0).replica_nodes ==
           std::vector<std::int32_t>{to});
+  }
+
+  TEST_CASE("a move to a broker that does not answer is listed until it is cancelled") {
+    test_cluster cluster({.nodes = 4, .settings = {"cluster.session-timeout=60s"}});
+    create(cluster, "cancelled", 3);
+    (void)leader_of(cluster, 1, "cancelled");
+    const auto replicas = [&](int asked) {
+      return metadata(cluster, asked, "cancelled").topics.at(0).partitions.at(0).replica_nodes;
+    };
+    const auto before = replicas(1);
+    std::int32_t target = 1;
+    while (std::ranges::count(before, target) > 0)
+      ++target;
+    const int asked = before[0];
+    kafka::alter_partition_reassignments_request request;
+    request.timeout_ms = 30000;
+    auto& topic = request.topics.emplace_back();
+    topic.name = "cancelled";
+    auto& partition = topic.partitions.emplace_back();
+    const auto code = [&] {
+      return ask<kafka::alter_partition_reassignments_response>(cluster, asked, request, 0)
+          .responses.at(0)
+          .partitions.at(0)
+          .error_code;
+    };
+    const auto listed = [&] {
+      return ask<kafka::list_partition_reassignments_response>(
+                 cluster, asked, kafka::list_partition_reassignments_request{}, 0)
+          .topics;
+    };
+    cluster.pause(target);
+    partition.replicas.emplace({before[0], before[1], target});
+    CHECK(code() == 0);
+    REQUIRE(listed().size() == 1);
+    using numbers = std::vector<std::int32_t>;
+    const auto row = listed()[0].partitions.at(0);
+    CHECK(row.replicas == numbers{before[0], before[1], target, before[2]});
+    CHECK(row.adding_replicas == numbers{target});
+    CHECK(row.removing_replicas == numbers{before[2]});
+    CHECK(code() == 60);
+    partition.replicas.reset();
+    CHECK(code() == 0);
+    wait_for([&] { return listed().empty(); }, "everything is as it was");
+    CHECK(code() == 85);
+    CHECK(replicas(asked) == before);
+    partition.partition_index = 7;
+    CHECK(code() == 3);
+    cluster.resume(target);
   }
 }

@@ -150,6 +150,21 @@ class KafkajsTests:
         self.assertEqual([(row["low"], row["high"]) for row in offsets],
                          [("2", "3"), ("0", "0"), ("0", "0")])
 
+    def test_replicas_are_moved_where_there_are_brokers(self):
+        said = self.js(self.topic(), """
+            const move = (replicas) => failure(admin.alterPartitionReassignments(
+              { topics: [{ topic, partitionAssignment: [{ partition: 0, replicas }] }] }));
+            const { brokers } = await admin.describeCluster();
+            const refused = await move([77]);
+            const moved = await move(brokers.slice(0, 1).map(({ nodeId }) => nodeId));
+            await until(async () => {
+              const { topics } = await admin.listPartitionReassignments({});
+              return topics.length === 0;
+            });
+            return { refused, moved };""")
+        self.assertEqual(said["refused"]["type"], "INVALID_REPLICA_ASSIGNMENT")
+        self.assertNotIn("type", said["moved"])
+
     def test_what_cannot_be_created_is_refused(self):
         create = "return failure(admin.createTopics({ topics: [%s] }))"
         for topic, error in (("{ topic: 'a', replicationFactor: 9 }", "INVALID_REPLICATION_FACTOR"),

@@ -470,9 +470,15 @@ bool cluster_life::move_replicas() {
   move_question order;
   order.topic = topic->record.name;
   order.partition = static_cast<std::int32_t>(draw(partitions));
-  const auto count =
-      topic->record.partitions[static_cast<std::size_t>(order.partition)].nodes.size();
+  const auto& placed = topic->record.partitions[static_cast<std::size_t>(order.partition)];
+  const auto count = placed.nodes.size();
   const auto first = any_node();
+  // Another move would be refused.
+  if (placed.is_moving()) {
+    cluster_.broker(node).ask_controller(cancel_move_question{order.topic, order.partition, false},
+                                         [](const result<controller_answer>&) {});
+    return true;
+  }
   for (std::size_t i = 0; i < count; ++i)
     order.to.push_back(1 + (first + static_cast<std::int32_t>(i)) % nodes_);
   cluster_.broker(node).ask_controller(order, [](const result<controller_answer>&) {});

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 using namespace aqueduct;
@@ -82,8 +83,33 @@ public:
     }
     REQUIRE(*done);
   }
+  /// Takes the move back; false if there is none any more.
+  bool cancel() {
+    const auto answer = std::make_shared<std::optional<result<controller_answer>>>();
+    for (int tries = 0; tries < 50; ++tries) {
+      if (const auto who = cluster.controller(); who != 0)
+        cluster.broker(who).ask_controller(cancel_move_question{"t", 0, false},
+                                           [answer](const result<controller_answer>& said) {
+                                             // A question that is asked again finds that it was
+                                             // done.
+                                             if (!*answer || !**answer)
+                                               *answer = said;
+                                           });
+      cluster.run_for(100);
+      if (*answer && (**answer || (*answer)->error().code == errc::not_found))
+        return (*answer)->has_value();
+    }
+    FAIL("the controller does not answer");
+    return false;
+  }
+  /// Members of the group as its leader sees them.
+  [[nodiscard]] raft::membership members() {
+    const auto leader = cluster.leader_of("t", 0);
+    const auto report = leader == 0 ? std::nullopt : cluster.broker(leader).report(group);
+    return report ? report->members : raft::membership();
+  }
   void settle() {
-    REQUIRE(cluster.run_until([&] { return placed().leaving.empty(); }, patience_ms));
+    REQUIRE(cluster.run_until([&] { return !placed().is_moving(); }, patience_ms));
   }
   /// Everything comes to rest, and nothing was lost.
   void finish() {
@@ -196,6 +222,88 @@ TEST_CASE("moves to and fro, as fast as they are allowed, lose nothing") {
     }
     at.finish();
   }
+}
+
+// -- taken back -----------------------------------------------------------------------------------
+
+TEST_CASE("a move to a node that is not there is taken back") {
+  bench at(4);
+  at.write(30);
+  const auto before = at.placed().nodes;
+  auto there = before;
+  const auto target = at.outsider();
+  std::ranges::replace(there, at.follower(), target);
+  at.cluster.kill(target);
+  at.move(there);
+  REQUIRE(at.cluster.run_until([&] { return !at.members().learners.empty(); }, patience_ms));
+  at.write(5);
+  CHECK(at.placed().is_moving());
+  CHECK(at.cancel());
+  at.settle();
+  CHECK(at.placed().nodes == before);
+  CHECK(at.members().voters.size() == 3);
+  CHECK(at.members().learners.empty());
+  CHECK_FALSE(at.cancel());
+  at.cluster.start(target);
+  at.finish();
+  CHECK(at.cluster.run_until([&] { return at.files(target).empty(); }, patience_ms));
+}
+
+TEST_CASE("a move is taken back from every point on its way, or is done") {
+  int cancelled = 0;
+  int done = 0;
+  std::set<std::size_t> voters_seen;
+  for (std::int64_t ms = 0; ms <= 12'000; ms += ms < 200 ? 10 : ms / 2) {
+    CAPTURE(ms);
+    bench at(4, 3, static_cast<std::uint64_t>(ms) + 1);
+    at.write(30);
+    const auto before = at.placed().nodes;
+    auto there = before;
+    const auto target = at.outsider();
+    // The one that leads, or one that does not.
+    std::ranges::replace(there, ms % 20 == 0 ? at.cluster.leader_of("t", 0) : at.follower(),
+                         target);
+    const auto who = at.cluster.controller();
+    bool is_decided = false;
+    at.cluster.broker(who).ask_controller(
+        move_question{"t", 0, there, false},
+        [&](const result<controller_answer>& answer) { is_decided = answer.has_value(); });
+    REQUIRE(at.cluster.run_until([&] { return is_decided; }, patience_ms));
+    at.cluster.run_for(ms);
+    voters_seen.insert(at.members().voters.size());
+    const bool was_cancelled = at.cancel();
+    ++(was_cancelled ? cancelled : done);
+    at.write(5);
+    at.settle();
+    CHECK(at.placed().nodes == (was_cancelled ? before : there));
+    at.finish();
+    if (was_cancelled)
+      CHECK(at.cluster.run_until([&] { return at.files(target).empty(); }, patience_ms));
+  }
+  // Both came up, and so did groups with a member more.
+  CHECK(cancelled > 0);
+  CHECK(done > 0);
+  CHECK(voters_seen.contains(4));
+}
+
+TEST_CASE("a replica that was found damaged while it was to leave is repaired when it stays") {
+  bench at(4);
+  at.write(120);
+  const auto leaves = at.follower();
+  auto there = at.placed().nodes;
+  const auto target = at.outsider();
+  std::ranges::replace(there, leaves, target);
+  at.cluster.kill(target);
+  at.move(there);
+  at.spoil_entry(leaves);
+  at.cluster.broker(leaves).scrub();
+  at.cluster.run_for(3000);
+  const auto changes = at.placed().changes;
+  CHECK(at.placed().repairs.empty());
+  CHECK(at.cancel());
+  CHECK(at.cluster.run_until([&] { return at.is_repaired(changes + 2); }, patience_ms));
+  at.cluster.start(target);
+  at.finish();
 }
 
 TEST_CASE("a topic that is deleted while a replica of it is being removed leaves nothing") {

@@ -551,7 +551,7 @@ std::string sim_cluster::unrest_of(const topic_record& topic, std::int32_t parti
   const auto name = topic.name + "/" + std::to_string(partition);
   const auto& wanted = topic.partitions[static_cast<std::size_t>(partition)];
   const group_id group{topic.id, partition};
-  if (!wanted.leaving.empty())
+  if (wanted.is_moving())
     return name + " is moving";
   if (!wanted.repairs.empty())
     return name + " is under repair";
