@@ -19,6 +19,21 @@ producer_table::verdict refuse(errc code, std::string message) {
   return v;
 }
 
+/// Whether the batch lies before all that are remembered. Of fewer than the most that there can be,
+/// nobody knows what came before the first: it may be under way still.
+bool is_older(std::int32_t first, std::int32_t last, const producer_entry& known) {
+  if (known.batches.size() < producer_table::batches_max)
+    return false;
+  // Sequences wrap: the half of them before the oldest is older.
+  constexpr std::uint32_t half = 0x40000000u;
+  const auto to_oldest = [&](std::int32_t sequence) {
+    return (static_cast<std::uint32_t>(known.batches.front().first_sequence) -
+            static_cast<std::uint32_t>(sequence)) &
+           0x7fffffffu;
+  };
+  return to_oldest(last) > 0 && to_oldest(last) <= to_oldest(first) && to_oldest(first) < half;
+}
+
 } // namespace
 
 const producer_entry* producer_table::newest(std::int64_t producer) const {
@@ -69,10 +84,7 @@ producer_table::verdict producer_table::check(const protocol::batch_header& head
   const auto expected = protocol::sequence_after(known->batches.back().last_sequence, 1);
   if (first == expected)
     return {};
-  // Sequences wrap; what lies in the half before the expected one was stored long ago.
-  const auto behind =
-      (static_cast<std::uint32_t>(expected) - static_cast<std::uint32_t>(first)) & 0x7fffffffu;
-  if (behind < 0x40000000u && first <= last)
+  if (is_older(first, last, *known))
     return refuse(errc::duplicate_sequence, "sequence " + std::to_string(first) +
                                                 " was stored before; the next one is " +
                                                 std::to_string(expected));

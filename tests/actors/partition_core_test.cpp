@@ -670,6 +670,33 @@ TEST_SUITE("actors.producer_table") {
     CHECK(table.check(header_of(90, 10)).error == errc::out_of_order_sequence);
   }
 
+  TEST_CASE("a batch is not said to be stored while a record of it may not be") {
+    producer_table table;
+    const auto is_refused = [&](std::int32_t first, std::int32_t count) {
+      return table.check(header_of(first, count)).error == errc::out_of_order_sequence;
+    };
+    // Nothing was known of the producer: whatever came before may be on its way still.
+    for (int i = 1; i <= 4; ++i)
+      table.commit(header_of(i * 10, 10), i * 10);
+    CHECK(is_refused(0, 10));
+    table.commit(header_of(50, 10), 50);
+    CHECK(table.check(header_of(0, 10)).error == errc::duplicate_sequence);
+    // Half of it is new, or remembered as part of another batch.
+    CHECK(is_refused(55, 10));
+    CHECK(is_refused(5, 10));
+    CHECK(is_refused(30, 5));
+    CHECK(is_refused(30, 20));
+    CHECK(is_refused(0, 0x7fffffff));
+  }
+
+  TEST_CASE("batches before the remembered ones are told across the wrap") {
+    producer_table table;
+    for (int i = 0; i < 5; ++i)
+      table.commit(header_of(1 + i, 1), i);
+    CHECK(table.check(header_of(0x7fffffff, 2)).error == errc::duplicate_sequence);
+    CHECK(table.check(header_of(0x7fffffff, 3)).error == errc::out_of_order_sequence);
+  }
+
   TEST_CASE("a new epoch starts with sequence 0 and forgets the old one") {
     producer_table table;
     table.commit(header_of(0, 5), 0);

@@ -72,6 +72,7 @@ class Sequences(NodeTest):
     def test_a_gap_is_refused_and_what_is_next_is_taken(self):
         self.assertEqual(self.send(0), (0, 0))
         self.assertEqual(self.send(4), (OUT_OF_ORDER, -1))
+        self.assertEqual(self.send(1), (OUT_OF_ORDER, -1))
         self.assertEqual(self.send(2), (0, 2))
         self.assertEqual(self.send(4), (0, 4))
 
@@ -88,6 +89,7 @@ class Sequences(NodeTest):
         self.assertEqual(self.send(LAST_SEQUENCE - 2), (0, 0))
         self.assertEqual(self.send(LAST_SEQUENCE), (0, 2))
         self.assertEqual(self.send(LAST_SEQUENCE), (0, 2))
+        self.assertEqual(self.send(0), (OUT_OF_ORDER, -1))
         self.assertEqual(self.send(1), (0, 4))
         self.assertEqual(self.send(LAST_SEQUENCE - 2), (0, 0))
 
