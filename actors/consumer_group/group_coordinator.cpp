@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::int64_t topics_interval_ms = 1000;
 constexpr std::int64_t expiry_interval_ms = 60'000;
+/// Clients of Kafka say the end and the start of a log by -1 and -2; kafkajs resets offsets so.
+/// What was committed is forgotten then.
+constexpr std::int64_t forgotten_offset_min = -2;
 
 template <class Answer>
 Answer refusal(group_answer why) {
@@ -259,7 +262,7 @@ void group_coordinator::handle(commit_call call, group_time now) {
   for (auto& row : call.rows) {
     if (row.metadata.size() > options_.bounds.offset_metadata_bytes_max) {
       commit.rows.push_back(errc::metadata_too_large);
-    } else if (row.offset < 0) {
+    } else if (row.offset < forgotten_offset_min) {
       commit.rows.push_back(errc::invalid_request);
     } else {
       commit.rows.push_back(errc::none);

@@ -49,9 +49,15 @@ std::vector<row_write> group_table::apply(const commit_offsets_command& command)
   for (const auto& commit : command.commits) {
     auto& entry = entry_of(commit.group);
     for (const auto& row : commit.offsets) {
-      writes.push_back({offset_row_key(commit.group, row.key), encode_row(row.value)});
-      entry.offsets[row.key] = row.value;
+      const bool is_forgotten = row.value.offset < 0;
+      writes.push_back({offset_row_key(commit.group, row.key),
+                        is_forgotten ? std::nullopt : std::optional(encode_row(row.value))});
+      if (is_forgotten)
+        entry.offsets.erase(row.key);
+      else
+        entry.offsets[row.key] = row.value;
     }
+    drop_if_nothing(commit.group);
   }
   return writes;
 }
@@ -64,10 +70,14 @@ std::vector<row_write> group_table::apply(const remove_offsets_command& command)
   for (const auto& key : command.offsets)
     if (found->second.offsets.erase(key) > 0)
       writes.push_back({offset_row_key(command.group, key), std::nullopt});
-  // A group that only ever committed is nothing without offsets.
+  drop_if_nothing(command.group);
+  return writes;
+}
+
+void group_table::drop_if_nothing(const std::string& group) {
+  const auto found = groups_.find(group);
   if (found->second.offsets.empty() && found->second.record.generation == 0)
     groups_.erase(found);
-  return writes;
 }
 
 std::vector<row_write> group_table::apply(const delete_group_command& command) {

@@ -43,6 +43,8 @@ private:
   std::vector<row_write> apply(const remove_offsets_command& command);
   std::vector<row_write> apply(const delete_group_command& command);
   entry& entry_of(const std::string& group);
+  /// A group that only ever committed is nothing without offsets. Precondition: it is there.
+  void drop_if_nothing(const std::string& group);
 
   /// Invariant: the record has the key as its id.
   std::map<std::string, entry, std::less<>> groups_;

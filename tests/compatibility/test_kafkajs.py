@@ -115,15 +115,18 @@ class KafkajsTests:
                           (await admin.listGroups()).groups.some((g) => g.groupId === topic)];
             await consumer.disconnect();
             const state = (await admin.describeGroups([topic])).groups[0].state;
+            await admin.resetOffsets(reset);
+            const offsets = await admin.fetchOffsets({ groupId: topic, topics: [topic] });
             const deleted = await admin.deleteGroups([topic]);
             const gone = (await admin.listGroups()).groups.every((g) => g.groupId !== topic);
-            return { live, state, deleted, gone };""")
+            return { live, state, offset: offsets[0].partitions[0].offset, deleted, gone };""")
         reset, deleted, state, listed = said["live"]
         self.assertIn("must have no running instances", reset["message"])
         self.assertNotIn("returned", deleted)
         self.assertEqual((state, listed), ("Stable", True))
-        self.assertEqual((said["state"], said["deleted"][0]["errorCode"], said["gone"]),
-                         ("Empty", 0, True))
+        # It commits -2, which stands for the start; there is no offset then.
+        self.assertEqual((said["offset"], said["state"], said["deleted"][0]["errorCode"],
+                          said["gone"]), ("-1", "Empty", 0, True))
 
     def test_topics_are_created_grown_and_deleted(self):
         said = self.js("by-kafkajs", """

@@ -495,6 +495,11 @@ TEST_CASE("rows of a commit are judged one by one") {
   CHECK(answer->rows == std::vector{errc::none, errc::metadata_too_large, errc::invalid_request});
   REQUIRE(lab.offsets().rows.size() == 1);
   CHECK(lab.offsets().rows[0].value == offset_record{1, 3, "fine", lab.now.wall_ms});
+  for (const auto none : {-1, -2}) {
+    CHECK(lab.commit({}, none)->rows == std::vector{errc::none});
+    CHECK(lab.offsets().rows.empty());
+    CHECK(lab.commit({}, 7)->rows == std::vector{errc::none});
+  }
   CHECK(lab.commit({}, 1, 0, "")->error == errc::invalid_group);
   CHECK(lab.commit({"m", "", 1}, 1)->error == errc::unknown_member);
 }

@@ -97,6 +97,24 @@ TEST_CASE("a table is what its rows say") {
   CHECK(rows.empty());
 }
 
+TEST_CASE("an offset below 0 stands for none") {
+  group_table table;
+  const auto commit = [&](std::int64_t first, std::int64_t second) {
+    return table.replay(commit_offsets_command{
+        {{"orders", {{key_of(1), {first, -1, "", 5}}, {key_of(2), {second, -1, "", 5}}}}}});
+  };
+  (void)commit(7, 8);
+  const auto writes = commit(-2, 9);
+  REQUIRE(writes.size() == 2);
+  CHECK(writes[0].key == offset_row_key("orders", key_of(1)));
+  CHECK_FALSE(writes[0].value);
+  CHECK(writes[1].value);
+  CHECK(table.find("orders")->offsets.size() == 1);
+  CHECK(table.find("orders")->offsets.at(key_of(2)).offset == 9);
+  (void)commit(-1, -1);
+  CHECK(table.find("orders") == nullptr);
+}
+
 TEST_CASE("damaged rows are told") {
   group_table table;
   CHECK(table.restore("elsewhere", buffer()).error().code == errc::storage_damaged);
