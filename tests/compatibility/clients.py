@@ -125,7 +125,6 @@ class Kafkajs:
     def require(cls):
         """Skips the test, or the class of tests, without kafkajs."""
         if why := cls.reason_to_skip():
-            print(why)
             raise unittest.SkipTest(why)
 
     @classmethod

@@ -138,6 +138,13 @@ check 'the commands that run shows use only programs of the build' \
   [ -z "$(grep -E '^  ' <<<"$standard_output" | grep -vE 'build/bin/aq ')" ]
 
 fresh_tree
+test_program a_test 1 0 0
+program tests/compat/run.sh 'echo "x is not tested: there is no y"' 'echo "2 passed, 0 failed"'
+dev test
+check 'what a script skipped is said' shows '        x is not tested: there is no y'
+check 'and does not count' ends 0 '4 passed, 0 failed'
+
+fresh_tree
 program tests/integration/run.sh 'echo "aq $AQUEDUCT_SLOW_TESTS $AQUEDUCT_SLOW_RECORDS $*"'
 program build/tests/client_node_test 'echo "client $AQUEDUCT_SLOW_RECORDS"'
 dev soak

@@ -10,5 +10,7 @@ verbosity = 2 if "-v" in sys.argv else 1
 result = unittest.TextTestRunner(verbosity=verbosity, stream=sys.stdout).run(suite)
 failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
 passed = result.testsRun - failed - len(result.skipped)
+for reason in sorted({reason for _, reason in result.skipped}):
+    print(reason)
 print(f"{passed} passed, {failed} failed")
 sys.exit(0 if failed == 0 and passed > 0 else 1)
