@@ -31,6 +31,8 @@ def kcat(node, *words, input=b"", code=0):
 class Program:
     """A client that runs beside the test."""
 
+    PATIENCE_SECONDS = 30
+
     def __init__(self, *command, env=None):
         self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
@@ -71,7 +73,7 @@ class Program:
     def wait_for(self, what, condition):
         """Waits until `condition(self)`, and says what the program said if that does not come."""
         try:
-            return wait_for(what, lambda: condition(self))
+            return wait_for(what, lambda: condition(self), self.PATIENCE_SECONDS)
         except AssertionError as late:
             raise AssertionError(f"{late}\n{self.said[-3000:]}\n{self.printed[-300:]}") from None
 

@@ -138,6 +138,24 @@ check 'the commands that run shows use only programs of the build' \
   [ -z "$(grep -E '^  ' <<<"$standard_output" | grep -vE 'build/bin/aq ')" ]
 
 fresh_tree
+program tests/compatibility/run.sh \
+  'echo "java ${AQUEDUCT_COMPAT_JAVA:-none} go ${AQUEDUCT_COMPAT_GO:-no} $*"'
+program tools/java 'exit 0'
+program tools/go 'exit 0'
+dev compat
+check 'compat runs the suite that is there' ends 0 'java none go no '
+mkdir -p kafka/libs
+dev compat --java kafka
+check 'compat wants the jars of the tools' [ "$status" -eq 64 ]
+check 'compat says which jars it misses' shows 'no kafka-tools-*.jar in kafka, nor in kafka/libs'
+dev compat --java nowhere
+check 'compat wants a folder' [ "$status" -eq 64 ]
+touch kafka/libs/kafka-tools-4.0.0.jar
+dev compat --java kafka --go -v test_java
+check 'compat takes a distribution of Kafka, and tests' \
+  ends 0 "java $scratch/tree/kafka go 1 -v test_java"
+
+fresh_tree
 test_program a_test 1 0 0
 program tests/compat/run.sh 'echo "x is not tested: there is no y"' 'echo "2 passed, 0 failed"'
 dev test

@@ -1,0 +1,144 @@
+"""Kafka's own tools against three nodes, some of which are killed; ./dev compat --java DIR."""
+
+import json
+import re
+import tempfile
+import unittest
+
+import wire
+from clients import kcat, numbers
+from cluster import ClusterTest
+from java_tools import Java, JavaCalls, JavaProgram, Member
+
+RECORDS = 100_000
+
+
+class JavaCluster(JavaCalls, ClusterTest):
+    def kcat(self, *words, **options):
+        return kcat(self.cluster, *words, **options)
+
+    def end(self, topic):
+        with wire.Connection(self.cluster[self.leader(topic)].address) as connection:
+            return connection.list_offsets(topic, 4, -1)[0][1]
+
+
+class Operators(JavaCluster):
+    def test_every_broker_lists_its_versions(self):
+        shown = self.java("broker-api-versions").text
+        self.assertEqual(sorted(re.findall(r"\(id: (\d+) ", shown)), ["1", "2", "3"])
+
+    def test_topics_have_replicas(self):
+        topics = lambda *words: self.java("topics", *words).text
+        topics("--create", "--topic", "a", "--partitions", 3, "--replication-factor", 3)
+        rows = re.findall(r"Partition: (\d)\tLeader: (\d)\tReplicas: (\S+)\tIsr: (\S+)",
+                          topics("--describe", "--topic", "a"))
+        self.assertEqual([row[0] for row in rows], ["0", "1", "2"])
+        for _, leader, replicas, alive in rows:
+            self.assertIn(leader, ["1", "2", "3"])
+            self.assertEqual(sorted(replicas.split(",")), ["1", "2", "3"])
+            self.assertEqual(sorted(alive.split(",")), ["1", "2", "3"])
+        self.assertIn("InvalidReplicationFactorException",
+                      self.refused("topics", "--create", "--topic", "b", "--replication-factor", 9))
+        topics("--alter", "--topic", "a", "--partitions", 6)
+        self.assertEqual(topics("--describe", "--topic", "a").count("Partition: "), 6)
+        topics("--delete", "--topic", "a")
+        self.assertNotIn("a", topics("--list").split())
+
+    def test_logs_of_all_brokers_are_measured(self):
+        topic = self.topic()
+        shown = self.java("log-dirs", "--describe", "--broker-list", "1,2,3", "--topic-list",
+                          topic).text
+        brokers = json.loads(shown.splitlines()[-1])["brokers"]
+        self.assertEqual(sorted(row["broker"] for row in brokers), [1, 2, 3])
+        for broker in brokers:
+            self.assertEqual([row["partition"] for row in broker["logDirs"][0]["partitions"]],
+                             [f"{topic}-0"])
+
+    def test_groups_of_all_coordinators_are_listed(self):
+        topic = self.topic()
+        groups = [f"listed-{i}" for i in range(8)]
+        for group in groups:
+            self.aq("group", "seek", group, "--topic", topic, "--to", "start")
+        listed = self.java("consumer-groups", "--list").text.split()
+        self.assertLessEqual(set(groups), set(listed))
+        described = self.java("consumer-groups", "--describe", "--all-groups", "--state").text
+        at = dict(re.findall(r"^(listed-\d)\s+\S+\s+\((\d)\)", described, re.MULTILINE))
+        self.assertEqual(set(at), set(groups))
+        self.assertGreater(len(set(at.values())), 1, "one broker coordinates them all")
+
+    def test_replicas_are_moved(self):
+        topic = self.topic(1, 1)
+        kcat(self.cluster, "-P", "-t", topic, input=numbers(0, 1000))
+        old = self.leader(topic)
+        new = self.cluster.others(old)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"version": 1, "partitions": [
+                {"topic": topic, "partition": 0, "replicas": new}]}, file)
+            file.flush()
+            move = lambda *words: self.java("reassign-partitions", *words,
+                                            "--reassignment-json-file", file.name).text
+            self.assertIn("Successfully started partition reassignment", move("--execute"))
+            while "still in progress" in (shown := move("--verify", "--preserve-throttles")):
+                pass  # each look starts a machine of its own
+            self.assertIn(f"Reassignment of partition {topic}-0 is completed.", shown)
+        self.assertIn("No partition reassignments found",
+                      self.java("reassign-partitions", "--list").text)
+        self.assertEqual(sorted(self.partitions(topic)[0]["replicas"]), new)
+        self.assertEqual(self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q").out,
+                         numbers(0, 1000))
+
+
+class Killed(JavaCluster):
+    def test_a_producer_loses_and_doubles_nothing(self):
+        topic = self.topic()
+        producer = self.beside(JavaProgram(
+            "producer-perf-test", "--topic", topic, "--num-records", RECORDS,
+            "--payload-monotonic", "--throughput", 20_000, "--producer-props",
+            f"bootstrap.servers={self.cluster.address}"))
+        producer.wait_for("it has begun", lambda _: self.end(topic) > 0)
+        self.cluster[self.leader(topic)].kill()
+        self.assertIn(f"{RECORDS} records sent".encode(), producer.end())
+        self.assertEqual(self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q",
+                                   "-X", "check.crcs=true").out, numbers(0, RECORDS))
+
+    def test_a_consumer_reads_on(self):
+        topic = self.topic()
+        self.kcat("-P", "-t", topic, input=numbers(0, RECORDS))
+        consumer = self.beside(Member(self.cluster, "read-on", topic, "--max-messages",
+                                      RECORDS + 1000))
+        consumer.wait_for("it has begun", lambda _: consumer.counted > 0)
+        leader = self.leader(topic)
+        self.cluster[leader].kill()
+        self.kcat("-P", "-t", topic, input=numbers(RECORDS, RECORDS + 1000))
+        consumer.end()
+        self.assertEqual(consumer.values, [str(i) for i in range(RECORDS + 1000)])
+
+    def test_a_group_goes_on_without_its_coordinator(self):
+        topic, group = self.topic(4), "coordinated"
+        member = self.beside(Member(self.cluster, group, topic))
+        member.wait_for("it has all", lambda _: member.shares == {0, 1, 2, 3})
+        self.kcat("-P", "-t", topic, input=numbers(0, 1000))
+        member.wait_for("all is read and committed", lambda _: (
+            member.counted == 1000 and self.committed(group) == 1000))
+        with wire.Connection(self.cluster[1].address) as connection:
+            found = connection.call(wire.FIND_COORDINATOR, 0, wire.text(group))
+        error, coordinator = found.take("hi")
+        self.assertEqual(error, 0)
+        self.cluster[coordinator].kill()
+        self.kcat("-P", "-t", topic, input=numbers(1000, 2000))
+        member.wait_for("the rest is read and committed", lambda _: (
+            member.counted == 2000 and self.committed(group) == 2000))
+        self.assertEqual(member.named("partitions_revoked"), [])  # it was a member all the time
+        self.assertEqual(sorted(map(int, member.values)), list(range(2000)))
+        state = self.java("consumer-groups", "--describe", "--group", group, "--state").text
+        self.assertIn("Stable", state)
+        self.assertNotIn(self.cluster[coordinator].address, state)
+
+    def committed(self, group):
+        described = self.aq("group", "describe", group, "--output", "json", code=None)
+        return sum(row["offset"] for row in described.json["partitions"]) if (
+            described.code == 0) else -1
+
+
+if __name__ == "__main__":
+    unittest.main()
