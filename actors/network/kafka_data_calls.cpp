@@ -304,7 +304,9 @@ void serve_kafka(const kafka_request& request, const front_services& node,
   if (!all) {
     native.topics.emplace();
     for (auto& topic : *message.topics) {
-      if (topic.name) {
+      // Who asks by id may send an empty name with it.
+      const bool by_id = !topic.name || topic.topic_id != uuid{};
+      if (!by_id) {
         native.topics->push_back(std::move(*topic.name));
       } else if (auto name = node.directory->name_of(topic.topic_id)) {
         native.topics->push_back(std::move(*name));

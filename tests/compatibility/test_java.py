@@ -178,6 +178,8 @@ class Topics(JavaTest):
         topics("--alter", "--topic", "lived", "--partitions", 6)
         self.assertEqual(len(self.described("lived")[1]), 6)
         self.assertIn("lived", topics("--list").split())
+        topic_id = re.search(r"TopicId: (\S+)", topics("--describe", "--topic", "lived"))[1]
+        self.assertEqual(topics("--describe", "--topic-id", topic_id).count("Topic: lived"), 7)
         topics("--delete", "--topic", "lived")
         self.assertNotIn("lived", topics("--list").split())
 

@@ -2,6 +2,7 @@
 
 import struct
 import time
+import uuid
 
 import wire
 from cluster import wait_for
@@ -120,6 +121,22 @@ class Metadata(WireTest):
         topic = self.topic()
         self.assertEqual(self.ask(), {})
         self.assertIn(topic, self.read(self.wire.call(wire.METADATA, 1, struct.pack(">i", -1))))
+
+    def test_an_id_counts_whatever_the_name_with_it(self):
+        topic = self.topic()
+        shown = self.aq("topic", "describe", topic, "--output", "json").json["id"]
+        for name in (b"\0", b"\x01"):  # null, and empty as Java's client sends it
+            body = b"\x02" + uuid.UUID(shown).bytes + name + b"\0" + b"\0\0\0"
+            response = self.wire.call(wire.METADATA, 12, body, flexible=True)
+            _tags, _throttle, brokers = response.take("BiB")
+            self.assertEqual(brokers, 2)
+            response.take("i")
+            response.bytes(response.take("B") - 1)
+            self.assertEqual(response.take("iBB")[1:], (0, 0))
+            response.bytes(response.take("B") - 1)
+            self.assertEqual(response.take("iBh")[1:], (2, 0))
+            self.assertEqual(response.bytes(response.take("B") - 1).decode(), topic)
+            self.assertEqual(response.bytes(16), uuid.UUID(shown).bytes)
 
     def test_an_illegal_name_is_said_to_be_one(self):
         self.assertEqual(self.ask("a/b"), {"a/b": (17, 0)})
