@@ -221,10 +221,11 @@ struct group_partition_state : election_host<group_partition_state> {
   void handle(group_leadership& news) {
     config.route->leader = news.leader;
     config.route->leader_epoch = static_cast<std::int32_t>(news.term);
-    if (term != news.term || !news.here) {
-      core->follow(news.leader);
+    if (term != news.term || !news.here)
       fail_reads();
-    }
+    // Who wins its own election has followed nobody in the same term.
+    if (term != news.term || !news.here || !core->leads())
+      core->follow(news.leader);
     term = news.term;
     membership.took_office(news.term, news.here);
     note_leader(news.leader);

@@ -28,8 +28,11 @@ coordinator nobody(std::string key, error_code code, std::string why) {
 coordinator describe_coordinator(const front_services& node, const kafka_answer& to,
                                  const std::string& key, const result<std::int32_t>& found) {
   if (!found) {
-    auto row = nobody(key, error_code::none, cut_sentence(found.error().message));
-    row.error_code = to.error(found.error().code);
+    auto row =
+        nobody(key, error_code::coordinator_not_available, cut_sentence(found.error().message));
+    // Clients wait for a coordinator that is not there yet; one that is loading they ask itself.
+    if (found.error().code != errc::coordinator_loading)
+      row.error_code = to.error(found.error().code);
     return row;
   }
   if (const auto view = node.view->load())
@@ -94,7 +97,8 @@ void serve_kafka(const kafka_request& request, const front_services& node,
   join.member = std::move(message.member_id);
   join.instance = message.group_instance_id.value_or("");
   join.client_id = request.client_id;
-  join.client_host = "/" + request.client->peer();
+  // As Kafka's tools print it, without the port.
+  join.client_host = "/" + request.client->peer().substr(0, request.client->peer().rfind(':'));
   join.protocol_type = std::move(message.protocol_type);
   for (auto& protocol : message.protocols)
     join.protocols.push_back({std::move(protocol.name), kept(protocol.metadata)});

@@ -2,9 +2,10 @@
 
 import struct
 import time
+import unittest
 
 import wire
-from support import NodeTest
+from support import Node, NodeTest
 
 from confluent_kafka import Consumer, Producer
 from kafka import KafkaAdminClient, KafkaConsumer
@@ -78,6 +79,7 @@ class KafkaPython(GroupTest):
         self.assertIn(("python", "consumer"), admin.list_consumer_groups())
         described = admin.describe_consumer_groups(["python"])[0]
         self.assertEqual((described.state, len(described.members)), ("Stable", 1))
+        self.assertEqual(described.members[0].client_host, "/127.0.0.1")
         consumer.close()
         offsets = admin.list_consumer_group_offsets("python")
         self.assertEqual({p.partition: row.offset for p, row in offsets.items()},
@@ -171,3 +173,20 @@ class Wire(GroupTest):
         deleted = self.wire.call(DELETE_GROUPS, 0, body)
         deleted.take("ii")
         self.assertEqual((deleted.text(), deleted.take("h")), ("no-such", 69))
+
+
+class FirstUse(unittest.TestCase):
+    def test_the_coordinator_that_is_found_coordinates(self):
+        """Some clients give up, or wait for seconds, when it says that it does not."""
+        node = Node()
+        self.addCleanup(node.close)
+        found, said = [], []
+        with wire.Connection(node.address) as connection:
+            while not found or found[-1] != 0:
+                response = connection.call(wire.FIND_COORDINATOR, 0, wire.text("first"))
+                found.append(response.take("h"))
+            beat = wire.text("first") + struct.pack(">i", 1) + wire.text("nobody")
+            while not said or said[-1] in (14, 15, 16):
+                said.append(connection.call(HEARTBEAT, 0, beat).take("h"))
+        self.assertLessEqual(set(found), {15, 0})  # COORDINATOR_NOT_AVAILABLE
+        self.assertLessEqual(set(said), {14, 25})  # it loads, then: nobody is no member

@@ -257,6 +257,7 @@ class Groups(JavaTest):
         self.assertIn(group, self.groups("--list").split())
         rows = {row[2]: row for row in self.table("--describe", "--group", group)}
         self.assertEqual(rows["0"][:6], [group, topic, "0", "1000", "1000", "0"])
+        self.assertEqual(rows["0"][7], "/127.0.0.1")
         ((_, *who),) = self.table("--describe", "--group", group, "--members", "--verbose")
         self.assertIn("2", who)
         self.assertRegex(" ".join(who), r"\(0,\s?1\)|:0,1")  # 3.9 has the numbers alone

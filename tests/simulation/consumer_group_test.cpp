@@ -338,6 +338,35 @@ TEST_CASE("members go on when their coordinator is lost, with what they had and 
   CHECK(life.cluster.ledger().is_clean());
 }
 
+TEST_CASE("who was just elected is the coordinator, though it may be loading") {
+  group_cluster life(5);
+  const auto lost = life.coordinator();
+  REQUIRE(lost != 0);
+  life.cluster.crash(lost);
+  const auto route = [&](std::int32_t node) {
+    const auto topic = life.cluster.broker(node).directory().find(group_topic_name);
+    return topic->partitions[group_partition_of("g", topic->partitions.size())];
+  };
+  std::int32_t elected = 0;
+  REQUIRE(life.cluster.run_until(
+      [&] {
+        for (std::int32_t node = 1; node <= 3; ++node)
+          if (node != lost && route(node)->leader == node)
+            elected = node;
+        return elected != 0;
+      },
+      20'000));
+  // What a client asks whom FindCoordinator has sent to this node.
+  const auto answer = std::make_shared<std::optional<heartbeat_answer>>();
+  heartbeat_call call;
+  call.group = "g";
+  call.who = {"nobody", "", 1};
+  call.done = [answer](heartbeat_answer said) { *answer = std::move(said); };
+  caf::anon_send(route(elected)->coordinator, group_call{std::move(call)});
+  REQUIRE(life.cluster.run_until([&] { return answer->has_value(); }, 5000));
+  CHECK((*answer)->error != errc::not_coordinator);
+}
+
 TEST_CASE("the internal topic keeps no records and says so") {
   group_cluster life(4);
   const auto node = life.cluster.broker(1).directory().find(group_topic_name);
