@@ -2,6 +2,7 @@
 
 #include "actors/network/kafka_change.hpp"
 #include "actors/network/topic_lookup.hpp"
+#include "config/topic_model.hpp"
 
 #include <caf/send.hpp>
 
@@ -23,6 +24,7 @@ enum class source : std::int8_t { topic = 1, broker = 4, preset = 5 };
 /// How a value is to be read.
 enum class value_type : std::int8_t { boolean = 1, string = 2, integer = 3, long_integer = 5 };
 
+using settings = std::vector<protocol::topic_setting>;
 using described = kafka::describe_configs_response::result_entry;
 using described_row = described::config_entry;
 
@@ -73,25 +75,35 @@ std::vector<described_row> describe_broker(const front_services& node) {
   return rows;
 }
 
-/// Changes that make the settings of a topic those of `wanted`.
-std::vector<protocol::topic_setting>
-replace_all(const topic_record& topic,
+/// Changes that make settings that were `present` those of `wanted`.
+settings
+replace_all(const settings& present,
             const std::vector<kafka::alter_configs_request::resource_entry::config_entry>& wanted) {
-  std::vector<protocol::topic_setting> changes;
+  settings changes;
   for (const auto& setting : wanted)
     changes.push_back({setting.name, setting.value});
-  for (const auto& present : topic.overrides)
-    if (std::ranges::find(changes, present.name, &protocol::topic_setting::name) == changes.end())
-      changes.push_back({present.name, std::nullopt});
+  for (const auto& one : present)
+    if (std::ranges::find(changes, one.name, &protocol::topic_setting::name) == changes.end())
+      changes.push_back({one.name, std::nullopt});
   return changes;
+}
+
+/// Whether nothing would be set: what broker-wide settings there are is in the node's file.
+bool only_removes(const settings& changes) {
+  return std::ranges::none_of(changes, [](const auto& one) { return one.value.has_value(); });
+}
+
+error fixed_in_file() {
+  return {errc::invalid_request,
+          "settings of brokers are in their configuration files; this request cannot change them"};
 }
 
 using increment = kafka::incremental_alter_configs_request::resource_entry::config_entry;
 
-result<std::vector<protocol::topic_setting>> increments(const std::vector<increment>& wanted) {
+result<settings> increments(const std::vector<increment>& wanted) {
   constexpr std::int8_t set = 0;
   constexpr std::int8_t remove = 1;
-  std::vector<protocol::topic_setting> changes;
+  settings changes;
   for (const auto& setting : wanted) {
     if (setting.config_operation != set && setting.config_operation != remove)
       return unexpected(errc::invalid_config, "setting '" + setting.name +
@@ -99,6 +111,9 @@ result<std::vector<protocol::topic_setting>> increments(const std::vector<increm
                                                   "nothing can be added to it or taken from it");
     if (setting.config_operation == set && !setting.value)
       return unexpected(errc::invalid_config, "setting '" + setting.name + "' has no value");
+    // As Kafka has it: what nobody can have set is gone already.
+    if (setting.config_operation == remove && !config::topic_model().find(setting.name))
+      continue;
     changes.push_back(
         {setting.name, setting.config_operation == set ? setting.value : std::nullopt});
   }
@@ -127,6 +142,14 @@ void alter(const kafka_request& request, const front_services& node, const Reque
     rows[i].resource_type = resource.resource_type;
     rows[i].resource_name = resource.resource_name;
     const auto refuse = [&](const error& why) { say_refused(to->answer(), rows[i], why); };
+    if (resource.resource_type == static_cast<std::int8_t>(resource::broker)) {
+      // Tools that move replicas take the throttles away that Kafka would have had on its brokers.
+      if (const auto changes = changes_of({}, resource); !changes)
+        refuse(changes.error());
+      else if (!only_removes(*changes))
+        refuse(fixed_in_file());
+      continue;
+    }
     if (resource.resource_type != static_cast<std::int8_t>(resource::topic)) {
       refuse(not_served(resource.resource_type));
       continue;
@@ -136,7 +159,7 @@ void alter(const kafka_request& request, const front_services& node, const Reque
       refuse(no_such_topic(resource.resource_name));
       continue;
     }
-    auto changes = changes_of(*topic, resource);
+    auto changes = changes_of(topic->record.overrides, resource);
     if (!changes) {
       refuse(changes.error());
       continue;
@@ -194,18 +217,18 @@ void serve_kafka(const kafka_request& request, const front_services& node,
 
 void serve_kafka(const kafka_request& request, const front_services& node,
                  kafka::alter_configs_request message) {
-  alter<kafka::alter_configs_response>(request, node, message,
-                                       [](const topic_route& topic, const auto& resource) {
-                                         return result<std::vector<protocol::topic_setting>>(
-                                             replace_all(topic.record, resource.configs));
-                                       });
+  alter<kafka::alter_configs_response>(
+      request, node, message, [](const settings& present, const auto& resource) {
+        return result<settings>(replace_all(present, resource.configs));
+      });
 }
 
 void serve_kafka(const kafka_request& request, const front_services& node,
                  kafka::incremental_alter_configs_request message) {
   alter<kafka::incremental_alter_configs_response>(
-      request, node, message,
-      [](const topic_route&, const auto& resource) { return increments(resource.configs); });
+      request, node, message, [](const settings& /*present*/, const auto& resource) {
+        return increments(resource.configs);
+      });
 }
 
 } // namespace aqueduct::actors::network

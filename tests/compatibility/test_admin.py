@@ -195,6 +195,20 @@ class Wire(NodeTest):
         self.assertEqual(change(1, "retention.ms", None), 0)
         self.assertEqual(described()[1], 5)
 
+    def test_what_is_not_set_is_taken_away_already(self):
+        """What tools do that move replicas: Kafka has throttles for that."""
+        def change(resource, name, operation, setting, value):
+            body = struct.pack(">ib", 1, resource) + wire.text(name) + struct.pack(">i", 1)
+            body += wire.text(setting) + struct.pack(">b", operation)
+            body += (struct.pack(">h", -1) if value is None else wire.text(value)) + b"\0"
+            return self.wire.call(INCREMENTAL_ALTER_CONFIGS, 0, body).take("iih")[2]
+
+        topic, throttle = self.topic(), "leader.replication.throttled.r"
+        self.assertEqual(change(2, topic, 1, f"{throttle}eplicas", None), 0)
+        self.assertEqual(change(2, topic, 0, f"{throttle}eplicas", "*"), 40)
+        self.assertEqual(change(4, "1", 1, f"{throttle}ate", None), 0)
+        self.assertEqual(change(4, "1", 0, f"{throttle}ate", "1000"), 42)
+
     def test_the_directory_with_the_data_is_measured(self):
         topic = self.topic()
         self.wire.produce(topic, wire.GOLDEN_BATCH)

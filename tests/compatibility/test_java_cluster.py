@@ -81,6 +81,8 @@ class Operators(JavaCluster):
             while "still in progress" in (shown := move("--verify", "--preserve-throttles")):
                 pass  # each look starts a machine of its own
             self.assertIn(f"Reassignment of partition {topic}-0 is completed.", shown)
+            # What is left of Kafka's throttles is taken away.
+            self.assertIn("Clearing broker-level throttles", move("--verify"))
         self.assertIn("No partition reassignments found",
                       self.java("reassign-partitions", "--list").text)
         self.assertEqual(sorted(self.partitions(topic)[0]["replicas"]), new)
