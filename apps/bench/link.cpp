@@ -21,24 +21,53 @@ namespace {
 constexpr std::size_t frame_bytes_max = std::size_t{8} << 20;
 constexpr std::size_t read_bytes = std::size_t{256} << 10;
 constexpr int gather_max = 64;
+constexpr std::string_view client_name = "aqueduct-bench";
 
 unexpected lost(const char* what) {
   return unexpected(errc::connection_lost, std::string(what) + ": " + std::strerror(errno));
 }
 
-protocol::frame_header request_header(protocol::api_key key, std::uint32_t correlation_id,
-                                      std::size_t payload_size) {
+} // namespace
+
+link::head link::native_head(protocol::api_key key, std::uint32_t correlation_id,
+                             std::size_t payload_size) {
   protocol::frame_header header;
   header.length = static_cast<std::uint32_t>(protocol::frame_header_size - 4 + payload_size);
   header.key = key;
   header.correlation_id = correlation_id;
-  return header;
+  head made;
+  made.size = protocol::frame_header_size;
+  static_assert(protocol::frame_header_size <= sizeof made.bytes);
+  protocol::write_frame_header(made.bytes.data(), header);
+  return made;
 }
 
-} // namespace
+link::head link::kafka_head(protocol::kafka::api_key key, std::int16_t version,
+                            std::uint32_t correlation_id, std::size_t payload_size) {
+  const bool is_flexible = protocol::kafka::describe(key).is_flexible(version);
+  head made;
+  made.size = 4 + 2 + 2 + 4 + 2 + client_name.size() + (is_flexible ? 1 : 0);
+  auto* at = made.bytes.data();
+  const auto put = [&at](auto value) {
+    store_be(at, value);
+    at += sizeof value;
+  };
+  put(static_cast<std::int32_t>(made.size - 4 + payload_size));
+  put(static_cast<std::int16_t>(key));
+  put(version);
+  put(static_cast<std::int32_t>(correlation_id));
+  put(static_cast<std::int16_t>(client_name.size()));
+  std::memcpy(at, client_name.data(), client_name.size());
+  at += client_name.size();
+  // No tags.
+  if (is_flexible)
+    *at = std::byte{0};
+  return made;
+}
 
 link::link(link&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
+      speaks_(other.speaks_),
       next_correlation_(other.next_correlation_),
       out_(std::move(other.out_)),
       out_sent_(other.out_sent_),
@@ -51,8 +80,8 @@ link::~link() {
     ::close(descriptor_);
 }
 
-result<link> link::connect(std::uint16_t port) {
-  link made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+result<link> link::connect(std::uint16_t port, wire speaks) {
+  link made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), speaks);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
@@ -61,11 +90,13 @@ result<link> link::connect(std::uint16_t port) {
     return lost("connect");
   const int on = 1;
   ::setsockopt(made.descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (speaks == wire::kafka)
+    return made;
   if (auto sent = made.send_all(std::as_bytes(std::span(protocol::native_preface))); !sent)
     return sent.propagate();
   protocol::hello_request hello;
-  hello.client_id = "aqueduct-bench";
-  hello.software = "aqueduct-bench";
+  hello.client_id = client_name;
+  hello.software = client_name;
   if (auto greeted = made.ask<protocol::hello_response>(protocol::api_key::hello, hello); !greeted)
     return greeted.propagate();
   return made;
@@ -85,9 +116,12 @@ result<void> link::send_all(byte_span bytes) {
 
 result<buffer> link::exchange(protocol::api_key key, const buffer& payload) {
   const auto correlation = next_correlation_++;
-  std::array<std::byte, protocol::frame_header_size> head;
-  protocol::write_frame_header(head.data(), request_header(key, correlation, payload.size()));
-  const iovec parts[] = {{head.data(), head.size()},
+  return exchange(native_head(key, correlation, payload.size()), correlation, payload);
+}
+
+result<buffer> link::exchange(const head& header, std::uint32_t correlation,
+                              const buffer& payload) {
+  const iovec parts[] = {{const_cast<std::byte*>(header.bytes.data()), header.size},
                          {const_cast<std::byte*>(payload.data()), payload.size()}};
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);
@@ -95,8 +129,8 @@ result<buffer> link::exchange(protocol::api_key key, const buffer& payload) {
   const auto sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
   if (sent < 0)
     return lost("send");
-  const auto past = static_cast<std::size_t>(sent) - std::min<std::size_t>(sent, head.size());
-  if (static_cast<std::size_t>(sent) < head.size())
+  const auto past = static_cast<std::size_t>(sent) - std::min<std::size_t>(sent, header.size);
+  if (static_cast<std::size_t>(sent) < header.size)
     return unexpected(errc::connection_lost, "a header was sent in parts");
   if (auto rest = send_all(payload.bytes().subspan(past)); !rest)
     return rest.propagate();
@@ -126,11 +160,12 @@ result<void> link::start() {
 }
 
 void link::queue(protocol::api_key key, std::uint32_t correlation_id, const buffer& payload) {
-  pending frame;
-  protocol::write_frame_header(frame.header.data(),
-                               request_header(key, correlation_id, payload.size()));
-  frame.payload = payload;
-  out_.push_back(std::move(frame));
+  out_.push_back({native_head(key, correlation_id, payload.size()), payload});
+}
+
+void link::queue(protocol::kafka::api_key key, std::int16_t version, std::uint32_t correlation_id,
+                 const buffer& payload) {
+  out_.push_back({kafka_head(key, version, correlation_id, payload.size()), payload});
 }
 
 result<bool> link::flush() {
@@ -141,12 +176,12 @@ result<bool> link::flush() {
     for (const auto& frame : out_) {
       if (count + 2 > gather_max)
         break;
-      if (skip < frame.header.size()) {
-        parts[count++] = {const_cast<std::byte*>(frame.header.data()) + skip,
-                          frame.header.size() - skip};
-        skip = frame.header.size();
+      if (skip < frame.header.size) {
+        parts[count++] = {const_cast<std::byte*>(frame.header.bytes.data()) + skip,
+                          frame.header.size - skip};
+        skip = frame.header.size;
       }
-      const auto past = skip - frame.header.size();
+      const auto past = skip - frame.header.size;
       parts[count++] = {const_cast<std::byte*>(frame.payload.data()) + past,
                         frame.payload.size() - past};
       skip = 0;
@@ -160,8 +195,8 @@ result<bool> link::flush() {
     if (sent < 0)
       return lost("send");
     out_sent_ += static_cast<std::size_t>(sent);
-    while (!out_.empty() && out_sent_ >= out_.front().header.size() + out_.front().payload.size()) {
-      out_sent_ -= out_.front().header.size() + out_.front().payload.size();
+    while (!out_.empty() && out_sent_ >= out_.front().header.size + out_.front().payload.size()) {
+      out_sent_ -= out_.front().header.size + out_.front().payload.size();
       out_.pop_front();
     }
   }
@@ -197,20 +232,43 @@ result<void> link::receive(const frame_handler& handle) {
   if (got == 0)
     return unexpected(errc::connection_lost, "the server closed the connection");
   in_end_ += static_cast<std::size_t>(got);
-  while (in_end_ - in_begin_ >= protocol::frame_header_size) {
-    const auto header = protocol::read_frame_header(in_.data() + in_begin_, frame_bytes_max);
-    if (!header)
-      return header.propagate();
-    const std::size_t size = header->length + 4;
-    if (in_end_ - in_begin_ < size)
-      break;
-    const auto payload = in_.freeze().slice(in_begin_ + protocol::frame_header_size,
-                                            size - protocol::frame_header_size);
-    in_begin_ += size;
-    if (auto handled = handle(*header, payload); !handled)
+  while (true) {
+    const auto frame = next_frame();
+    if (!frame)
+      return frame.propagate();
+    if (!*frame)
+      return {};
+    const auto payload = in_.freeze().slice(in_begin_ + (*frame)->header_size,
+                                            (*frame)->size - (*frame)->header_size);
+    in_begin_ += (*frame)->size;
+    if (auto handled = handle((*frame)->header, payload); !handled)
       return handled;
   }
-  return {};
+}
+
+result<std::optional<link::received>> link::next_frame() const {
+  constexpr std::size_t kafka_header_size = 8;
+  received frame;
+  frame.header_size = speaks_ == wire::kafka ? kafka_header_size : protocol::frame_header_size;
+  const auto* begin = in_.data() + in_begin_;
+  if (in_end_ - in_begin_ < frame.header_size)
+    return std::optional<received>();
+  if (speaks_ == wire::kafka) {
+    frame.header.kind = protocol::frame_kind::response;
+    frame.header.length = load_be<std::uint32_t>(begin);
+    frame.header.correlation_id = load_be<std::uint32_t>(begin + 4);
+    if (frame.header.length < 4 || frame.header.length > frame_bytes_max)
+      return unexpected(errc::invalid_request, "a response has an impossible size");
+  } else {
+    const auto header = protocol::read_frame_header(begin, frame_bytes_max);
+    if (!header)
+      return header.propagate();
+    frame.header = *header;
+  }
+  frame.size = frame.header.length + 4;
+  if (in_end_ - in_begin_ < frame.size)
+    return std::optional<received>();
+  return std::optional(frame);
 }
 
 } // namespace aqueduct::bench

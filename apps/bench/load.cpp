@@ -39,20 +39,6 @@ result<void> check_silence(clock::time_point last) {
   return {};
 }
 
-/// Every batch of the request was stored.
-result<void> check_produced(const protocol::frame_header& header, const buffer& payload) {
-  if (header.status != errc::none)
-    return unexpected(protocol::decode_error(header, payload));
-  const auto response = protocol::decode<protocol::produce_response>(payload);
-  if (!response)
-    return response.propagate();
-  for (const auto& topic : response->topics)
-    for (const auto& partition : topic.partitions)
-      if (partition.error != errc::none)
-        return unexpected(partition.error, partition.message);
-  return {};
-}
-
 } // namespace
 
 void load_outcome::add(const load_outcome& other) {
@@ -65,12 +51,13 @@ void load_outcome::add(const load_outcome& other) {
 // -- produce --------------------------------------------------------------------------------------
 
 result<load_outcome> run_produce(const produce_plan& plan) {
-  auto links = poller::connect(plan.port, plan.connections);
+  auto links = poller::connect(plan.port, plan.connections, plan.speaks);
   if (!links)
     return links.propagate();
   std::vector<buffer> requests;
   for (int p = 0; p < plan.partitions; ++p)
-    requests.push_back(encode_produce(plan.topic, plan.first_partition + p, plan.batch));
+    requests.push_back(
+        encode_produce(plan.speaks, plan.topic, plan.first_partition + p, plan.batch));
   // A slot sends its next request when its last is answered; the correlation id is its number.
   const auto slots = static_cast<std::size_t>(plan.connections * plan.window);
   std::vector<clock::time_point> sent_at(slots);
@@ -84,9 +71,8 @@ result<load_outcome> run_produce(const produce_plan& plan) {
       return;
     ++sent;
     sent_at[slot] = clock::now();
-    links->at(slot % links->size())
-        .queue(api_key::produce, static_cast<std::uint32_t>(slot),
-               requests[slot % requests.size()]);
+    queue_produce(links->at(slot % links->size()), static_cast<std::uint32_t>(slot),
+                  requests[slot % requests.size()]);
   };
   for (std::size_t slot = 0; slot < slots; ++slot)
     send(slot);
@@ -96,7 +82,7 @@ result<load_outcome> run_produce(const produce_plan& plan) {
   auto last = begin;
   const auto handle = [&](std::size_t, const protocol::frame_header& header,
                           const buffer& payload) -> result<void> {
-    if (auto stored = check_produced(header, payload); !stored)
+    if (auto stored = check_produced(plan.speaks, header, payload); !stored)
       return stored;
     last = clock::now();
     ++answered;
@@ -133,7 +119,7 @@ std::int64_t byte_after(std::int64_t offset, byte_span records) {
 }
 
 result<load_outcome> run_fetch(const fetch_plan& plan) {
-  auto links = poller::connect(plan.port, plan.partitions);
+  auto links = poller::connect(plan.port, plan.partitions, plan.speaks);
   if (!links)
     return links.propagate();
   std::vector<std::int64_t> offsets(links->size(), 0);
@@ -142,18 +128,10 @@ result<load_outcome> run_fetch(const fetch_plan& plan) {
   const auto begin = clock::now();
   const auto end = begin + to_duration(plan.seconds);
   const auto send = [&](std::size_t i) {
-    protocol::fetch_request request;
-    request.max_wait_ms = 0;
-    request.max_bytes = plan.bytes_max;
-    auto& topic = request.topics.emplace_back();
-    topic.name = plan.topic;
-    auto& partition = topic.partitions.emplace_back();
-    partition.partition = static_cast<std::int32_t>(i);
-    partition.offset = offsets[i];
-    partition.bytes_max = plan.bytes_max;
     sent_at[i] = clock::now();
     ++reading;
-    links->at(i).queue(api_key::fetch, 0, protocol::encode(request));
+    queue_fetch(links->at(i), plan.topic, plan.topic_id, static_cast<std::int32_t>(i), offsets[i],
+                plan.bytes_max);
   };
   for (std::size_t i = 0; i < links->size(); ++i) {
     send(i);
@@ -164,15 +142,10 @@ result<load_outcome> run_fetch(const fetch_plan& plan) {
   auto last = begin;
   const auto handle = [&](std::size_t i, const protocol::frame_header& header,
                           const buffer& payload) -> result<void> {
-    if (header.status != errc::none)
-      return unexpected(protocol::decode_error(header, payload));
-    const auto response = protocol::decode<protocol::fetch_response>(payload);
-    if (!response)
-      return response.propagate();
-    const auto& found = response->topics.at(0).partitions.at(0);
-    if (found.error != errc::none)
-      return unexpected(found.error, found.message);
-    const auto records = found.records.flatten();
+    const auto found = read_fetched(plan.speaks, header, payload);
+    if (!found)
+      return found.propagate();
+    const auto& records = *found;
     if (records.empty())
       return unexpected(errc::internal, "nothing to read at " + std::to_string(offsets[i]));
     last = clock::now();
@@ -208,7 +181,7 @@ result<turns_outcome> run_turns(const turns_plan& plan) {
       return connected.propagate();
     links.push_back(std::move(*connected));
   }
-  const auto request = encode_produce(plan.topic, 0, plan.batch);
+  const auto request = encode_produce(wire::native, plan.topic, 0, plan.batch);
   turns_outcome outcome;
   const auto begin = clock::now();
   // Who comes first changes every time: a server's answer may leave the machine in a state.
@@ -222,7 +195,7 @@ result<turns_outcome> run_turns(const turns_plan& plan) {
       const auto taken = nanoseconds_since(sent);
       if (!payload)
         return payload.propagate();
-      if (auto stored = check_produced({}, *payload); !stored)
+      if (auto stored = check_produced(wire::native, {}, *payload); !stored)
         return stored.propagate();
       outcome.of[i].latency.record(taken);
       outcome.of[i].seconds += static_cast<double>(taken) * 1e-9;
@@ -239,7 +212,7 @@ namespace {
 class stream_run {
 public:
   explicit stream_run(const stream_plan& plan)
-      : plan_(plan), request_(encode_produce(plan.topic, 0, plan.batch)) {}
+      : plan_(plan), request_(encode_produce(wire::native, plan.topic, 0, plan.batch)) {}
 
   result<stream_outcome> run() {
     auto links = poller::connect(plan_.port, 2);
@@ -315,7 +288,7 @@ private:
   }
 
   result<void> acked(const protocol::frame_header& header, const buffer& payload) {
-    if (auto stored = check_produced(header, payload); !stored)
+    if (auto stored = check_produced(wire::native, header, payload); !stored)
       return stored;
     note(outcome_.acked, acks_due_);
     return {};

@@ -1,8 +1,9 @@
 // The load generator: one thread, one epoll, pre-encoded requests. Every function works the same
-// against a node and against the floor server.
+// against a node and against the floor server, and in both protocols of a node.
 #pragma once
 
 #include "apps/bench/histogram.hpp"
+#include "apps/bench/link.hpp"
 #include "protocol/buffer.hpp"
 #include "protocol/result.hpp"
 
@@ -27,15 +28,29 @@ struct load_outcome {
 [[nodiscard]] buffer make_batch(int count, std::size_t value_bytes);
 /// The largest such batch of at most `batch_bytes`.
 [[nodiscard]] buffer make_full_batch(std::size_t batch_bytes, std::size_t value_bytes);
-/// A PRODUCE of one batch with acks `all`.
-[[nodiscard]] buffer encode_produce(const std::string& topic, std::int32_t partition,
+/// A produce request of one batch with acks `all`.
+[[nodiscard]] buffer encode_produce(wire speaks, const std::string& topic, std::int32_t partition,
                                     const buffer& batch);
+void queue_produce(link& to, std::uint32_t correlation_id, const buffer& request);
+/// Error unless every batch of the request was stored.
+[[nodiscard]] result<void> check_produced(wire speaks, const protocol::frame_header& header,
+                                          const buffer& payload);
+/// A fetch of one partition that does not wait, with correlation id 0. In Kafka's protocol the
+/// topic goes by its id.
+void queue_fetch(link& to, const std::string& topic, const uuid& topic_id, std::int32_t partition,
+                 std::int64_t offset, std::int32_t bytes_max);
+/// The records of its answer.
+[[nodiscard]] result<buffer> read_fetched(wire speaks, const protocol::frame_header& header,
+                                          const buffer& payload);
 
 /// Creates a topic and returns when all its partitions serve.
 [[nodiscard]] result<void> make_topic(std::uint16_t port, const std::string& topic, int partitions);
+/// The id of a topic.
+[[nodiscard]] result<uuid> find_topic_id(std::uint16_t port, const std::string& topic);
 
 struct produce_plan {
   std::uint16_t port = 0;
+  wire speaks = wire::native;
   std::string topic;
   std::int32_t first_partition = 0;
   int partitions = 1;
@@ -52,7 +67,10 @@ struct produce_plan {
 
 struct fetch_plan {
   std::uint16_t port = 0;
+  wire speaks = wire::native;
   std::string topic;
+  /// For Kafka's protocol.
+  uuid topic_id;
   /// Each has a connection of its own with one request in flight.
   int partitions = 1;
   std::int32_t bytes_max = 1 << 20;

@@ -70,14 +70,19 @@ buffer make_full_batch(std::size_t batch_bytes, std::size_t value_bytes) {
   return batch ? *batch : buffer();
 }
 
-buffer encode_produce(const std::string& topic, std::int32_t partition, const buffer& batch) {
-  protocol::produce_request request;
-  auto& to = request.topics.emplace_back();
-  to.name = topic;
-  auto& part = to.partitions.emplace_back();
-  part.partition = partition;
-  part.records = batch;
-  return protocol::encode(request);
+result<uuid> find_topic_id(std::uint16_t port, const std::string& topic) {
+  auto to = link::connect(port);
+  if (!to)
+    return to.propagate();
+  protocol::metadata_request request;
+  request.topics = std::vector<std::string>{topic};
+  const auto answer = to->ask<protocol::metadata_response>(protocol::api_key::metadata, request);
+  if (!answer)
+    return answer.propagate();
+  for (const auto& each : answer->topics)
+    if (each.error == errc::none)
+      return each.id;
+  return unexpected(errc::unknown_topic, "there is no topic " + topic);
 }
 
 result<void> make_topic(std::uint16_t port, const std::string& topic, int partitions) {

@@ -35,7 +35,7 @@ struct arguments {
 std::string describe_cases() {
   std::string text = "Cases (all when none is named):\n";
   for (const auto& each : all_cases())
-    text += "  " + std::string(each.name) + std::string(16 - each.name.size(), ' ') +
+    text += "  " + std::string(each.name) + std::string(18 - each.name.size(), ' ') +
             std::string(each.what) + "\n";
   return text;
 }

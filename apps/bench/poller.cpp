@@ -36,10 +36,10 @@ poller::~poller() {
     ::close(epoll_);
 }
 
-result<poller> poller::connect(std::uint16_t port, int count) {
+result<poller> poller::connect(std::uint16_t port, int count, wire speaks) {
   poller made(::epoll_create1(EPOLL_CLOEXEC));
   for (int i = 0; i < count; ++i) {
-    auto connected = link::connect(port);
+    auto connected = link::connect(port, speaks);
     if (!connected)
       return connected.propagate();
     if (auto started = connected->start(); !started)

@@ -17,7 +17,8 @@ public:
   using frame_handler = std::function<result<void>(
       std::size_t link, const protocol::frame_header& header, const buffer& payload)>;
 
-  [[nodiscard]] static result<poller> connect(std::uint16_t port, int count);
+  [[nodiscard]] static result<poller> connect(std::uint16_t port, int count,
+                                              wire speaks = wire::native);
   poller(poller&& other) noexcept;
   poller& operator=(poller&&) = delete;
   ~poller();
