@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 namespace aqueduct::actors {
 
 std::size_t topic_directory::shard_of(std::string_view name) {
   return std::hash<std::string_view>{}(name) % shard_count;
+}
+
+std::size_t topic_directory::shard_of(const uuid& id) {
+  return std::hash<uuid>{}(id) % shard_count;
 }
 
 std::shared_ptr<const topic_route> topic_directory::find(std::string_view name) const {
@@ -18,19 +23,42 @@ std::shared_ptr<const topic_route> topic_directory::find(std::string_view name) 
 }
 
 std::optional<std::string> topic_directory::name_of(const uuid& id) const {
-  for (const auto& topic : all())
-    if (topic->record.id == id)
-      return topic->record.name;
-  return std::nullopt;
+  const auto names = names_[shard_of(id)].load();
+  if (!names)
+    return std::nullopt;
+  const auto it = names->find(id);
+  return it == names->end() ? std::nullopt : std::optional(it->second);
+}
+
+void topic_directory::put_name(const uuid& id, const std::string& name) {
+  auto& slot = names_[shard_of(id)];
+  const auto before = slot.load();
+  auto after = before ? std::make_shared<id_shard>(*before) : std::make_shared<id_shard>();
+  (*after)[id] = name;
+  slot.store(std::move(after));
+}
+
+void topic_directory::remove_name(const uuid& id) {
+  auto& slot = names_[shard_of(id)];
+  const auto before = slot.load();
+  if (!before || !before->contains(id))
+    return;
+  auto after = std::make_shared<id_shard>(*before);
+  after->erase(id);
+  slot.store(std::move(after));
 }
 
 void topic_directory::put(std::shared_ptr<const topic_route> topic) {
   const std::lock_guard lock(write_);
+  const auto id = topic->record.id;
+  put_name(id, topic->record.name);
   auto& slot = shards_[shard_of(topic->record.name)];
   const auto before = slot.load();
   auto after = before ? std::make_shared<shard>(*before) : std::make_shared<shard>();
-  (*after)[topic->record.name] = std::move(topic);
+  const auto former = std::exchange((*after)[topic->record.name], std::move(topic));
   slot.store(std::move(after));
+  if (former && former->record.id != id)
+    remove_name(former->record.id);
   ++version_;
 }
 
@@ -46,6 +74,7 @@ void topic_directory::remove(const std::string& name, const uuid& id) {
   auto after = std::make_shared<shard>(*before);
   after->erase(name);
   slot.store(std::move(after));
+  remove_name(id);
   ++version_;
 }
 
@@ -55,7 +84,8 @@ std::vector<std::shared_ptr<const topic_route>> topic_directory::all() const {
     if (const auto shard = slot.load())
       for (const auto& [name, topic] : *shard)
         topics.push_back(topic);
-  std::ranges::sort(topics, {}, [](const auto& topic) { return topic->record.name; });
+  std::ranges::sort(topics, {},
+                    [](const auto& topic) -> const std::string& { return topic->record.name; });
   return topics;
 }
 

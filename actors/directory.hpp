@@ -39,11 +39,11 @@ struct topic_route {
   std::vector<std::shared_ptr<partition_route>> partitions;
 };
 
-/// Topics by name. Readers take a snapshot of one shard and never wait for writers.
+/// Topics by name, and names by id. Readers take a snapshot of one shard and never wait for
+/// writers.
 class topic_directory {
 public:
   [[nodiscard]] std::shared_ptr<const topic_route> find(std::string_view name) const;
-  /// Looks at every topic.
   [[nodiscard]] std::optional<std::string> name_of(const uuid& id) const;
   void put(std::shared_ptr<const topic_route> topic);
   void remove(const std::string& name, const uuid& id);
@@ -54,11 +54,18 @@ public:
 
 private:
   using shard = std::map<std::string, std::shared_ptr<const topic_route>, std::less<>>;
+  using id_shard = std::map<uuid, std::string>;
   static constexpr std::size_t shard_count = 64;
 
   [[nodiscard]] static std::size_t shard_of(std::string_view name);
+  [[nodiscard]] static std::size_t shard_of(const uuid& id);
+  // Precondition of these: write_ is held.
+  void put_name(const uuid& id, const std::string& name);
+  void remove_name(const uuid& id);
 
   std::array<std::atomic<std::shared_ptr<const shard>>, shard_count> shards_;
+  /// Written before a topic is in shards_, and after it is gone from there.
+  std::array<std::atomic<std::shared_ptr<const id_shard>>, shard_count> names_;
   std::mutex write_;
   std::atomic<std::int64_t> version_{0};
 };
