@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -25,6 +26,11 @@ namespace {
 
 constexpr std::int64_t restless_tick_ms = 100;
 constexpr std::int64_t quiet_tick_ms = 5000;
+/// Between two writes of the state: a partition whose offset is committed again and again is
+/// written once for many commits. The log has what is not written.
+constexpr std::int64_t save_interval_ms = restless_tick_ms;
+/// Rows that wait at most.
+constexpr std::size_t unsaved_rows_max = 10'000;
 /// How long a stop waits until another replica leads.
 constexpr std::int64_t hand_over_ms = 500;
 /// A topic that is not known here for so long is gone: what this node knows may be old.
@@ -128,6 +134,8 @@ struct group_partition_state : election_host<group_partition_state> {
 
   [[nodiscard]] bool restore(const std::vector<storage::kv_pair>& rows) {
     table = group_table();
+    unsaved.clear();
+    saved_index = applied_index;
     for (const auto& [key, value] : rows)
       if (auto restored = table.restore(key, buffer::copy_of(value)); !restored) {
         fail(restored.error());
@@ -166,26 +174,19 @@ struct group_partition_state : election_host<group_partition_state> {
   }
 
   void handle(group_committed& news) {
-    storage_write_state write;
-    write.group = config.group;
     const auto known = applied_index;
-    const auto prefix = row_prefix();
     for (const auto& entry : news.entries) {
       // The state came with it.
       if (entry.index.value <= known)
         continue;
       applied_index = entry.index.value;
       if (entry.kind == raft::entry_kind::command)
-        apply(entry, prefix, write.batch);
+        apply(entry);
       core->applied(entry.index.value, entry.term.value, now());
       if (membership.leads() && !core->leads() && entry.term.value == term)
         core->lead(now());
     }
-    if (applied_index > known) {
-      write.generation = generation;
-      storage::put_applied_index(write.batch, config.group, applied_index);
-      self->send(services().storage_of(config.group), storage_request{std::move(write)});
-    }
+    save_when_due();
     const auto& last = news.entries.back();
     if (news.confirm)
       self->send(replica, replica_request{replica_applied{last.index.value}});
@@ -196,15 +197,37 @@ struct group_partition_state : election_host<group_partition_state> {
     flush();
   }
 
-  void apply(const raft::entry& entry, const std::string& prefix, storage::write_batch& batch) {
+  void apply(const raft::entry& entry) {
     const auto command = decode_group_command(buffer(entry.body.data, entry.body.size));
     AQUEDUCT_INVARIANT(command.has_value(), "entry " + std::to_string(entry.index.value));
-    for (const auto& change : table.replay(*command)) {
-      if (change.value)
-        batch.put(storage::family::partition_state, prefix + change.key, change.value->text());
+    for (auto& change : table.replay(*command))
+      unsaved.insert_or_assign(std::move(change.key), std::move(change.value));
+  }
+
+  void save_when_due() {
+    if (services().env->steady_ms() - saved_ms >= save_interval_ms ||
+        unsaved.size() >= unsaved_rows_max)
+      save();
+  }
+
+  /// Writes what was applied since the last time.
+  void save() {
+    if (saved_index == applied_index || failed)
+      return;
+    saved_index = applied_index;
+    saved_ms = services().env->steady_ms();
+    storage_write_state write;
+    write.group = config.group;
+    write.generation = generation;
+    const auto prefix = row_prefix();
+    for (const auto& [key, value] : std::exchange(unsaved, {})) {
+      if (value)
+        write.batch.put(storage::family::partition_state, prefix + key, value->text());
       else
-        batch.remove(storage::family::partition_state, prefix + change.key);
+        write.batch.remove(storage::family::partition_state, prefix + key);
     }
+    storage::put_applied_index(write.batch, config.group, applied_index);
+    self->send(services().storage_of(config.group), storage_request{std::move(write)});
   }
 
   /// What the state stands for may go from the log, but for the last entries: a replica that was
@@ -214,6 +237,7 @@ struct group_partition_state : election_host<group_partition_state> {
       compacted = seen;
     if (seen - compacted < entries_kept)
       return;
+    save();
     self->send(replica, replica_request{replica_compact{compacted + 1}});
     compacted = seen;
   }
@@ -309,11 +333,17 @@ struct group_partition_state : election_host<group_partition_state> {
       core->tick(now());
     tend_members();
     flush();
+    save_when_due();
     schedule_tick();
   }
 
+  [[nodiscard]] bool needs_ticks() const {
+    return core->is_restless() || membership.is_restless() ||
+           (saved_index != applied_index && !failed);
+  }
+
   void schedule_tick() {
-    is_restless = core->is_restless() || membership.is_restless();
+    is_restless = needs_ticks();
     self->delayed_send(self,
                        std::chrono::milliseconds(is_restless ? restless_tick_ms : quiet_tick_ms),
                        partition_control{partition_tick{++tick_schedule}});
@@ -345,6 +375,8 @@ struct group_partition_state : election_host<group_partition_state> {
 
   void close() {
     elections.close();
+    if (is_open)
+      save();
     core->follow(-1);
     fail_reads();
     for (auto& call : std::exchange(waiting, {}))
@@ -435,7 +467,7 @@ struct group_partition_state : election_host<group_partition_state> {
                  replica_request{replica_propose{term, proposal_round, std::move(entries)}});
     }
     // The first member is there: its session is watched from now on.
-    if (!is_restless && (core->is_restless() || membership.is_restless()) && !closing)
+    if (!is_restless && needs_ticks() && !closing)
       schedule_tick();
   }
 
@@ -510,6 +542,10 @@ struct group_partition_state : election_host<group_partition_state> {
   /// Of the state in storage.
   std::uint64_t generation = 0;
   std::uint64_t applied_index = 0;
+  /// Rows that were changed by entries after saved_index, up to applied_index.
+  std::map<std::string, std::optional<buffer>> unsaved;
+  std::uint64_t saved_index = 0;
+  std::int64_t saved_ms = 0;
   std::uint64_t entries_kept = 4096;
   /// Entries up to here are given up next; 0 before the first was seen.
   std::uint64_t compacted = 0;

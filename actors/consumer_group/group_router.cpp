@@ -8,6 +8,22 @@
 
 namespace aqueduct::actors {
 
+namespace {
+
+void refuse_call(group_call& call, const group_answer& why) {
+  std::visit([&](auto& what) { refuse(what, why); }, call.what);
+}
+
+void pass_on(const partition_route& route, group_call call) {
+  if (route.coordinator)
+    caf::anon_send(route.coordinator, std::move(call));
+  else
+    refuse_call(
+        call, {errc::not_coordinator, "another broker coordinates the group", route.leader.load()});
+}
+
+} // namespace
+
 std::shared_ptr<partition_route> group_router::look_up(std::string_view group) const {
   const auto topic = options_.directory->find(group_topic_name);
   if (!topic || topic->partitions.empty())
@@ -42,19 +58,17 @@ void group_router::with_route(const std::string& group, waiter done) const {
 }
 
 void group_router::ask(const std::string& group, group_call call) const {
-  with_route(
-      group, [call = std::move(call)](result<std::shared_ptr<partition_route>> route) mutable {
-        group_answer why;
-        if (route && (*route)->coordinator) {
-          caf::anon_send((*route)->coordinator, std::move(call));
-          return;
-        }
-        if (route)
-          why = {errc::not_coordinator, "another broker coordinates the group", (*route)->leader};
-        else
-          why = {route.error().code, route.error().message, -1};
-        std::visit([&](auto& what) { refuse(what, std::move(why)); }, call.what);
-      });
+  if (const auto route = look_up(group)) {
+    pass_on(*route, std::move(call));
+    return;
+  }
+  with_route(group,
+             [call = std::move(call)](result<std::shared_ptr<partition_route>> route) mutable {
+               if (route)
+                 pass_on(**route, std::move(call));
+               else
+                 refuse_call(call, {route.error().code, route.error().message, -1});
+             });
 }
 
 void group_router::find(const std::string& group,

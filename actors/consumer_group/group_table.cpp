@@ -34,9 +34,10 @@ const group_table::entry* group_table::find(std::string_view group) const {
 }
 
 group_table::entry& group_table::entry_of(const std::string& group) {
-  auto& entry = groups_[group];
-  entry.record.id = group;
-  return entry;
+  const auto [at, is_new] = groups_.try_emplace(group);
+  if (is_new)
+    at->second.record.id = group;
+  return at->second;
 }
 
 std::vector<row_write> group_table::apply(const put_group_command& command) {

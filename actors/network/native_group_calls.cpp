@@ -16,8 +16,10 @@ namespace {
 
 using protocol::named_partitions;
 
-std::string address_of(const front_services& node, std::int32_t broker) {
-  if (const auto view = node.view->load())
+using known_brokers = std::atomic<std::shared_ptr<const cluster_view>>;
+
+std::string address_of(const known_brokers& brokers, std::int32_t broker) {
+  if (const auto view = brokers.load())
     for (const auto& each : view->brokers)
       if (each.node == broker)
         return each.host + ":" + std::to_string(each.port);
@@ -29,11 +31,11 @@ std::shared_ptr<native_call> call_of(const native_request& request) {
 }
 
 /// Answers a refused question. False: it was not refused.
-bool refused(const group_answer& answer, native_call& call, const front_services& node) {
+bool refused(const group_answer& answer, native_call& call, const known_brokers& brokers) {
   if (answer.error == errc::none)
     return false;
   call.fail({answer.error, answer.message}, answer.coordinator,
-            answer.coordinator < 0 ? "" : address_of(node, answer.coordinator));
+            answer.coordinator < 0 ? "" : address_of(brokers, answer.coordinator));
   return true;
 }
 
@@ -74,24 +76,25 @@ using row_places = std::vector<std::pair<std::size_t, std::size_t>>;
 
 void serve(const native_request& request, const front_services& node,
            protocol::find_coordinator_request message) {
-  node.groups->find(message.group, [call = call_of(request), node](result<std::int32_t> found) {
-    if (!found) {
-      call->fail(found.error());
-      return;
-    }
-    protocol::find_coordinator_response response;
-    response.node = *found;
-    if (const auto view = node.view->load())
-      for (const auto& broker : view->brokers)
-        if (broker.node == *found) {
-          response.host = broker.host;
-          response.port = broker.port;
+  node.groups->find(
+      message.group, [call = call_of(request), brokers = node.view](result<std::int32_t> found) {
+        if (!found) {
+          call->fail(found.error());
+          return;
         }
-    if (response.host.empty())
-      call->fail({errc::coordinator_loading, "the coordinator of the group is gone just now"});
-    else
-      call->respond(response);
-  });
+        protocol::find_coordinator_response response;
+        response.node = *found;
+        if (const auto view = brokers->load())
+          for (const auto& broker : view->brokers)
+            if (broker.node == *found) {
+              response.host = broker.host;
+              response.port = broker.port;
+            }
+        if (response.host.empty())
+          call->fail({errc::coordinator_loading, "the coordinator of the group is gone just now"});
+        else
+          call->respond(response);
+      });
 }
 
 // -- membership -----------------------------------------------------------------------------------
@@ -118,8 +121,8 @@ void serve(const native_request& request, const front_services& node,
   const auto metadata = protocol::encode_subscription(wish);
   for (auto& assignor : message.assignors)
     join.protocols.push_back({std::move(assignor), metadata});
-  join.done = [call = call_of(request), node](join_answer answer) {
-    if (refused(answer, *call, node))
+  join.done = [call = call_of(request), brokers = node.view](join_answer answer) {
+    if (refused(answer, *call, *brokers))
       return;
     protocol::join_group_response response;
     response.member_id = std::move(answer.member);
@@ -138,8 +141,8 @@ void serve(const native_request& request, const front_services& node,
   leave.group = message.group;
   for (auto& member : message.members)
     leave.members.push_back({std::move(member.member_id), std::move(member.instance_id), -1});
-  leave.done = [call = call_of(request), node](leave_answer answer) {
-    if (!refused(answer, *call, node))
+  leave.done = [call = call_of(request), brokers = node.view](leave_answer answer) {
+    if (!refused(answer, *call, *brokers))
       call->respond(protocol::leave_group_response{std::move(answer.members)});
   };
   node.groups->ask(message.group, {std::move(leave)});
@@ -150,8 +153,8 @@ void serve(const native_request& request, const front_services& node,
   heartbeat_call beat;
   beat.group = message.group;
   beat.who = {std::move(message.member_id), std::move(message.instance_id), message.generation};
-  beat.done = [call = call_of(request), node](const heartbeat_answer& answer) {
-    if (!refused(answer, *call, node))
+  beat.done = [call = call_of(request), brokers = node.view](const heartbeat_answer& answer) {
+    if (!refused(answer, *call, *brokers))
       call->respond(protocol::heartbeat_response());
   };
   node.groups->ask(message.group, {std::move(beat)});
@@ -162,8 +165,8 @@ void serve(const native_request& request, const front_services& node,
   sync_call sync;
   sync.group = message.group;
   sync.who = {std::move(message.member_id), std::move(message.instance_id), message.generation};
-  sync.done = [call = call_of(request), node](sync_answer answer) {
-    if (!refused(answer, *call, node))
+  sync.done = [call = call_of(request), brokers = node.view](sync_answer answer) {
+    if (!refused(answer, *call, *brokers))
       call->respond(protocol::fetch_assignment_response{std::move(answer.protocol),
                                                         to_native(answer.assignment)});
   };
@@ -193,9 +196,9 @@ void serve(const native_request& request, const front_services& node,
       commit.rows.push_back({key, each.offset, each.leader_epoch, std::move(each.metadata)});
     }
   }
-  commit.done = [call = call_of(request), node, response = std::move(response),
+  commit.done = [call = call_of(request), brokers = node.view, response = std::move(response),
                  places = std::move(places)](const commit_answer& answer) mutable {
-    if (refused(answer, *call, node))
+    if (refused(answer, *call, *brokers))
       return;
     for (std::size_t i = 0; i < places.size() && i < answer.rows.size(); ++i)
       response.topics[places[i].first].partitions[places[i].second].error = answer.rows[i];
@@ -207,10 +210,10 @@ void serve(const native_request& request, const front_services& node,
 namespace {
 
 /// All offsets of a group, under the names that their topics have now.
-protocol::fetch_offset_response all_offsets(const front_services& node,
+protocol::fetch_offset_response all_offsets(const topic_directory& directory,
                                             const std::vector<offset_row>& rows) {
   std::map<uuid, std::string> names;
-  for (const auto& topic : node.directory->all())
+  for (const auto& topic : directory.all())
     names[topic->record.id] = topic->record.name;
   std::map<std::string, std::vector<protocol::committed_offset>> by_name;
   for (const auto& row : rows)
@@ -232,9 +235,10 @@ void serve(const native_request& request, const front_services& node,
   fetch.group = message.group;
   auto call = call_of(request);
   if (message.all) {
-    fetch.done = [call, node](const fetch_offsets_answer& answer) {
-      if (!refused(answer, *call, node))
-        call->respond(all_offsets(node, answer.rows));
+    fetch.done = [call, brokers = node.view,
+                  directory = node.directory](const fetch_offsets_answer& answer) {
+      if (!refused(answer, *call, *brokers))
+        call->respond(all_offsets(*directory, answer.rows));
     };
     node.groups->ask(message.group, {std::move(fetch)});
     return;
@@ -257,9 +261,9 @@ void serve(const native_request& request, const front_services& node,
       fetch.keys->push_back(key);
     }
   }
-  fetch.done = [call, node, response = std::move(response),
+  fetch.done = [call, brokers = node.view, response = std::move(response),
                 places = std::move(places)](const fetch_offsets_answer& answer) mutable {
-    if (refused(answer, *call, node))
+    if (refused(answer, *call, *brokers))
       return;
     for (const auto& found : answer.rows) {
       const auto [from, to] = places.equal_range(found.key);
@@ -296,9 +300,9 @@ void serve(const native_request& request, const front_services& node,
       removal.rows.push_back({key, topic.topic});
     }
   }
-  removal.done = [call = call_of(request), node, response = std::move(response),
+  removal.done = [call = call_of(request), brokers = node.view, response = std::move(response),
                   places = std::move(places)](const delete_offsets_answer& answer) mutable {
-    if (refused(answer, *call, node))
+    if (refused(answer, *call, *brokers))
       return;
     for (std::size_t i = 0; i < places.size() && i < answer.rows.size(); ++i)
       response.topics[places[i].first].partitions[places[i].second].error = answer.rows[i];
@@ -374,8 +378,8 @@ void serve(const native_request& request, const front_services& node,
            protocol::describe_group_request message) {
   describe_group_call ask;
   ask.group = message.group;
-  ask.done = [call = call_of(request), node](describe_group_answer answer) {
-    if (refused(answer, *call, node))
+  ask.done = [call = call_of(request), brokers = node.view](describe_group_answer answer) {
+    if (refused(answer, *call, *brokers))
       return;
     protocol::describe_group_response response;
     response.group = std::move(answer.group.id);
@@ -395,8 +399,8 @@ void serve(const native_request& request, const front_services& node,
            protocol::delete_group_request message) {
   delete_group_call removal;
   removal.group = message.group;
-  removal.done = [call = call_of(request), node](const delete_group_answer& answer) {
-    if (!refused(answer, *call, node))
+  removal.done = [call = call_of(request), brokers = node.view](const delete_group_answer& answer) {
+    if (!refused(answer, *call, *brokers))
       call->respond(protocol::delete_group_response());
   };
   node.groups->ask(message.group, {std::move(removal)});
