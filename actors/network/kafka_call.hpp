@@ -49,6 +49,11 @@ struct kafka_request {
   std::size_t charged = 0;
 
   [[nodiscard]] std::int16_t version() const { return answer.version; }
+  /// So much more is under way for it.
+  void charge(std::size_t bytes) {
+    client->charge_request(bytes);
+    charged += bytes;
+  }
   /// Answers at once.
   template <protocol::kafka::message M>
   void respond(const M& response) const {

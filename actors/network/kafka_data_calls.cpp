@@ -2,10 +2,12 @@
 
 #include "actors/network/native_admin_calls.hpp"
 #include "actors/network/native_data_calls.hpp"
+#include "actors/network/request_cost.hpp"
 #include "actors/network/topic_lookup.hpp"
 #include "protocol/record_batch.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <set>
 #include <vector>
@@ -38,12 +40,12 @@ public:
         judge(next, partition, *asked[next]);
         ++next;
       }
-    answer_.send(response);
+    send();
   }
   void fail(const error& why) override {
     for (auto* row : asked)
       row->error_code = answer_.error(why.code);
-    answer_.send(response);
+    send();
   }
   void finish_silently(bool failed) override {
     // There is no answer to say it: the end of the connection makes the client look for the cause.
@@ -57,12 +59,20 @@ public:
   std::vector<Row*> asked;
   /// A row of the response says an error from the start.
   bool refused = false;
+  /// Has the last word on the response, if it is set.
+  std::function<void(Kafka&)> complete;
 
 protected:
   /// What the answer to the question of that number in `asked` means beside what it says.
   virtual void judge(std::size_t, const native_row&, Row&) const {}
 
 private:
+  void send() {
+    if (complete)
+      complete(response);
+    answer_.send(response);
+  }
+
   kafka_answer answer_;
   convert convert_;
 };
@@ -420,17 +430,24 @@ void produce_kafka(const kafka_request& request, produce_intake& intake,
   intake.take(native, {request.frame, request.whole_allocation}, call);
 }
 
-void fetch_kafka(const kafka_request& request, const front_services& node,
-                 kafka::fetch_request message, const std::shared_ptr<deadline_queue>& deadlines,
-                 const void* owner) {
-  if (message.session_id != 0) {
-    // No session was ever given away: the client asks again with a whole request.
-    kafka::fetch_response gone;
-    gone.error_code = number_of(error_code::fetch_session_id_not_found);
-    request.respond(gone);
+void fetch_kafka(kafka_request& request, const front_services& node, kafka::fetch_request message,
+                 const std::shared_ptr<deadline_queue>& deadlines, const void* owner) {
+  const auto named = items_of(message);
+  auto turn = node.fetch_sessions->begin(message, request.version(), owner, node.env->steady_ms(),
+                                         node.env->random());
+  if (turn.refused != error_code::none) {
+    kafka::fetch_response refused;
+    refused.error_code = number_of(turn.refused);
+    request.respond(refused);
     return;
   }
+  // What the session names for the client costs what it would if the client named it.
+  if (const auto all = items_of(message); all > named)
+    request.charge(item_cost_bytes * (all - named));
   auto translation = std::make_shared<fetch_translator>(request.answer);
+  translation->complete = [turn = std::move(turn)](kafka::fetch_response& response) {
+    fetch_session_cache::finish(turn, response);
+  };
   protocol::fetch_request native;
   native.max_wait_ms = message.max_wait_ms;
   native.min_bytes = message.min_bytes;

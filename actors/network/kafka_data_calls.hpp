@@ -34,7 +34,7 @@ void serve_kafka(const kafka_request& request, const front_services& node,
 void produce_kafka(const kafka_request& request, produce_intake& intake,
                    protocol::kafka::produce_request message);
 /// The wait is over at its deadline, or with those of `owner`.
-void fetch_kafka(const kafka_request& request, const front_services& node,
+void fetch_kafka(kafka_request& request, const front_services& node,
                  protocol::kafka::fetch_request message,
                  const std::shared_ptr<deadline_queue>& deadlines, const void* owner);
 

@@ -171,6 +171,11 @@ result<void> kafka_dialect::frame(const mutable_buffer& bytes, bool whole_alloca
   return dispatch(request);
 }
 
+void kafka_dialect::closed() {
+  deadlines_->expire_all_of(this);
+  node_->fetch_sessions->drop_all_of(this);
+}
+
 template <class M>
 result<M> kafka_dialect::take_message(kafka_request& request) {
   auto message = kafka::decode<M>(request.payload, request.version());
@@ -183,9 +188,7 @@ result<M> kafka_dialect::take_message(kafka_request& request) {
                       "the request names " + std::to_string(counter.items()) +
                           " topics, partitions or the like; " + std::to_string(most) +
                           " are the most (limits.request-bytes-in-flight)");
-  const auto cost = request_cost_bytes + item_cost_bytes * counter.items();
-  request.client->charge_request(cost);
-  request.charged += cost;
+  request.charge(request_cost_bytes + item_cost_bytes * counter.items());
   return message;
 }
 

@@ -28,7 +28,7 @@ public:
   /// An error for what the protocol has no answer to: the connection ends.
   [[nodiscard]] result<void> frame(const mutable_buffer& bytes, bool whole_allocation) override;
   void end_of_chunk() override { intake_.send_all(); }
-  void closed() override { deadlines_->expire_all_of(this); }
+  void closed() override;
   void hurry() override { deadlines_->expire_all_of(this); }
   void refuse(const error& why) override;
   /// The first request is in the hands of the dialect before anybody can ask.

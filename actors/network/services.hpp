@@ -4,6 +4,7 @@
 #include "actors/consumer_group/group_router.hpp"
 #include "actors/directory.hpp"
 #include "actors/environment.hpp"
+#include "actors/network/fetch_session.hpp"
 #include "config/node_config.hpp"
 #include "config/topic_config.hpp"
 
@@ -47,6 +48,7 @@ struct front_services {
   /// Partitions that all connections together subscribe to.
   std::shared_ptr<std::atomic<std::int64_t>> subscribed =
       std::make_shared<std::atomic<std::int64_t>>(0);
+  std::shared_ptr<fetch_session_cache> fetch_sessions = std::make_shared<fetch_session_cache>();
 };
 
 } // namespace aqueduct::actors::network

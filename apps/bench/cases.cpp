@@ -19,6 +19,8 @@ constexpr bench_case cases[] = {
     {"kafka-small", "the same in batches of 16 KiB", kafka_produce_small},
     {"kafka-fetch", "fetches of 1 MiB and 256 KiB in Kafka's protocol, beside the native one",
      kafka_fetch},
+    {"kafka-sessions", "waiting for 200 idle partitions, without a fetch session and with one",
+     kafka_sessions},
     {"group-heartbeats", "200 consumer groups with 1,000 members", group_heartbeats},
     {"group-commits", "commits of 100 consumers", group_commits},
     {"group-join", "a member joins a cooperative group of 50", group_join},

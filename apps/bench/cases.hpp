@@ -32,6 +32,7 @@ struct bench_case {
 [[nodiscard]] result<void> kafka_produce(const bench_options& options, report& found);
 [[nodiscard]] result<void> kafka_produce_small(const bench_options& options, report& found);
 [[nodiscard]] result<void> kafka_fetch(const bench_options& options, report& found);
+[[nodiscard]] result<void> kafka_sessions(const bench_options& options, report& found);
 [[nodiscard]] result<void> group_heartbeats(const bench_options& options, report& found);
 [[nodiscard]] result<void> group_commits(const bench_options& options, report& found);
 [[nodiscard]] result<void> group_join(const bench_options& options, report& found);

@@ -1,8 +1,11 @@
 // What Kafka's protocol costs a node beside the native one: the same node and batches, the two
-// protocols in turns.
+// protocols in turns. And what its fetch sessions save.
 #include "apps/bench/cases.hpp"
+#include "apps/bench/interrupt.hpp"
 #include "apps/bench/load.hpp"
+#include "apps/bench/poller.hpp"
 #include "apps/bench/rounds.hpp"
+#include "protocol/kafka/data_messages.hpp"
 
 namespace aqueduct::bench {
 
@@ -119,6 +122,138 @@ result<void> kafka_fetch(const bench_options& options, report& found) {
       return sides.propagate();
     add_rows(*sides, name, found);
   }
+  return {};
+}
+
+// -- waiting for idle partitions ------------------------------------------------------------------
+
+namespace {
+
+namespace kafka = protocol::kafka;
+
+constexpr int idle_partitions = 200;
+constexpr int idle_clients = 20;
+constexpr std::int32_t idle_wait_ms = 100;
+constexpr std::int16_t idle_version = 12;
+
+/// Clients that wait for all partitions of the topic, of which none gets a record.
+class idle_polling {
+public:
+  idle_polling(poller links, bool in_sessions)
+      : links_(std::move(links)), in_sessions_(in_sessions), turns_(links_.size()) {
+    auto& from = whole_.topics.emplace_back();
+    from.topic = topic;
+    for (int p = 0; p < idle_partitions; ++p) {
+      auto& part = from.partitions.emplace_back();
+      part.partition = p;
+      part.partition_max_bytes = 1 << 20;
+    }
+    whole_.max_wait_ms = idle_wait_ms;
+    whole_.min_bytes = 1;
+  }
+
+  result<load_outcome> run(double seconds) {
+    using clock = poller::clock;
+    const auto begin = clock::now();
+    const auto end = begin + std::chrono::duration<double>(seconds);
+    load_outcome outcome;
+    std::size_t waiting = links_.size();
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+      send(i);
+      if (auto flushed = links_.flush(i); !flushed)
+        return flushed.propagate();
+    }
+    const auto handle = [&](std::size_t i, const protocol::frame_header&,
+                            const buffer& payload) -> result<void> {
+      const auto response = read_kafka<kafka::fetch_response>(payload, idle_version);
+      if (!response)
+        return response.propagate();
+      if (response->error_code != 0 || (in_sessions_ && response->session_id == 0))
+        return unexpected(errc::internal, "a fetch was refused");
+      turns_[i].session_id = response->session_id;
+      ++turns_[i].epoch;
+      ++outcome.requests;
+      if (clock::now() < end)
+        send(i);
+      else
+        --waiting;
+      return {};
+    };
+    while (waiting > 0) {
+      if (auto polled = links_.poll(clock::now() + std::chrono::milliseconds(100), handle); !polled)
+        return polled.propagate();
+      if (is_interrupted())
+        return unexpected(errc::cancelled, "interrupted");
+    }
+    outcome.seconds = std::chrono::duration<double>(clock::now() - begin).count();
+    return outcome;
+  }
+
+private:
+  struct turn {
+    std::int32_t session_id = 0;
+    std::int32_t epoch = 0;
+  };
+
+  void send(std::size_t i) {
+    kafka::fetch_request request;
+    if (!in_sessions_ || turns_[i].session_id == 0)
+      request = whole_;
+    request.max_wait_ms = idle_wait_ms;
+    request.min_bytes = 1;
+    request.session_id = in_sessions_ ? turns_[i].session_id : 0;
+    request.session_epoch = in_sessions_ ? turns_[i].epoch : -1;
+    links_.at(i).queue(kafka::api_key::fetch, idle_version, 0,
+                       kafka::encode(request, idle_version).flatten());
+  }
+
+  poller links_;
+  bool in_sessions_;
+  std::vector<turn> turns_;
+  kafka::fetch_request whole_;
+};
+
+} // namespace
+
+result<void> kafka_sessions(const bench_options& options, report& found) {
+  auto node = start_node(options);
+  if (!node)
+    return node.propagate();
+  if (auto made = make_topic(node->process.port(), topic, idle_partitions); !made)
+    return made;
+  const auto connect = [&] {
+    return poller::connect(node->process.port(), idle_clients, wire::kafka);
+  };
+  auto alone = connect();
+  if (!alone)
+    return alone.propagate();
+  auto together = connect();
+  if (!together)
+    return together.propagate();
+  idle_polling without(std::move(*alone), false);
+  idle_polling in_sessions(std::move(*together), true);
+  for (auto* each : {&without, &in_sessions})
+    if (auto warmed = each->run(warm_up_seconds); !warmed)
+      return warmed.propagate();
+  const auto sides = run_rounds(
+      options, *node, *node,
+      [&](const server&, bool is_floor) {
+        return (is_floor ? without : in_sessions).run(options.seconds);
+      },
+      requests_per_second);
+  if (!sides)
+    return sides.propagate();
+  const auto cost = [](const side& of) {
+    return of.total.requests == 0 ? 0
+                                  : of.cpu_seconds * 1e6 / static_cast<double>(of.total.requests);
+  };
+  row cpu;
+  cpu.name = "kafka-sessions, 200 idle partitions, without and with";
+  cpu.unit = "us of CPU per poll";
+  cpu.floor = cost(sides->floor);
+  cpu.node = cost(sides->node);
+  cpu.ratio = *cpu.floor > 0 ? cpu.node / *cpu.floor : 0;
+  found.rows.push_back(std::move(cpu));
   return {};
 }
 

@@ -52,6 +52,7 @@ enum class error_code : std::int16_t {
   non_empty_group = 68,
   group_id_not_found = 69,
   fetch_session_id_not_found = 70,
+  invalid_fetch_session_epoch = 71,
   fenced_leader_epoch = 74,
   unknown_leader_epoch = 75,
   unsupported_compression_type = 76,
@@ -67,6 +68,7 @@ enum class error_code : std::int16_t {
   invalid_record = 87,
   throttling_quota_exceeded = 89,
   unknown_topic_id = 100,
+  fetch_session_topic_id_error = 106,
   unsupported_endpoint_type = 115,
 };
 

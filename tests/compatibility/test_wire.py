@@ -258,10 +258,80 @@ class Fetch(WireTest):
         self.assertEqual(self.wire.fetch(topic, 0, epoch=0)[2], 74)
         self.assertEqual(self.wire.fetch(topic, 0, epoch=10**6)[2], 75)
 
-    def test_sessions_are_refused(self):
+
+class FetchSessions(WireTest):
+    EMPTY = (0, 0, b"")
+
+    def open(self, topic, partitions):
+        error, session, rows = self.wire.session_fetch(topic, (0, 0), dict.fromkeys(partitions, 0))
+        self.assertEqual((error, list(rows)), (0, list(partitions)))
+        self.assertGreater(session, 0)
+        return session
+
+    def read(self, topic, session, epoch, *args, **options):
+        error, answered, rows = self.wire.session_fetch(topic, (session, epoch), *args, **options)
+        self.assertEqual((error, answered), (0, session))
+        return rows
+
+    def test_a_session_tells_what_is_new(self):
+        topic = self.topic(3)
+        session = self.open(topic, range(3))
+        self.assertEqual(self.read(topic, session, 1), {})
+        self.wire.produce(topic, wire.GOLDEN_BATCH, partition=1)
+        error, _, rows = self.wire.session_fetch(topic, (session, 2))
+        self.assertEqual((error, list(rows)), (0, [1]))
+        self.assertEqual(rows[1][:2], (0, 2))
+        # What the client does not take it gets again.
+        self.assertEqual(list(self.read(topic, session, 3)), [1])
+        self.assertEqual(self.read(topic, session, 4, {1: 2}), {})
+
+    def test_a_record_ends_the_wait_of_a_session(self):
+        topic = self.topic(3)
+        session = self.open(topic, range(3))
+        self.wire.send(wire.FETCH, 11, wire.session_fetch(topic, (session, 1), wait_ms=60000))
+        with wire.Connection(self.node.address) as other:
+            other.produce(topic, wire.GOLDEN_BATCH, partition=2)
+        _, response = self.wire.receive()
+        self.assertEqual(response.take("ihi"), (0, 0, session))
+
+    def test_partitions_come_and_go(self):
+        topic = self.topic(3)
+        session = self.open(topic, [0])
+        self.assertEqual(self.read(topic, session, 1, {2: 0}), {2: self.EMPTY})
+        self.wire.produce(topic, wire.GOLDEN_BATCH, wire.GOLDEN_BATCH, wire.GOLDEN_BATCH)
+        self.assertEqual(list(self.read(topic, session, 2, forget=[0, 1])), [2])
+
+    def test_a_partition_that_is_not_there_is_told_each_time(self):
+        topic = self.topic(1)
+        session = self.open(topic, [0, 7])
+        for epoch in (1, 2):
+            self.assertEqual([(p, row[0]) for p, row in self.read(topic, session, epoch).items()],
+                             [(7, 3)])
+
+    def test_sessions_that_are_not_there_and_epochs_that_are_not_due_are_refused(self):
         topic = self.topic()
-        self.assertEqual(self.wire.fetch(topic, 0, session=(0, 0))[:3], (0, 0, 0))
-        self.assertEqual(self.wire.fetch(topic, 0, session=(12345, 7))[:3], (70, 0, None))
+        self.assertEqual(self.wire.session_fetch(topic, (12345, 7), {0: 0}), (70, 0, {}))
+        session = self.open(topic, [0])
+        self.assertEqual(self.wire.session_fetch(topic, (session, 2)), (71, 0, {}))
+        self.assertEqual(self.read(topic, session, 1), {})
+        self.assertEqual(self.wire.session_fetch(topic, (session, 1)), (71, 0, {}))
+        with wire.Connection(self.node.address) as other:
+            self.assertEqual(other.session_fetch(topic, (session, 2)), (70, 0, {}))
+
+    def test_a_session_ends_when_the_client_ends_it_or_begins_another(self):
+        topic = self.topic()
+        for epoch in (-1, 0):
+            session = self.open(topic, [0])
+            error, other, rows = self.wire.session_fetch(topic, (session, epoch), {0: 0})
+            self.assertEqual((error, rows), (0, {0: self.EMPTY}))
+            self.assertEqual(other == 0, epoch == -1)
+            self.assertEqual(self.wire.session_fetch(topic, (session, 1)), (70, 0, {}))
+
+    def test_a_session_without_partitions_ends(self):
+        topic = self.topic()
+        session = self.open(topic, [0])
+        self.assertEqual(self.wire.session_fetch(topic, (session, 1), forget=[0]), (0, 0, {}))
+        self.assertEqual(self.wire.session_fetch(topic, (session, 2)), (70, 0, {}))
 
 
 class Offsets(WireTest):

@@ -71,6 +71,21 @@ def fetch(topic, offset, wait_ms=0, session=(0, -1), epoch=-1, version=11, bytes
     return body + (text(rack) if version >= 11 else b"")
 
 
+def session_fetch(topic, session, offsets=None, forget=(), wait_ms=0):
+    """The body of FETCH version 11 in a session; `offsets` says from where to read partitions."""
+    rows = b"".join(struct.pack(">iiqqi", partition, -1, offset, -1, 1 << 20)
+                    for partition, offset in (offsets or {}).items())
+    gone = struct.pack(f">{len(forget)}i", *forget)
+
+    def under_topic(count, data):
+        if count == 0:
+            return struct.pack(">i", 0)
+        return struct.pack(">i", 1) + text(topic) + struct.pack(">i", count) + data
+
+    return (struct.pack(">iiiibii", -1, wait_ms, 1, 1 << 25, 0, *session) +
+            under_topic(len(offsets or {}), rows) + under_topic(len(forget), gone) + text(""))
+
+
 def list_offsets(topic, version, *timestamps, partition=0):
     """The body of LIST_OFFSETS version 4 to 10: each time is looked up in `partition`."""
     if version < 6:
@@ -286,3 +301,17 @@ class Connection:
         records = response.bytes(response.take("i"))
         assert response.left == 0
         return top_error, session, error, high, records
+
+    def session_fetch(self, topic, session, *args, **options):
+        """(error, session, {partition: (error, high watermark, records)}), in order."""
+        response = self.call(FETCH, 11, session_fetch(topic, session, *args, **options))
+        _throttle, top_error, session = response.take("ihi")
+        rows = {}
+        for _ in range(response.take("i")):
+            assert response.text() == topic
+            for _ in range(response.take("i")):
+                index, error, high, _stable, _start, aborted = response.take("ihqqqi")
+                assert aborted in (-1, 0) and response.take("i") == -1
+                rows[index] = (error, high, response.bytes(response.take("i")))
+        assert response.left == 0
+        return top_error, session, rows
