@@ -295,6 +295,9 @@ admin_actor::behavior_type admin(admin_actor::pointer, admin_services given) {
       [=](const admin_plan_request& request) {
         return answer<admin_moves>(request.version, [&] { return plan_moves(*node, request); });
       },
+      [=](const admin_cancel_move_request& request) {
+        return answer<admin_moves>(request.version, [&] { return cancel_move(*node, request); });
+      },
   };
 }
 

@@ -301,6 +301,11 @@ admin_moves move_replicas(const admin_services& node, const admin_move_request& 
       node, move_question{request.topic, request.partition, request.to, request.dry_run}));
 }
 
+admin_moves cancel_move(const admin_services& node, const admin_cancel_move_request& request) {
+  return to_moves(ask_controller(
+      node, cancel_move_question{request.topic, request.partition, request.dry_run}));
+}
+
 admin_moves plan_moves(const admin_services& node, const admin_plan_request& request) {
   if (request.evacuate >= 0 && !request.dry_run)
     return to_moves(unexpected(errc::invalid_request,

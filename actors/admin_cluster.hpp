@@ -23,6 +23,9 @@ namespace aqueduct::actors {
                                          const admin_broker_change_request& request);
 [[nodiscard]] admin_moves move_replicas(const admin_services& node,
                                         const admin_move_request& request);
+/// The moves that take the replicas back.
+[[nodiscard]] admin_moves cancel_move(const admin_services& node,
+                                      const admin_cancel_move_request& request);
 [[nodiscard]] admin_moves plan_moves(const admin_services& node, const admin_plan_request& request);
 
 } // namespace aqueduct::actors

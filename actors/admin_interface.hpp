@@ -327,6 +327,15 @@ struct admin_move_request {
 };
 AQUEDUCT_ADMIN_FIELDS(admin_move_request, x.version, x.topic, x.partition, x.to, x.dry_run)
 
+/// Replicas of a partition that move are to go back to where they were.
+struct admin_cancel_move_request {
+  std::uint16_t version = admin_version;
+  std::string topic;
+  std::int32_t partition = 0;
+  bool dry_run = false;
+};
+AQUEDUCT_ADMIN_FIELDS(admin_cancel_move_request, x.version, x.topic, x.partition, x.dry_run)
+
 /// Spreads replicas and preferred leaders evenly, or plans to take everything off a broker.
 struct admin_plan_request {
   std::uint16_t version = admin_version;
@@ -379,7 +388,8 @@ using admin_actor =
                      caf::replies_to<admin_snapshot_request>::with<admin_done>,
                      caf::replies_to<admin_broker_change_request>::with<admin_done>,
                      caf::replies_to<admin_move_request>::with<admin_moves>,
-                     caf::replies_to<admin_plan_request>::with<admin_moves>>;
+                     caf::replies_to<admin_plan_request>::with<admin_moves>,
+                     caf::replies_to<admin_cancel_move_request>::with<admin_moves>>;
 
 } // namespace aqueduct::actors
 
@@ -414,4 +424,5 @@ CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_plan_request))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_move))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_moves))
 CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_snapshot_request))
+CAF_ADD_TYPE_ID(aqueduct_admin, (aqueduct::actors::admin_cancel_move_request))
 CAF_END_TYPE_ID_BLOCK(aqueduct_admin)

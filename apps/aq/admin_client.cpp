@@ -223,6 +223,15 @@ result<std::vector<actors::admin_move>> admin_client::move(const std::string& to
   return connection_->ask_moves(std::move(request));
 }
 
+result<std::vector<actors::admin_move>>
+admin_client::cancel_move(const std::string& topic, std::int32_t partition, bool dry_run) {
+  actors::admin_cancel_move_request request;
+  request.topic = topic;
+  request.partition = partition;
+  request.dry_run = dry_run;
+  return connection_->ask_moves(std::move(request));
+}
+
 result<std::vector<actors::admin_move>> admin_client::rebalance(bool dry_run) {
   actors::admin_plan_request request;
   request.dry_run = dry_run;

@@ -53,6 +53,9 @@ public:
                                                              std::int32_t partition,
                                                              const std::vector<std::int32_t>& to,
                                                              bool dry_run);
+  /// The move that takes the replicas back. Errors: as the controller judges.
+  [[nodiscard]] result<std::vector<actors::admin_move>>
+  cancel_move(const std::string& topic, std::int32_t partition, bool dry_run);
   /// Moves that spread everything evenly; without `dry_run` they have begun.
   [[nodiscard]] result<std::vector<actors::admin_move>> rebalance(bool dry_run);
   /// Moves that would take everything off the broker.

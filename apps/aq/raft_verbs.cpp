@@ -1,4 +1,5 @@
-// aq raft status|transfer|snapshot|add-replica|remove-replica: the Raft groups of one node.
+// aq raft status|transfer|snapshot|add-replica|remove-replica|cancel-move: the Raft groups of one
+// node.
 #include "apps/aq/admin_session.hpp"
 #include "apps/aq/broker_documents.hpp"
 #include "apps/aq/command_line.hpp"
@@ -242,6 +243,25 @@ exit_code change_replicas(session& on, const group_options& options, const repli
   return printed;
 }
 
+exit_code cancel_move(session& on, const std::string& what) {
+  const auto name = parse_partition_name(what);
+  if (!name)
+    return on.fail(name.error());
+  auto node = connect_admin(on);
+  if (!node)
+    return on.fail(node.error());
+  const bool dry_run = on.options().dry_run;
+  const auto moves = node->cancel_move(name->topic, name->partition, dry_run);
+  if (!moves)
+    return on.fail(moves.error().code,
+                   fmt::format("{}: {}", to_string(*name), moves.error().message));
+  const auto printed = on.print(moves_described(*moves, !dry_run));
+  on.note(dry_run ? "would take these replicas back (--dry-run)"
+                  : fmt::format("begun; aq raft status {} on its leader shows how far it has come",
+                                to_string(*name)));
+  return printed;
+}
+
 CLI::Option* add_node_argument(CLI::App& verb, std::int32_t& node, const std::string& what) {
   return verb.add_option("NODE", node, what)
       ->required()
@@ -301,6 +321,16 @@ void add_raft_verbs(command_line& line) {
                    "Where it is to be", with_replica);
   add_replica_verb(line, group, "remove-replica", "Take a replica from a partition",
                    "Where it is now", without_replica);
+
+  auto cancelled = std::make_shared<group_options>();
+  auto& cancel_verb =
+      line.add_verb(group, "cancel-move", "Take the replicas of a partition that move back",
+                    "aq raft cancel-move orders:0 --dry-run\n"
+                    "aq raft cancel-move orders:0\n",
+                    [cancelled](session& on) { return cancel_move(on, cancelled->what); });
+  cancel_verb.add_option("WHAT", cancelled->what, "The partition")
+      ->required()
+      ->type_name("TOPIC:PARTITION");
 }
 
 } // namespace aqueduct::aq

@@ -396,6 +396,13 @@ TEST_SUITE("actors.admin_cluster") {
     CHECK(refused.error == static_cast<std::uint16_t>(errc::invalid_request));
     CHECK(refused.message.find("the change 'evacuate'") != std::string::npos);
     CHECK(bench.script->questions.size() == 3);
+
+    admin_cancel_move_request cancel;
+    cancel.topic = "orders";
+    cancel.partition = 1;
+    CHECK(cancel_move(bench.node, cancel).moves.size() == 1);
+    const auto cancelled = bench.asked<cancel_move_question>();
+    CHECK((cancelled.topic == "orders" && cancelled.partition == 1 && !cancelled.dry_run));
     bench.script->answer = unexpected(errc::unknown_topic, "there is no topic 'orders'");
     CHECK(move_replicas(bench.node, move).message == "there is no topic 'orders'");
   }

@@ -117,6 +117,11 @@ admin_actor::behavior_type behave(const shared_pointer& node) {
                                                : fmt::format("evacuate? {}", request.evacuate);
         return noted(node, text, [](auto& says) { return next(says.plans); });
       },
+      [=](const admin_cancel_move_request& request) {
+        const auto text = fmt::format("{} {}:{}", request.dry_run ? "cancel?" : "cancel",
+                                      request.topic, request.partition);
+        return noted(node, text, [](auto& says) { return next(says.plans); });
+      },
   };
 }
 

@@ -294,6 +294,26 @@ TEST_CASE("replicas are added to and taken from those that are there") {
         words{"move? orders:0 3", "move orders:0 1,2,3", "move? orders:0 1", "move? orders:0 2"});
 }
 
+TEST_CASE("a move is taken back, and refused where nothing moves") {
+  bench on;
+  admin_moves back;
+  back.moves.push_back({"orders", 0, {3, 2}, {1, 2}});
+  on.node.with([&](auto& says) { says.plans = {back}; });
+  const auto planned = on.aq_json({"raft", "cancel-move", "orders:0", "--dry-run"});
+  CHECK(planned["done"] == false);
+  const auto done = on.aq_json({"raft", "cancel-move", "orders:0"});
+  CHECK(done["done"] == true);
+  CHECK(done["moves"][0]["to"] == json({1, 2}));
+  CHECK(on.asked() == words{"cancel? orders:0", "cancel orders:0"});
+  back.error = static_cast<std::uint16_t>(errc::not_found);
+  back.message = "nothing moves";
+  on.node.with([&](auto& says) { says.plans = {back}; });
+  const auto nothing = on.aq({"raft", "cancel-move", "orders:0"});
+  CHECK(nothing.code == exit_code::not_found);
+  CHECK(holds(nothing.err, "orders:0: nothing moves"));
+  CHECK(on.aq({"raft", "cancel-move", "orders"}).code == exit_code::usage);
+}
+
 TEST_CASE("replicas that are there already, or not, or the only one, are refused") {
   bench on;
   const auto twice = on.aq({"raft", "add-replica", "orders:0", "2"});
