@@ -185,16 +185,18 @@ void group_coordinator::admit(live_group& group, join_call call, group_time now)
 
 void group_coordinator::rejoin(live_group& group, live_member& member, join_call call,
                                group_time now) {
-  if (member.join) {
-    auto answer = refusal<join_answer>(rebalancing());
-    answer.member = call.member;
-    std::exchange(member.join, nullptr)(std::move(answer));
-  }
+  // Whether the members know of the generation, asked before this one's earlier join goes: who
+  // waits alone for the log would be told of what it may never have.
   const bool is_announced =
       group.phase == group_phase::completing
           ? std::ranges::none_of(group.members,
                                  [](const auto& each) { return bool(each.second.join); })
           : group.phase == group_phase::stable;
+  if (member.join) {
+    auto answer = refusal<join_answer>(rebalancing());
+    answer.member = call.member;
+    std::exchange(member.join, nullptr)(std::move(answer));
+  }
   const auto done = std::move(call.done);
   const bool leads = group.leader == call.member;
   auto record = to_record(call, call.member);

@@ -387,6 +387,34 @@ TEST_CASE("a member that brings its id joins under it, and once more after a los
   CHECK(lab.heartbeat("other", 2, "i1").error == errc::fenced_member);
 }
 
+TEST_CASE("a join that is repeated while its generation goes into the log waits for it too") {
+  group_lab lab;
+  lab.commits = false;
+  auto call = group_lab::native_join("own-1", {"t"});
+  call.brings_id = true;
+  const auto first = lab.join(call);
+  CHECK_FALSE(first.is_there());
+  const auto again = lab.join(call);
+  CHECK(first->error == errc::rebalance_in_progress);
+  CHECK_FALSE(again.is_there());
+
+  SUBCASE("and is told of it then") {
+    lab.commit_all();
+    REQUIRE(again.is_there());
+    CHECK(again->error == errc::none);
+    CHECK(again->generation == 1);
+  }
+  SUBCASE("which may never have it: the generation is another one's") {
+    lab.fail_over();
+    REQUIRE(again.is_there());
+    CHECK(again->error == errc::not_coordinator);
+    lab.commits = true;
+    auto other = call;
+    other.member = "own-2";
+    CHECK(lab.join(other)->generation == 1);
+  }
+}
+
 TEST_CASE("partitions that nobody lets go of are asked for again") {
   group_lab lab;
   const auto a = lab.join(group_lab::native_join("", {"t"}));
