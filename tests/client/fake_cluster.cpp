@@ -767,8 +767,19 @@ void fake_cluster::administrate(const session_ptr& from, const fake_request& req
     return answer(from, request, response, how);
   }
   default:
-    return fail(from, request, errc::unsupported_api, "not for the fake", {.retriable = false});
+    return coordinate(from, request, how);
   }
+}
+
+void fake_cluster::coordinate(const session_ptr& from, const fake_request& request,
+                              const reaction& how) {
+  group.port = brokers_.at(static_cast<std::size_t>(group.node))->port;
+  group.act(from->node, request.header, request.payload, [&](const auto& outcome) {
+    if (outcome)
+      answer(from, request, *outcome, how);
+    else
+      fail(from, request, outcome.error().code, outcome.error().message, {.leader = group.node});
+  });
 }
 
 } // namespace aqueduct::test

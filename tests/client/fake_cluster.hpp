@@ -6,6 +6,7 @@
 
 #include "protocol/native/codec.hpp"
 #include "protocol/native/messages.hpp"
+#include "tests/client/fake_coordinator.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -135,6 +136,7 @@ public:
 
   // The state, for `with` and `wait`.
   std::map<std::string, fake_topic> topics;
+  fake_coordinator group;
   std::vector<fake_request> log;
   std::size_t held_count() const { return held_.size(); }
   /// Of the brokers.
@@ -181,6 +183,7 @@ private:
                                     std::size_t bytes_max);
   [[nodiscard]] protocol::list_offsets_response list_offsets(const fake_request& request);
   void administrate(const session_ptr& from, const fake_request& request, const reaction& how);
+  void coordinate(const session_ptr& from, const fake_request& request, const reaction& how);
   void subscribe(const session_ptr& from, const fake_request& request, const reaction& how);
   void push_all();
   void push(const session_ptr& to);

@@ -1,0 +1,505 @@
+// Members of a group against a coordinator that does as the test says.
+#include "protocol/client/client.hpp"
+#include "tests/client/fake_cluster.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <latch>
+#include <map>
+#include <optional>
+#include <thread>
+
+using namespace aqueduct;
+using namespace aqueduct::client;
+using namespace std::chrono_literals;
+using protocol::api_key;
+using test::fake_cluster;
+using test::reaction;
+using kind = test::reaction::kind;
+
+namespace {
+
+topic_partition tp(int partition, const std::string& topic = "t") {
+  return {topic, partition_id(partition)};
+}
+
+/// Partitions of "t".
+test::fake_coordinator::partition_list share(std::vector<std::int32_t> partitions) {
+  return {{"t", std::move(partitions)}};
+}
+
+/// A cluster with the topic "t" of two partitions, whose coordinator gives both to who joins.
+struct group_lab {
+  explicit group_lab(int brokers = 1) : nodes(brokers) {
+    nodes.add_topic("t", 2);
+    nodes.with([](auto& state) { state.group.assignments = {share({0, 1})}; });
+    cluster_config config;
+    config.brokers = nodes.addresses();
+    config.backoff_min = 1ms;
+    config.backoff_max = 10ms;
+    auto opened = cluster::open(config);
+    REQUIRE_MESSAGE(opened, to_string(opened.error()));
+    on.emplace(*opened);
+  }
+
+  group_consumer_config config() {
+    group_consumer_config made;
+    made.group = "g";
+    made.topics = {"t"};
+    made.session_timeout = 6s;
+    made.heartbeat_interval = 5ms;
+    made.auto_commit = false;
+    made.reading.fetch_wait_max = 20ms;
+    made.reading.backoff_min = 1ms;
+    made.reading.backoff_max = 10ms;
+    made.on_assigned = [this](partition_span all) { tell("assigned", all); };
+    made.on_revoked = [this](partition_span all) { tell("revoked", all); };
+    made.on_lost = [this](partition_span all) { tell("lost", all); };
+    return made;
+  }
+  group_consumer start(group_consumer_config with) {
+    auto made = group_consumer::create(*on, std::move(with));
+    REQUIRE_MESSAGE(made, to_string(made.error()));
+    return std::move(*made);
+  }
+  group_consumer start() { return start(config()); }
+
+  void tell(const std::string& what, partition_span all) {
+    auto line = what;
+    for (const auto& each : all)
+      line += " " + std::to_string(each.partition.value);
+    told.push_back(line);
+  }
+
+  /// Numbers from 0 on in each of the partitions.
+  void store(int count, int partitions = 2) const {
+    auto sender = producer::create(*on);
+    REQUIRE(sender);
+    for (int partition = 0; partition < partitions; ++partition)
+      for (int i = 0; i < count; ++i)
+        REQUIRE(sender->send({.topic = "t",
+                              .partition = partition_id(partition),
+                              .value = bytes_view(std::to_string(i))}));
+    REQUIRE(sender->flush(10s));
+  }
+
+  /// Polls until it holds of the state.
+  template <class Holds>
+  bool poll_until(group_consumer& member, const Holds& holds) {
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (!nodes.with([&](auto& state) { return holds(state.group); })) {
+      if (std::chrono::steady_clock::now() > deadline)
+        return false;
+      const auto records = member.poll(5ms);
+      REQUIRE_MESSAGE(records, to_string(records.error()));
+      for (const auto& record : *records)
+        read[record.partition.value].push_back(record.offset.value);
+    }
+    return true;
+  }
+  bool poll_until_told(group_consumer& member, const std::string& line) {
+    return poll_until(member, [&](auto&) { return !told.empty() && told.back() == line; });
+  }
+  bool read_until(group_consumer& member, std::size_t count) {
+    return poll_until(member,
+                      [&](auto&) { return read[0].size() >= count && read[1].size() >= count; });
+  }
+  std::optional<std::int64_t> committed(int partition) {
+    return nodes.with([&](auto& state) -> std::optional<std::int64_t> {
+      const auto found = state.group.offsets.find({"t", partition});
+      return found == state.group.offsets.end() ? std::nullopt : std::optional(found->second);
+    });
+  }
+  test::fake_coordinator look() {
+    return nodes.with([](auto& state) { return state.group; });
+  }
+
+  fake_cluster nodes;
+  std::optional<cluster> on;
+  std::vector<std::string> told;
+  std::map<int, std::vector<std::int64_t>> read;
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("client.group_consumer");
+
+TEST_CASE("a member says who it is and reads what it is given from where the group is") {
+  group_lab lab;
+  lab.store(10);
+  lab.nodes.with([](auto& state) { state.group.offsets[{"t", 1}] = 7; });
+  auto config = lab.config();
+  config.user_data = "tag";
+  config.instance_id = "i1";
+  auto member = lab.start(config);
+  CHECK(member.generation() == -1);
+  REQUIRE(lab.poll_until(
+      member, [&](auto&) { return lab.read[0].size() >= 10 && lab.read[1].size() >= 3; }));
+  CHECK(lab.read[0].front() == 0);
+  CHECK(lab.read[1] == std::vector<std::int64_t>{7, 8, 9});
+  CHECK(member.assigned() == std::vector{tp(0), tp(1)});
+  CHECK(member.generation() == 1);
+  CHECK(member.lag(tp(0)).value() == 0);
+  CHECK(lab.told == std::vector<std::string>{"assigned 0 1"});
+  const auto seen = lab.look();
+  REQUIRE(seen.joins.size() == 1);
+  const auto& join = seen.joins[0];
+  CHECK(join.group == "g");
+  CHECK(join.member_id == member.member_id());
+  CHECK(join.instance_id == "i1");
+  CHECK(join.subscription == std::vector<std::string>{"t"});
+  CHECK(join.assignors == std::vector<std::string>{"cooperative-sticky"});
+  CHECK(join.session_timeout_ms == 6000);
+  CHECK(join.rebalance_timeout_ms == 300'000);
+  CHECK(join.user_data.text() == "tag");
+  CHECK(join.owned.empty());
+}
+
+TEST_CASE("what is new to the group begins where the member says") {
+  group_lab lab;
+  lab.store(10);
+  auto config = lab.config();
+  config.start = group_start::latest;
+  auto member = lab.start(config);
+  REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+  REQUIRE(lab.poll_until(member, [&](auto&) {
+    const auto position = member.position(tp(1));
+    return position && *position == offset_t(10);
+  }));
+  CHECK(lab.read.empty());
+}
+
+TEST_CASE("what is taken is revoked before what is new is assigned, and can be committed then") {
+  group_lab lab;
+  lab.nodes.with([](auto& state) {
+    state.topics.at("t").partitions.resize(3);
+    state.group.assignments = {share({0, 1}), share({1, 2})};
+  });
+  lab.store(5);
+  std::optional<group_consumer> member;
+  auto config = lab.config();
+  config.on_revoked = [&](partition_span all) {
+    lab.tell("revoked", all);
+    const auto committed = member->commit();
+    CHECK_MESSAGE(committed, to_string(committed.error()));
+    // The callback is within a poll.
+    CHECK(member->poll(1ms).error().code == errc::invalid_request);
+  };
+  member.emplace(lab.start(config));
+  REQUIRE(lab.read_until(*member, 5));
+  lab.nodes.with([](auto& state) { state.group.is_rebalancing = true; });
+  REQUIRE(lab.poll_until_told(*member, "assigned 2"));
+  CHECK(lab.told == std::vector<std::string>{"assigned 0 1", "revoked 0", "assigned 2"});
+  CHECK(lab.committed(0) == 5);
+  CHECK(lab.committed(1) == 5);
+  // Who gave something up joins again, so that it can be given to others.
+  REQUIRE(lab.poll_until(*member, [](auto& group) { return group.joins.size() == 3; }));
+  const auto seen = lab.look();
+  CHECK(seen.joins[1].owned == share({0, 1}));
+  CHECK(seen.joins[1].generation == 1);
+  CHECK(seen.joins[2].owned == share({1, 2}));
+  CHECK(seen.joins[2].member_id == seen.joins[0].member_id);
+}
+
+TEST_CASE("with an eager assignor everything is given up before the member joins again") {
+  group_lab lab;
+  lab.nodes.with([](auto& state) { state.group.assignor = "range"; });
+  auto config = lab.config();
+  config.assignors = {"range", "roundrobin"};
+  auto member = lab.start(config);
+  REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+  lab.nodes.with([](auto& state) {
+    state.group.assignments = {share({1})};
+    state.group.is_rebalancing = true;
+  });
+  REQUIRE(lab.poll_until_told(member, "assigned 1"));
+  CHECK(lab.told == std::vector<std::string>{"assigned 0 1", "revoked 0 1", "assigned 1"});
+  CHECK(lab.look().joins[1].owned.empty());
+}
+
+TEST_CASE("auto commit commits what is finished and nothing else") {
+  group_lab lab;
+  lab.store(10, 1);
+  auto config = lab.config();
+  config.auto_commit = true;
+  config.auto_commit_interval = 0ms;
+  auto member = lab.start(config);
+  const auto first = [&] {
+    for (;;) {
+      const auto records = member.poll(1s, {.records_max = 4});
+      REQUIRE_MESSAGE(records, to_string(records.error()));
+      if (!records->empty())
+        return records->size();
+    }
+  }();
+  CHECK(first == 4);
+  // What was returned is the user's still.
+  CHECK(lab.committed(0) == std::nullopt);
+  REQUIRE(member.poll(1s, {.records_max = 4}));
+  CHECK(lab.committed(0) == 4);
+  const auto closed = member.close();
+  CHECK_MESSAGE(closed, to_string(closed.error()));
+  CHECK(lab.committed(0) == 8);
+  CHECK_FALSE(lab.committed(1).value_or(0) > 0);
+}
+
+TEST_CASE("without auto commit only what is asked for is committed") {
+  group_lab lab;
+  lab.store(5);
+  auto member = lab.start();
+  REQUIRE(lab.read_until(member, 5));
+  CHECK(lab.look().commits.empty());
+  SUBCASE("everything") {
+    REQUIRE(member.commit());
+    CHECK(lab.committed(0) == 5);
+    CHECK(lab.committed(1) == 5);
+    CHECK(lab.look().commits.size() == 1);
+    // Nothing has changed: there is nothing to ask.
+    REQUIRE(member.commit());
+    CHECK(lab.look().commits.size() == 1);
+  }
+  SUBCASE("some offsets, in one request") {
+    const std::vector<offset_commit> rows = {{tp(0), offset_t(2), "words"}, {tp(1), offset_t(3)}};
+    REQUIRE(member.commit(rows));
+    const auto seen = lab.look();
+    REQUIRE(seen.commits.size() == 1);
+    CHECK(seen.commits[0].generation == 1);
+    CHECK(seen.commits[0].member_id == member.member_id());
+    CHECK(seen.commits[0].topics.at(0).partitions.at(0).metadata == "words");
+    CHECK(lab.committed(0) == 2);
+    CHECK(lab.committed(1) == 3);
+  }
+  SUBCASE("of which one is refused") {
+    const std::vector<offset_commit> rows = {{tp(0), offset_t(2), std::string(5000, 'x')},
+                                             {tp(1), offset_t(3)}};
+    CHECK(member.commit(rows).error().code == errc::metadata_too_large);
+    CHECK(lab.committed(0) == std::nullopt);
+    CHECK(lab.committed(1) == 3);
+  }
+  REQUIRE(member.close());
+  CHECK(lab.look().commits.size() == 1);
+}
+
+TEST_CASE("a commit of a generation that is over is refused by name") {
+  group_lab lab;
+  lab.store(5);
+  auto config = lab.config();
+  config.heartbeat_interval = 2s;
+  auto member = lab.start(config);
+  REQUIRE(lab.read_until(member, 5));
+  SUBCASE("because there is a new one") {
+    lab.nodes.with([](auto& state) { ++state.group.generation; });
+    CHECK(member.commit().error().code == errc::generation_mismatch);
+  }
+  SUBCASE("because the member was put out") {
+    lab.nodes.with([](auto& state) { state.group.expel(); });
+    CHECK(member.commit().error().code == errc::unknown_member);
+  }
+  SUBCASE("because a rebalance is under way") {
+    lab.nodes.on_next(api_key::commit_offset, 1,
+                      {.what = kind::fail, .code = errc::rebalance_in_progress});
+    CHECK(member.commit().error().code == errc::rebalance_in_progress);
+  }
+  CHECK(lab.committed(0) == std::nullopt);
+}
+
+TEST_CASE("a member that was put out loses what it had, and joins again by another name") {
+  group_lab lab;
+  lab.store(5);
+  auto member = lab.start();
+  REQUIRE(lab.read_until(member, 5));
+  const auto before = member.member_id();
+  lab.nodes.with([](auto& state) { state.group.expel(); });
+  REQUIRE(lab.poll_until(member, [&](auto&) { return lab.told.size() >= 3; }));
+  CHECK(lab.told == std::vector<std::string>{"assigned 0 1", "lost 0 1", "assigned 0 1"});
+  CHECK(member.member_id() != before);
+  // Nothing of it was committed.
+  REQUIRE(lab.read_until(member, 10));
+  CHECK(lab.look().commits.empty());
+}
+
+TEST_CASE("the coordinator is found again where it has moved to") {
+  group_lab lab(2);
+  lab.store(5);
+  auto member = lab.start();
+  REQUIRE(lab.read_until(member, 5));
+  lab.nodes.with([](auto& state) { state.group.node = 1; });
+  const auto committed = member.commit();
+  REQUIRE_MESSAGE(committed, to_string(committed.error()));
+  CHECK(lab.committed(0) == 5);
+  CHECK(lab.nodes.count(api_key::find_coordinator) >= 2);
+  // The heartbeats find it too, and it knows the member still.
+  const auto beats = lab.nodes.count(api_key::heartbeat);
+  REQUIRE(lab.nodes.wait([&] {
+    return std::ranges::count_if(lab.nodes.log, [](const auto& each) {
+             return each.header.key == api_key::heartbeat && each.node == 1;
+           }) > 2;
+  }));
+  CHECK(lab.nodes.count(api_key::heartbeat) > beats);
+  REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 1; }));
+  CHECK(lab.told.size() == 1);
+}
+
+TEST_CASE("who does not poll for too long leaves until it polls again") {
+  group_lab lab;
+  lab.store(5);
+  auto config = lab.config();
+  config.poll_interval_max = 1s;
+  auto member = lab.start(config);
+  REQUIRE(lab.read_until(member, 5));
+  const auto before = member.member_id();
+  REQUIRE(lab.nodes.wait([&] { return lab.nodes.group.leaves.size() == 1; }));
+  CHECK(lab.look().leaves[0].members.at(0).member_id == before);
+  CHECK(member.commit().error().code == errc::unknown_member);
+  REQUIRE(lab.poll_until(member, [&](auto&) { return lab.told.size() >= 3; }));
+  CHECK(lab.told == std::vector<std::string>{"assigned 0 1", "lost 0 1", "assigned 0 1"});
+  CHECK(lab.look().joins.size() == 2);
+}
+
+TEST_CASE("handlers work on partitions side by side, and on the records of one in order") {
+  group_lab lab;
+  lab.store(20);
+  auto config = lab.config();
+  config.auto_commit = true;
+  config.auto_commit_interval = 0ms;
+  auto member = lab.start(config);
+  // The first records of both are worked on at one time, or this never ends.
+  std::latch both(2);
+  std::mutex mutex;
+  std::map<int, std::vector<std::int64_t>> seen;
+  const auto outcome = member.run(
+      [&](const record_view& record) -> result<void> {
+        if (record.offset == offset_t(0))
+          both.arrive_and_wait();
+        const std::lock_guard lock(mutex);
+        seen[record.partition.value].push_back(record.offset.value);
+        if (seen[0].size() == 20 && seen[1].size() == 20)
+          member.stop();
+        return {};
+      },
+      {.threads = 2});
+  REQUIRE_MESSAGE(outcome, to_string(outcome.error()));
+  for (const int partition : {0, 1}) {
+    CHECK(std::ranges::is_sorted(seen[partition]));
+    CHECK(lab.committed(partition) == 20);
+  }
+}
+
+TEST_CASE("a record whose handler fails is given to it again, and nothing behind it is committed") {
+  group_lab lab;
+  lab.store(6, 1);
+  auto config = lab.config();
+  config.auto_commit = true;
+  config.auto_commit_interval = 0ms;
+  auto member = lab.start(config);
+  std::vector<std::int64_t> seen;
+  int failures = 0;
+  const auto outcome = member.run(
+      [&](const record_view& record) -> result<void> {
+        seen.push_back(record.offset.value);
+        if (record.offset == offset_t(3) && ++failures <= 2) {
+          CHECK(lab.committed(0).value_or(0) <= 3);
+          if (failures == 2)
+            throw std::runtime_error("the handler threw");
+          return unexpected(errc::internal, "not this one");
+        }
+        if (record.offset == offset_t(5))
+          member.stop();
+        return {};
+      },
+      {.retry_after = 1ms});
+  REQUIRE_MESSAGE(outcome, to_string(outcome.error()));
+  CHECK(seen == std::vector<std::int64_t>{0, 1, 2, 3, 3, 3, 4, 5});
+  CHECK(lab.committed(0) == 6);
+}
+
+TEST_CASE("a paused partition yields nothing, and one that is moved goes on there") {
+  group_lab lab;
+  lab.store(10);
+  auto member = lab.start();
+  REQUIRE(lab.read_until(member, 10));
+  REQUIRE(member.pause(tp(0)));
+  lab.store(5);
+  REQUIRE(lab.poll_until(member, [&](auto&) { return lab.read[1].size() == 15; }));
+  CHECK(lab.read[0].size() == 10);
+  REQUIRE(member.resume(tp(0)));
+  REQUIRE(lab.read_until(member, 15));
+  REQUIRE(member.seek(tp(1), start_position::at(offset_t(12))));
+  REQUIRE(lab.poll_until(member, [&](auto&) { return lab.read[1].size() == 18; }));
+  CHECK(lab.read[1].back() == 14);
+  REQUIRE(member.commit());
+  CHECK(lab.committed(1) == 15);
+}
+
+TEST_CASE("who closes leaves, but for a static member, whose place waits for it") {
+  group_lab lab;
+  auto config = lab.config();
+  SUBCASE("dynamic") {
+    auto member = lab.start(config);
+    REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+    const auto id = member.member_id();
+    REQUIRE(member.close());
+    REQUIRE(lab.look().leaves.size() == 1);
+    CHECK(lab.look().leaves[0].members.at(0).member_id == id);
+    CHECK(lab.told.back() == "revoked 0 1");
+    REQUIRE(member.close());
+    CHECK(lab.look().leaves.size() == 1);
+  }
+  SUBCASE("static") {
+    config.instance_id = "i1";
+    auto member = lab.start(config);
+    REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+    REQUIRE(member.close());
+    CHECK(lab.look().leaves.empty());
+    CHECK(lab.told.back() == "revoked 0 1");
+  }
+}
+
+TEST_CASE("a topic that comes and matches a pattern is asked for") {
+  group_lab lab;
+  auto config = lab.config();
+  config.topics.clear();
+  config.patterns = {"t.*"};
+  config.topics_interval = 10ms;
+  auto member = lab.start(config);
+  REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+  CHECK(lab.look().joins[0].subscription == std::vector<std::string>{"t"});
+  lab.nodes.add_topic("other", 1);
+  lab.nodes.add_topic("t2", 1);
+  REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 2; }));
+  CHECK(lab.look().joins[1].subscription == std::vector<std::string>{"t", "t2"});
+}
+
+TEST_CASE("a member that the group does not take hears why, and tries again") {
+  group_lab lab;
+  lab.nodes.on_next(api_key::join_group, 1,
+                    {.what = kind::fail, .code = errc::group_full, .retriable = false});
+  auto member = lab.start();
+  std::optional<error> why;
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (!why && std::chrono::steady_clock::now() < deadline)
+    if (const auto records = member.poll(5ms); !records)
+      why = records.error();
+  REQUIRE(why);
+  CHECK(why->code == errc::group_full);
+  REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+}
+
+TEST_CASE("settings that make no sense are refused by name") {
+  group_lab lab;
+  const auto refused = [&](auto change) {
+    auto config = lab.config();
+    change(config);
+    const auto made = group_consumer::create(*lab.on, config);
+    return made ? std::string() : made.error().message;
+  };
+  CHECK(refused([](auto& c) { c.group = ""; }) == "group is empty");
+  CHECK(refused([](auto& c) { c.topics.clear(); }) == "neither topics nor patterns are named");
+  CHECK(refused([](auto& c) { c.patterns = {"("}; }).starts_with("the pattern '(' cannot be read"));
+  CHECK(refused([](auto& c) { c.assignors = {"fair"}; }).find("not 'fair'") != std::string::npos);
+  CHECK(refused([](auto& c) { c.heartbeat_interval = 3s; }).starts_with("heartbeat_interval"));
+  CHECK(refused([](auto& c) { c.poll_interval_max = 10ms; }).starts_with("poll_interval_max"));
+}
+
+TEST_SUITE_END();
