@@ -341,6 +341,44 @@ TEST_CASE("the coordinator is found again where it has moved to") {
   CHECK(lab.told.size() == 1);
 }
 
+TEST_CASE("a coordinator that falls silent is left for the one that took over") {
+  group_lab lab(2);
+  lab.store(5);
+  const auto is_silent = [](const test::fake_request& request) {
+    return reaction{.what = request.node == 0 ? kind::ignore : kind::normal};
+  };
+  const auto moves = [&](api_key key) {
+    lab.nodes.on(key, is_silent);
+    lab.nodes.with([](auto& state) { state.group.node = 1; });
+  };
+  SUBCASE("while the member joins") {
+    lab.nodes.on(api_key::join_group, is_silent);
+    auto member = lab.start();
+    REQUIRE(lab.nodes.wait([&] { return lab.nodes.log.back().header.key == api_key::join_group; }));
+    lab.nodes.with([](auto& state) { state.group.node = 1; });
+    CHECK(lab.poll_until_told(member, "assigned 0 1"));
+  }
+  SUBCASE("while it commits") {
+    auto member = lab.start();
+    REQUIRE(lab.read_until(member, 5));
+    moves(api_key::commit_offset);
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(member.commit());
+    CHECK(std::chrono::steady_clock::now() - begin < 10s);
+    CHECK(lab.committed(0) == 5);
+  }
+  SUBCASE("while it only says that it is there") {
+    auto member = lab.start();
+    REQUIRE(lab.read_until(member, 5));
+    moves(api_key::heartbeat);
+    // Long before anybody takes it for gone.
+    CHECK(lab.nodes.wait([&] {
+      return lab.nodes.log.back().node == 1 &&
+             lab.nodes.log.back().header.key == api_key::heartbeat;
+    }));
+  }
+}
+
 TEST_CASE("who does not poll for too long leaves until it polls again") {
   group_lab lab;
   lab.store(5);

@@ -4,6 +4,7 @@
 
 #include "protocol/client/internal/cluster_core.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -12,6 +13,10 @@
 #include <string>
 
 namespace aqueduct::client {
+
+/// How long one attempt waits for its answer before the coordinator is looked for again: who was
+/// cut off, or stands still, says nothing when another one takes over.
+inline constexpr milliseconds coordinator_patience{3'000};
 
 /// For one thread at a time, but for `cancel`. Not for the I/O thread.
 class group_caller {
@@ -27,14 +32,17 @@ public:
     backoff wait(cluster_->config().backoff_min, cluster_->config().backoff_max,
                  static_cast<std::uint64_t>(clock::now().time_since_epoch().count()));
     for (;;) {
-      auto reply = ask_once(request, deadline, which);
+      const auto give_up_at = std::min(deadline, after(clock::now(), coordinator_patience));
+      auto reply = ask_once(request, give_up_at, which);
       if (reply)
         return std::move(*reply.value);
       const auto code = reply.fail.err.code;
       const auto pause_for = wait.next();
-      if (!is_transient(code) || after(clock::now(), pause_for) >= deadline)
+      const bool can_retry = is_transient(code) || code == errc::timed_out;
+      if (can_retry)
+        coordinator_.reset();
+      if (!can_retry || after(clock::now(), pause_for) >= deadline)
         return unexpected(reply.fail.err);
-      coordinator_.reset();
       if (!pause(pause_for))
         return unexpected(errc::cancelled, "the consumer was closed");
     }
@@ -96,6 +104,8 @@ private:
           options.deadline = deadline;
           options.close_on_timeout = false;
           options.if_reachable = node.has_value();
+          if (which == lane::direct)
+            options.stalled_at = after(clock::now(), answer_patience);
           to->call(request, std::move(options), put);
         });
     if (!posted)
