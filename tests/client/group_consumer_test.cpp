@@ -452,6 +452,23 @@ TEST_CASE("a record whose handler fails is given to it again, and nothing behind
   CHECK(lab.committed(0) == 6);
 }
 
+TEST_CASE("what a stop leaves undone is neither committed nor skipped") {
+  group_lab lab;
+  lab.store(10, 1);
+  auto config = lab.config();
+  config.auto_commit = true;
+  auto member = lab.start(config);
+  const auto outcome = member.run([&](const record_view& record) -> result<void> {
+    if (record.offset == offset_t(3))
+      member.stop();
+    return {};
+  });
+  REQUIRE_MESSAGE(outcome, to_string(outcome.error()));
+  CHECK(lab.committed(0) == 4);
+  REQUIRE(lab.poll_until(member, [&](auto&) { return !lab.read[0].empty(); }));
+  CHECK(lab.read[0].front() == 4);
+}
+
 TEST_CASE("a paused partition yields nothing, and one that is moved goes on there") {
   group_lab lab;
   lab.store(10);

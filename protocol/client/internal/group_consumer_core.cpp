@@ -291,6 +291,10 @@ result<void> group_consumer_core::run(const group_consumer::handler& work,
   }
   runs_handlers_ = false;
   is_stopped_ = false;
+  // What waits to be tried again is for whoever polls next.
+  for (const auto& [tp, when] : retries_)
+    (void)reading_->pause(tp, false);
+  retries_.clear();
   // A later poll must not take what was not worked on for finished.
   for (const auto& [tp, offset] : finished_)
     if (const auto position = reading_->position(tp); position && *position != offset)
