@@ -49,12 +49,13 @@ bool means_file(std::string_view type_name) {
 }
 
 /// Values that `option` can have.
-completions values_of(const CLI::Option& option,
-                      const std::function<std::vector<std::string>()>& topics) {
+completions values_of(const CLI::Option& option, const live_names& names) {
   const auto type_name = option.get_type_name();
   completions found;
   if (type_name == "TOPIC" || type_name.starts_with("TOPIC:") || type_name.starts_with("TOPIC["))
-    found.words = topics();
+    found.words = names.topics();
+  else if (type_name == "GROUP")
+    found.words = names.groups();
   else if (const auto* words = choices_for(type_name))
     found.words = *words;
   else
@@ -91,7 +92,7 @@ void narrow(completions& found, std::string_view typed, std::string_view before 
 } // namespace
 
 completions complete(command_line& line, std::span<const std::string> words,
-                     const std::function<std::vector<std::string>()>& topics) {
+                     const live_names& names) {
   if (words.empty())
     return {};
   const auto& typed = words.back();
@@ -100,7 +101,7 @@ completions complete(command_line& line, std::span<const std::string> words,
   if (!place.unknown_verb.empty())
     return found;
   if (place.pending != nullptr) {
-    found = values_of(*place.pending, topics);
+    found = values_of(*place.pending, names);
     narrow(found, typed);
     return found;
   }
@@ -108,7 +109,7 @@ completions complete(command_line& line, std::span<const std::string> words,
     std::vector<std::string> before(words.begin(), words.end() - 1);
     before.push_back(typed.substr(0, equals));
     if (auto* pending = line.walk(before).pending) {
-      found = values_of(*pending, topics);
+      found = values_of(*pending, names);
       narrow(found, std::string_view(typed).substr(equals + 1),
              std::string_view(typed).substr(0, equals + 1));
     }
@@ -120,7 +121,7 @@ completions complete(command_line& line, std::span<const std::string> words,
     return found;
   }
   if (auto* positional = next_positional(*place.at, place.positionals))
-    found = values_of(*positional, topics);
+    found = values_of(*positional, names);
   if (place.positionals == 0)
     for (auto* below : place.at->get_subcommands({}))
       if (!below->get_group().empty())

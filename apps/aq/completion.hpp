@@ -17,10 +17,15 @@ struct completions {
   bool wants_files = false;
 };
 
+/// Names that the cluster knows. Each is asked for only where one can stand.
+struct live_names {
+  std::function<std::vector<std::string>()> topics;
+  std::function<std::vector<std::string>()> groups;
+};
+
 /// `words` are those behind `aq` up to the cursor; the last one may be empty or a beginning.
-/// `topics` is asked for the names of topics only where one can stand.
 [[nodiscard]] completions complete(command_line& line, std::span<const std::string> words,
-                                   const std::function<std::vector<std::string>()>& topics);
+                                   const live_names& names);
 
 /// The script that makes `shell` (bash, zsh, fish) ask `aq __complete`; empty for other shells.
 [[nodiscard]] std::string_view completion_script(std::string_view shell);

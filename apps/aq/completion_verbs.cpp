@@ -2,6 +2,7 @@
 #include "apps/aq/client_session.hpp"
 #include "apps/aq/command_line.hpp"
 #include "apps/aq/completion.hpp"
+#include "protocol/client/group_admin.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -20,9 +21,11 @@ exit_code print_script(session& on, const std::string& shell) {
   return on.finish();
 }
 
-/// The topics of the cluster that the words name, or none: somebody waits with a finger on Tab.
-std::vector<std::string> live_topics(std::span<const std::string> words) {
-  constexpr auto patience = client::milliseconds(700);
+/// Somebody waits with a finger on Tab.
+constexpr auto patience = client::milliseconds(700);
+
+/// The cluster that the words name.
+result<client::cluster> cluster_of(std::span<const std::string> words) {
   client::cluster_config config;
   const char* brokers = std::getenv("AQUEDUCT_BROKER");
   std::string text = brokers != nullptr ? brokers : "";
@@ -41,14 +44,26 @@ std::vector<std::string> live_topics(std::span<const std::string> words) {
   config.client_id = "aq";
   config.connect_timeout = patience;
   config.request_timeout = patience;
-  const auto cluster = client::cluster::open(std::move(config));
-  if (!cluster)
-    return {};
-  const auto topics = client::admin(*cluster).list_topics(false, patience);
+  return client::cluster::open(std::move(config));
+}
+
+/// Nothing when the cluster does not answer.
+std::vector<std::string> live_topics(std::span<const std::string> words) {
   std::vector<std::string> names;
-  if (topics)
-    for (const auto& each : *topics)
-      names.push_back(each.name);
+  if (const auto cluster = cluster_of(words))
+    if (const auto topics = client::admin(*cluster).list_topics(false, patience))
+      for (const auto& each : *topics)
+        names.push_back(each.name);
+  return names;
+}
+
+/// As `live_topics`.
+std::vector<std::string> live_groups(std::span<const std::string> words) {
+  std::vector<std::string> names;
+  if (const auto cluster = cluster_of(words))
+    if (const auto groups = client::group_admin(*cluster).list(patience))
+      for (const auto& each : *groups)
+        names.push_back(each.group);
   return names;
 }
 
@@ -58,7 +73,9 @@ exit_code answer_completion(command_line& line, std::span<const std::string> wor
                             const surroundings& around) {
   if (!words.empty() && words.front() == "--")
     words = words.subspan(1);
-  const auto found = complete(line, words, [&] { return live_topics(words); });
+  const auto found = complete(
+      line, words,
+      {.topics = [&] { return live_topics(words); }, .groups = [&] { return live_groups(words); }});
   output_stream out(around.out);
   if (found.wants_files)
     out.write(":files\n");

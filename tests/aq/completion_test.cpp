@@ -16,7 +16,15 @@ namespace {
 
 completions at(const words& typed) {
   command_line line;
-  return complete(line, typed, [] { return words{"orders", "orders-eu", "payments"}; });
+  return complete(line, typed,
+                  {.topics =
+                       [] {
+                         return words{"orders", "orders-eu", "payments"};
+                       },
+                   .groups =
+                       [] {
+                         return words{"billing", "shipping"};
+                       }});
 }
 
 bool has(const completions& found, const std::string& word) {
@@ -46,6 +54,14 @@ TEST_CASE("topics complete where a topic can stand, and nowhere else") {
   CHECK(at({"topic", "describe", ""}).words == words{"orders", "orders-eu", "payments"});
   CHECK(at({"topic", "create", ""}).words.empty());
   CHECK(at({"-q", "produce", "pay"}).words == words{"payments"});
+}
+
+TEST_CASE("groups complete where a group can stand, and nowhere else") {
+  CHECK(at({"group", "describe", "b"}).words == words{"billing"});
+  CHECK(at({"group", "delete", "billing", ""}).words == words{"billing", "shipping"});
+  CHECK(at({"consume", "orders", "-g", "sh"}).words == words{"shipping"});
+  CHECK(at({"consume", "orders", "--group=b"}).words == words{"--group=billing"});
+  CHECK_FALSE(has(at({"consume", ""}), "billing"));
 }
 
 TEST_CASE("values of options complete, behind a blank or an equals sign") {

@@ -75,6 +75,14 @@ class GroupVerbs(NodeTest):
         self.assertEqual(self.aq("group", "members", "busy", "--output", "json").json["members"],
                          [])
 
+    def test_groups_complete(self):
+        topic = self.topic()
+        self.write(topic, 0, 1)
+        self.aq("consume", topic, "-g", "tabbed", "-o", "start", "-n", 1)
+        shown = run([BIN / "aq", "__complete", "--", "-b", self.node.address, "group", "describe",
+                     "tab"])
+        self.assertEqual(shown.text.split(), ["tabbed"])
+
     def test_what_a_group_decides_is_not_told_it(self):
         topic = self.topic()
         self.aq("consume", topic, "-g", "g", "-o", 5, code=64)
