@@ -1,5 +1,6 @@
 #include "tests/simulation/sim_node.hpp"
 
+#include "actors/consumer_group/group_partition.hpp"
 #include "protocol/batch_builder.hpp"
 #include "protocol/record_reader.hpp"
 
@@ -249,6 +250,20 @@ answer<result<topic_outcome>> sim_node::create_topic(const std::string& name,
   request.name = name;
   request.partitions = partitions;
   return change<create_topic_call>(std::move(request));
+}
+
+answer<result<controller_answer>> sim_node::create_coordinators(std::int32_t partitions) {
+  auto to = open_answer<result<controller_answer>>();
+  own_topic_question question;
+  question.name = group_topic_name;
+  question.partitions = partitions;
+  controller_job job;
+  job.question.body = std::move(question);
+  job.deadline_ms = machine_.env->steady_ms() + 30'000;
+  job.done = [to](result<controller_answer> outcome) { to->emplace(std::move(outcome)); };
+  caf::anon_send(controller_, controller_call{std::move(job)});
+  ask();
+  return to;
 }
 
 answer<result<topic_outcome>> sim_node::delete_topic(const std::string& name) {

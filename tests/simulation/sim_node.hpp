@@ -98,6 +98,8 @@ public:
   answer<result<topic_outcome>> alter_topic(const std::string& name, const std::string& setting,
                                             const std::string& value);
   answer<result<topic_outcome>> add_partitions(const std::string& name, std::int32_t partitions);
+  /// The topic whose partitions coordinate consumer groups; what was answered.
+  answer<result<controller_answer>> create_coordinators(std::int32_t partitions);
   /// Questions are only put into mailboxes until the next `settle`, `run_for` or `stop`.
   void hold() { held_ = true; }
   [[nodiscard]] bool is_stopped() const { return stopped_; }
