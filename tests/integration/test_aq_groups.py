@@ -108,6 +108,21 @@ class Examples(NodeTest):
         given_up = [line for line in shown.splitlines() if line.startswith("first gives up")]
         self.assertEqual(len(given_up[0].split()), 3 + 4)
 
+    def test_a_journal_tells_all_that_happens(self):
+        self.aq("produce", "audited", input=b"a\nb\n")
+        for mode in ("polls", "auto", "handlers"):
+            command = [BIN / "example-groups-journal", self.node.address, mode, "audited", mode]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                                  env=clean_environment()) as member:
+                lines = [member.stdout.readline().strip() for _ in range(3)]
+                self.assertEqual(lines, ["assigned 1 0", "read 0 0 a", "read 0 1 b"])
+                member.send_signal(signal.SIGTERM)
+                rest = member.stdout.read().splitlines()
+            self.assertEqual((member.returncode, rest[-2:]), (0, ["revoked 0", "left"]))
+            self.assertEqual("committed 1 0:2" in rest, mode == "polls")
+            self.assertEqual(self.aq("group", "lag", mode, "--output", "json")
+                             .json["partitions"][0]["offset"], 2)
+
     def test_user_data_is_shown(self):
         self.assertEqual(self.example("user_data", "tellers", "accounts"),
                          "2 partitions: answers at 10.0.0.7:8080\n")
