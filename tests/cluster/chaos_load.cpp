@@ -45,8 +45,8 @@ std::string to_string(const numbered& value) {
   return std::to_string(value.producer) + ':' + std::to_string(value.number);
 }
 
-chaos_load::chaos_load(const cluster& on, std::string topic, int partitions)
-    : on_(on), topic_(std::move(topic)), partitions_(partitions) {
+chaos_load::chaos_load(const cluster& on, std::string topic, int partitions, milliseconds pause)
+    : on_(on), topic_(std::move(topic)), partitions_(partitions), pause_(pause) {
   const auto count = static_cast<std::size_t>(partitions);
   lanes_.resize(count * producers);
   acknowledged_.resize(count);
@@ -117,6 +117,8 @@ void chaos_load::produce(int producer) {
         return;
       }
     }
+    if (pause_ > 0ms)
+      (void)changed_.wait_for(lock, pause_, [this] { return is_over_; });
     changed_.wait(lock, some_room);
   }
 }
@@ -305,6 +307,11 @@ std::int64_t chaos_load::acknowledged() const {
   for (const auto each : acknowledged_)
     all += each;
   return all;
+}
+
+std::vector<std::int64_t> chaos_load::acknowledged_by_partition() const {
+  const std::lock_guard lock(mutex_);
+  return acknowledged_;
 }
 
 milliseconds chaos_load::longest_silence() const {

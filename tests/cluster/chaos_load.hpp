@@ -34,7 +34,9 @@ class chaos_load {
 public:
   static constexpr int producers = 3;
 
-  chaos_load(const client::cluster& on, std::string topic, int partitions);
+  /// `pause`: that each producer makes after it has sent to all partitions that had room.
+  chaos_load(const client::cluster& on, std::string topic, int partitions,
+             std::chrono::milliseconds pause = {});
   ~chaos_load();
   chaos_load(const chaos_load&) = delete;
   chaos_load& operator=(const chaos_load&) = delete;
@@ -55,6 +57,8 @@ public:
 
   [[nodiscard]] int partitions() const { return partitions_; }
   [[nodiscard]] std::int64_t acknowledged() const;
+  /// Of each partition.
+  [[nodiscard]] std::vector<std::int64_t> acknowledged_by_partition() const;
   /// The longest time in which a partition acknowledged nothing.
   [[nodiscard]] std::chrono::milliseconds longest_silence() const;
   /// The records of a partition by their offset, as the consumer saw them. After `finish`.
@@ -87,6 +91,7 @@ private:
   client::cluster on_;
   std::string topic_;
   int partitions_;
+  std::chrono::milliseconds pause_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool is_over_ = false;

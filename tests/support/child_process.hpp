@@ -17,7 +17,8 @@ using test_clock = std::chrono::steady_clock;
 /// No wait of a test is longer; a machine that is busy with other tests needs some of it.
 inline constexpr std::chrono::seconds patience{30};
 
-/// Not thread-safe. Every failure of the machine (no fork, no pipe) throws std::runtime_error.
+/// Not thread-safe, but that one thread may read the output while another one does the rest. Every
+/// failure of the machine (no fork, no pipe) throws std::runtime_error.
 class child_process {
 public:
   /// Starts `program`, without the variables AQUEDUCT_*. The child dies with the thread that made

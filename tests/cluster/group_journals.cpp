@@ -1,0 +1,198 @@
+#include "tests/cluster/group_journals.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace aqueduct::test {
+
+namespace {
+
+/// Takes words off the front of a line.
+class words {
+public:
+  explicit words(std::string_view text) : rest_(text) {}
+
+  [[nodiscard]] std::string_view next() {
+    rest_.remove_prefix(std::min(rest_.size(), rest_.find_first_not_of(' ')));
+    const auto end = std::min(rest_.size(), rest_.find(' '));
+    const auto word = rest_.substr(0, end);
+    rest_.remove_prefix(end);
+    return word;
+  }
+  [[nodiscard]] std::string_view rest() const {
+    return rest_.starts_with(' ') ? rest_.substr(1) : rest_;
+  }
+
+private:
+  std::string_view rest_;
+};
+
+/// The number that `text` begins with.
+template <class T = int>
+std::optional<T> number(std::string_view text) {
+  T value{};
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  return parsed.ec == std::errc() ? std::optional(value) : std::nullopt;
+}
+
+/// The number behind the first `mark`.
+template <class T = int>
+std::optional<T> number_after(std::string_view text, std::string_view mark) {
+  const auto at = text.find(mark);
+  return at == text.npos ? std::nullopt : number<T>(text.substr(at + mark.size()));
+}
+
+/// "... in join-state S: why"
+std::string reason_of(std::string_view text) {
+  const auto state = text.find("in join-state ");
+  const auto colon = text.find(": ", std::min(state, text.size()));
+  return std::string(colon == text.npos ? "" : text.substr(colon + 2));
+}
+
+/// What comes behind `prefix`, if the text begins so.
+std::optional<std::string_view> behind(std::string_view text, std::string_view prefix) {
+  if (!text.starts_with(prefix))
+    return std::nullopt;
+  return text.substr(prefix.size());
+}
+
+} // namespace
+
+// -- the client library's -------------------------------------------------------------------------
+
+void native_journal::unreadable(std::string_view text) {
+  to_.found_wrong(member_ + " says: " + std::string(text));
+}
+
+void native_journal::line(std::string_view text) {
+  words in(text);
+  const auto what = in.next();
+  if (what == "read") {
+    const auto partition = number(in.next());
+    const auto offset = number<std::int64_t>(in.next());
+    return partition && offset ? to_.read(member_, *partition, *offset, in.rest())
+                               : unreadable(text);
+  }
+  if (what == "left" || what == "refused" || what == "trouble")
+    return;
+  std::optional<int> generation;
+  if (what == "assigned" || what == "committed") {
+    generation = number(in.next());
+    if (!generation)
+      return unreadable(text);
+  } else if (what != "revoked" && what != "lost") {
+    return unreadable(text);
+  }
+  std::vector<int> partitions;
+  for (auto word = in.next(); !word.empty(); word = in.next()) {
+    const auto partition = number(word);
+    const auto offset = number_after<std::int64_t>(word, ":");
+    if (!partition || (what == "committed" && !offset))
+      return unreadable(text);
+    if (what == "committed")
+      to_.committed(member_, *generation, *partition, *offset);
+    partitions.push_back(*partition);
+  }
+  if (what == "assigned")
+    to_.assigned(member_, *generation, partitions);
+  else if (what != "committed")
+    to_.gave_up(member_, partitions);
+}
+
+// -- kcat's ---------------------------------------------------------------------------------------
+
+void kcat_journal::line(std::string_view text) {
+  if (const auto record = behind(text, "read ")) {
+    words in(*record);
+    const auto partition = number(in.next());
+    const auto offset = number<std::int64_t>(in.next());
+    if (partition && offset)
+      to_.read(member_, *partition, *offset, in.rest());
+    return;
+  }
+  if (text.starts_with("% Group ")) {
+    rebalanced(text);
+    return;
+  }
+  if (const auto at = text.find("]: "); text.starts_with("%7|") && at != text.npos)
+    debug(text.substr(text.find("|", 3) + 1));
+}
+
+/// "% Group G rebalanced (memberid M): assigned: t [2], t [3]", or cooperatively "% Group G
+/// rebalanced: incremental assignment of 2 partition(s) (memberid M, ...): t [2], t [3]"; and the
+/// same of what is revoked.
+void kcat_journal::rebalanced(std::string_view text) {
+  const auto what = text.substr(0, text.find("): ") + 12);
+  std::vector<int> partitions;
+  const auto list = text.substr(std::min(text.size(), text.find("): ") + 3));
+  for (auto at = list.find('['); at != list.npos; at = list.find('[', at + 1))
+    if (const auto partition = number(list.substr(at + 1)))
+      partitions.push_back(*partition);
+  const auto says = [&](std::string_view word) { return what.find(word) != what.npos; };
+  if (says("incremental assignment") || says("): assigned"))
+    to_.assigned(member_, generation_, partitions);
+  else if (says("incremental revoke") || says("incremental unassign") || says("): revoked"))
+    to_.gave_up(member_, partitions);
+  else
+    to_.found_wrong(member_ + " says: " + std::string(text));
+}
+
+/// "FACILITY|client| [thread]: words"
+void kcat_journal::debug(std::string_view text) {
+  const auto facility = text.substr(0, text.find('|'));
+  const auto said = text.substr(text.find("]: ") + 3);
+  if (std::exchange(lists_, lists_ && facility == "GRPASSIGNMENT") && facility == "GRPASSIGNMENT") {
+    if (said.find("List with") == said.npos)
+      if (const auto partition = number_after(said, "["))
+        to_.owns(member_, generation_, {*partition});
+    return;
+  }
+  if (facility == "JOINGROUP" && said.find("(no error)") != said.npos) {
+    if (const auto generation = number_after(said, "GenerationId "))
+      generation_ = *generation;
+  } else if (facility == "ASSIGNMENT" && said.find("setting group assignment to") != said.npos) {
+    lists_ = true;
+  } else if (facility == "OFFSET" && said.find("setting stored offset") != said.npos) {
+    const auto partition = number_after(said, "[");
+    const auto offset = number_after<std::int64_t>(said, "setting stored offset ");
+    if (partition && offset)
+      next_commit_.emplace_back(*partition, *offset);
+  } else if (facility == "REMOVE" && said.starts_with("Removing ")) {
+    const auto partition = number_after(said, "[");
+    const auto offset = number_after<std::int64_t>(said, "stored offset=");
+    if (partition && offset && *offset >= 0)
+      next_commit_.emplace_back(*partition, *offset);
+  } else if (facility == "COMMIT") {
+    const auto sent = number_after(said, "Committing offsets for ");
+    const auto generation = number_after(said, "with generation-id ");
+    if (sent && generation)
+      commits_.push_back({*generation, *sent, reason_of(said), std::exchange(next_commit_, {})});
+    else
+      answered(said);
+  }
+}
+
+/// "...: OffsetCommit for 2 partition(s) in join-state S: why: returned: Success"
+void kcat_journal::answered(std::string_view text) {
+  const auto partitions = number_after(text, "OffsetCommit for ");
+  const auto outcome = text.find(": returned: ");
+  // One that is in progress is sent again, and may be answered after newer ones.
+  if (!partitions || outcome == text.npos || text.ends_with("Operation in progress"))
+    return;
+  const auto found =
+      std::ranges::find_if(commits_, [&, reason = reason_of(text.substr(0, outcome))](auto& each) {
+        return each.partitions == *partitions && each.reason == reason;
+      });
+  if (found == commits_.end())
+    return;
+  const auto commit = std::move(*found);
+  commits_.erase(found);
+  if (!text.ends_with("returned: Success") ||
+      commit.rows.size() != static_cast<std::size_t>(commit.partitions))
+    return;
+  for (const auto& [partition, offset] : commit.rows)
+    to_.committed(member_, commit.generation, partition, offset, true);
+}
+
+} // namespace aqueduct::test

@@ -1,0 +1,68 @@
+// Reads what members of groups print, line by line, into a ledger: the example `groups/journal`,
+// and kcat with its debug output on the same stream.
+#pragma once
+
+#include "tests/cluster/group_ledger.hpp"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace aqueduct::test {
+
+/// Of one process. For one thread at a time.
+class group_journal {
+public:
+  group_journal(group_ledger& to, std::string member) : to_(to), member_(std::move(member)) {}
+  virtual ~group_journal() = default;
+  group_journal(const group_journal&) = delete;
+  group_journal& operator=(const group_journal&) = delete;
+
+  virtual void line(std::string_view text) = 0;
+
+protected:
+  group_ledger& to_;
+  const std::string member_;
+};
+
+/// `example-groups-journal`.
+class native_journal final : public group_journal {
+public:
+  using group_journal::group_journal;
+  void line(std::string_view text) override;
+
+private:
+  /// What the line says cannot be read.
+  void unreadable(std::string_view text);
+};
+
+/// kcat -G with `-d cgrp,topic -f 'read %p %o %s\n'`.
+class kcat_journal final : public group_journal {
+public:
+  using group_journal::group_journal;
+  void line(std::string_view text) override;
+
+private:
+  struct commit {
+    int generation = 0;
+    /// What librdkafka says of it: how many partitions it has, and why it is sent.
+    int partitions = 0;
+    std::string reason;
+    std::vector<std::pair<int, std::int64_t>> rows;
+  };
+
+  void rebalanced(std::string_view text);
+  void debug(std::string_view text);
+  void answered(std::string_view text);
+
+  int generation_ = -1;
+  /// Offsets that the next commit will have.
+  std::vector<std::pair<int, std::int64_t>> next_commit_;
+  std::deque<commit> commits_;
+  /// Whether the assignment of a generation is being listed.
+  bool lists_ = false;
+};
+
+} // namespace aqueduct::test

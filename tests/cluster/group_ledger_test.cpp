@@ -1,0 +1,228 @@
+// The ledger of a group and the readers of journals: what is wrong with what members say is
+// noticed.
+#include "tests/cluster/group_journals.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace aqueduct::test;
+
+namespace {
+
+struct desk {
+  group_ledger ledger{"g", 2};
+  native_journal a{ledger, "a"};
+  native_journal b{ledger, "b"};
+  kcat_journal k{ledger, "k"};
+
+  static void tell(group_journal& to, std::initializer_list<const char*> lines) {
+    for (const auto* each : lines)
+      to.line(each);
+  }
+  /// Everybody has ended and so much was there to read.
+  void finish(std::size_t first, std::size_t second = 0) {
+    for (const auto* name : {"a", "b", "k"})
+      ledger.ended(name);
+    std::vector<std::vector<std::string>> values(2);
+    for (std::size_t i = 0; i < first; ++i)
+      values[0].push_back("0:" + std::to_string(i));
+    for (std::size_t i = 0; i < second; ++i)
+      values[1].push_back("1:" + std::to_string(i));
+    ledger.finish(values);
+  }
+  [[nodiscard]] bool notices(const std::string& what) const {
+    for (const auto& each : ledger.violations())
+      if (each.find(what) != std::string::npos)
+        return true;
+    return false;
+  }
+};
+
+const auto* const kcat_joins = "%7|1.1|JOINGROUP|c#consumer-1| [thrd:main]: JoinGroup response: "
+                               "GenerationId 4, Protocol range, LeaderId x, my MemberId y, member "
+                               "metadata count 0: (no error)";
+
+} // namespace
+
+TEST_SUITE_BEGIN("cluster.group_ledger");
+
+TEST_CASE("what is as it should be is no violation") {
+  desk on;
+  desk::tell(on.a, {"assigned 1 0 1", "read 0 0 0:0", "read 0 1 0:1", "committed 1 0:1",
+                    "trouble NOT_LEADER", "revoked 0 1"});
+  desk::tell(on.b, {"assigned 2 0", "read 0 1 0:1", "read 0 2 0:2", "committed 2 0:3", "lost 0"});
+  desk::tell(on.k, {kcat_joins, "% Group g rebalanced (memberid y): assigned: t [0], t [1]",
+                    "read 0 3 0:3",
+                    "%7|1.1|OFFSET|c#consumer-1| [thrd:main]: Topic t [0]: stored offset 4, "
+                    "committed offset 3: setting stored offset 4 for commit",
+                    "%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/1: Committing "
+                    "offsets for 1 partition(s) with generation-id 4 in join-state steady: timer",
+                    "%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/1: OffsetCommit for "
+                    "1 partition(s) in join-state steady: timer: returned: Success",
+                    "% Group g rebalanced (memberid y): revoked: t [0], t [1]"});
+  on.ledger.answered(0, 3);
+  on.ledger.answered(0, 4);
+  on.finish(4);
+  CHECK(on.ledger.violations().empty());
+  const auto sum = on.ledger.sum();
+  CHECK(sum.deliveries == 5);
+  CHECK(sum.repeats == 1);
+  CHECK(sum.commits == 3);
+  CHECK(sum.generation == 4);
+  CHECK(on.ledger.has_committed({4, -1}));
+  CHECK_FALSE(on.ledger.has_committed({5, -1}));
+}
+
+TEST_CASE("a record that nobody read is noticed") {
+  desk on;
+  desk::tell(on.a, {"assigned 1 0", "read 0 0 0:0"});
+  on.finish(2);
+  CHECK(on.notices("nobody has read partition 0 @ 1"));
+}
+
+TEST_CASE("a record that kcat may have dropped when it was told to end is counted apart") {
+  desk on;
+  desk::tell(on.k,
+             {kcat_joins, "% Group g rebalanced (memberid y): assigned: t [0], t [1]",
+              "read 0 0 0:0", "read 1 0 1:0", "% Group g rebalanced (memberid y): revoked: t [1]"});
+  on.ledger.drops_what_is_in_hand("k");
+  desk::tell(on.k, {"% Group g rebalanced (memberid y): revoked: t [0]",
+                    "%7|1.1|REMOVE|c#consumer-1| [thrd:main]: Removing t [0] from assignment "
+                    "(started=true, pending=false, queried=false, stored offset=2)",
+                    "%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/1: Committing "
+                    "offsets for 1 partition(s) with generation-id 4 in join-state init: why",
+                    "%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/1: OffsetCommit for "
+                    "1 partition(s) in join-state init: why: returned: Success"});
+  CHECK(on.ledger.violations().empty());
+  on.finish(3, 2);
+  CHECK(on.ledger.sum().in_hand == 1);
+  CHECK(on.ledger.sum().commits == 1);
+  CHECK(on.notices("nobody has read partition 0 @ 2"));
+  CHECK(on.notices("nobody has read partition 1 @ 1"));
+  CHECK(on.ledger.violations().size() == 2);
+}
+
+TEST_CASE("what kcat says of cooperative rebalances is read too") {
+  desk on;
+  desk::tell(on.k, {kcat_joins,
+                    "% Group g rebalanced: incremental assignment of 2 partition(s) (memberid y, "
+                    "COOPERATIVE rebalance protocol): t [0], t [1]",
+                    "read 0 0 0:0",
+                    "% Group g rebalanced: incremental revoke of 1 partition(s) (memberid y, "
+                    "assignment lost, COOPERATIVE rebalance protocol): t [1]",
+                    "read 0 1 0:1", "read 1 0 1:0"});
+  on.finish(2);
+  REQUIRE(on.ledger.violations().size() == 1);
+  CHECK(on.notices("k reads partition 1 @ 0, which is not its own"));
+}
+
+TEST_CASE("a record that a generation committed and is given again is noticed") {
+  desk on;
+  SUBCASE("by its own reader") {
+    desk::tell(on.a,
+               {"assigned 1 0", "read 0 0 0:0", "read 0 1 0:1", "committed 1 0:2", "read 0 0 0:0"});
+    CHECK(on.notices("instead of offset 2"));
+  }
+  SUBCASE("by the next generation") {
+    desk::tell(on.b, {"assigned 2 0", "read 0 0 0:0"});
+    desk::tell(on.a, {"assigned 1 0", "read 0 0 0:0", "committed 1 0:1", "revoked 0"});
+    on.finish(1);
+    CHECK(on.notices("b was given partition 0 @ 0 in generation 2"));
+  }
+  SUBCASE("by a later generation, whose first reader committed too") {
+    desk::tell(on.a, {"assigned 1 0", "read 0 0 0:0", "committed 1 0:1", "revoked 0"});
+    desk::tell(on.b, {"assigned 2 0", "read 0 1 0:1", "committed 2 0:2", "revoked 0"});
+    desk::tell(on.a, {"assigned 3 0", "read 0 1 0:1", "revoked 0"});
+    on.finish(2);
+    CHECK(on.notices("a was given partition 0 @ 1 in generation 3"));
+  }
+}
+
+TEST_CASE("commits that go back are noticed") {
+  desk on;
+  SUBCASE("of a member") {
+    desk::tell(on.a, {"assigned 1 0", "read 0 0 0:0", "read 0 1 0:1", "committed 1 0:2",
+                      "committed 1 0:1"});
+    CHECK(on.notices("after 2"));
+  }
+  SUBCASE("of a later generation") {
+    desk::tell(on.a, {"assigned 1 0", "read 0 0 0:0", "read 0 1 0:1", "committed 1 0:2"});
+    desk::tell(on.b, {"assigned 2 0", "committed 2 0:1"});
+    on.finish(2);
+    CHECK(on.notices("generation 2 committed partition 0 @ 1 after 2"));
+  }
+  SUBCASE("as the coordinator has them") {
+    on.ledger.answered(1, 5);
+    on.ledger.answered(1, 4);
+    on.finish(0);
+    CHECK(on.notices("went back from 5 to 4"));
+  }
+}
+
+TEST_CASE("a commit that librdkafka repeats after a newer one counts, and is told") {
+  desk on;
+  const auto sent = [](const char* offset, const char* why) {
+    return std::string("%7|1.1|OFFSET|c#consumer-1| [thrd:main]: Topic t [0]: stored offset ") +
+           offset + ", committed offset 0: setting stored offset " + offset + " for commit\n" +
+           "%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/2: Committing offsets for 1 "
+           "partition(s) with generation-id 4 in join-state steady: " +
+           why;
+  };
+  const auto told = [](const char* why, const char* what) {
+    return std::string("%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/2: OffsetCommit "
+                       "for 1 partition(s) in join-state init: ") +
+           why + ": returned: " + what;
+  };
+  std::string all = std::string(kcat_joins) +
+                    "\n% Group g rebalanced (memberid y): assigned: t [0]\nread 0 0 0:0\n";
+  all += sent("1", "timer") + "\nread 0 1 0:1\n" + told("timer", "Local: Operation in progress");
+  all += "\n" + sent("2", "end") + "\n" + told("end", "Success") + "\n" + told("timer", "Success");
+  for (std::size_t at = 0; at < all.size(); at = std::min(all.size(), all.find('\n', at)) + 1)
+    on.k.line(std::string_view(all).substr(at, all.find('\n', at) - at));
+  on.ledger.answered(0, 2);
+  on.ledger.answered(0, 1);
+  // What was set back is given out again.
+  desk::tell(on.a, {"assigned 5 0", "read 0 1 0:1"});
+  on.finish(2);
+  CHECK(on.ledger.violations().empty());
+  CHECK(on.ledger.sum().late_commits == 1);
+  CHECK(on.ledger.sum().commits == 2);
+}
+
+TEST_CASE("two owners of a partition in a generation are noticed") {
+  desk on;
+  desk::tell(on.a, {"assigned 4 0"});
+  SUBCASE("of the client library") {
+    desk::tell(on.b, {"assigned 4 0"});
+  }
+  SUBCASE("one of which commits") {
+    desk::tell(on.b, {"assigned 3 0", "read 0 0 0:0", "committed 4 0:1"});
+  }
+  SUBCASE("one of which is kcat, which keeps what it had") {
+    desk::tell(on.k, {kcat_joins,
+                      "%7|1.1|ASSIGNMENT|c#consumer-1| [thrd:main]: Group \"g\": setting group "
+                      "assignment to 1 partition(s)",
+                      "%7|1.1|GRPASSIGNMENT|c#consumer-1| [thrd:main]: List with 1 partition(s):",
+                      "%7|1.1|GRPASSIGNMENT|c#consumer-1| [thrd:main]:  t [0] offset INVALID"});
+  }
+  CHECK(on.notices("in generation 4"));
+}
+
+TEST_CASE("what is not a member's, or makes no sense, is noticed") {
+  desk on;
+  desk::tell(on.a, {"read 0 0 0:0"});
+  CHECK(on.notices("which is not its own"));
+  desk::tell(on.a, {"assigned 1 0", "read 0 0 0:0", "committed 1 0:2"});
+  CHECK(on.notices("has read to 1"));
+  desk::tell(on.a, {"assigned 2 0"});
+  CHECK(on.notices("which it has"));
+  desk::tell(on.a, {"revoked 1"});
+  CHECK(on.notices("which it has not"));
+  desk::tell(on.a, {"assigned nothing"});
+  CHECK(on.notices("a says: assigned nothing"));
+  desk::tell(on.b, {"assigned 5 0", "read 0 0 1:1"});
+  CHECK(on.notices("something else"));
+  on.finish(1);
+  CHECK(on.notices("was not read as it was sent"));
+}
+
+TEST_SUITE_END();
