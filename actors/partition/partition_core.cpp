@@ -298,8 +298,9 @@ void partition_core::persist_now(partition_effects& out) {
 
 bool partition_core::is_idle() const {
   return ready_ && pending_.empty() && abandoned_ == 0 && parked_.empty() && waiters_.empty() &&
-         unproven_.empty() && doubted_.empty() && subscribers_.empty() && disk_reads_.empty() &&
-         time_lookups_.empty() && describe_lookups_.empty();
+         unproven_.empty() && unproven_subscriptions_.empty() && doubted_.empty() &&
+         subscribers_.empty() && disk_reads_.empty() && time_lookups_.empty() &&
+         describe_lookups_.empty();
 }
 
 void partition_core::expire_waiters(std::int64_t steady_ms) {
@@ -381,6 +382,8 @@ void partition_core::close(errc why) {
     outcome.message = message;
     waiter.item.sink->fetched(waiter.item.slot, std::move(outcome));
   }
+  for (auto& waiter : std::exchange(unproven_subscriptions_, {}))
+    waiter.item.sink->subscribed(waiter.item.slot, why, message, -1);
   for (auto& who : std::exchange(subscribers_, {}))
     who.item.sink->pushed(who.item.partition, {why, message, -1, -1, {}});
   for (auto& [token, read] : std::exchange(disk_reads_, {})) {

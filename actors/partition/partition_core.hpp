@@ -211,8 +211,8 @@ public:
   [[nodiscard]] bool is_ready() const { return ready_; }
   /// Nothing waits for a tick but retention and other things that have time.
   [[nodiscard]] bool is_quiet() const {
-    return pending_.empty() && unproven_.empty() && doubted_.empty() && !state_changed_ &&
-           !stalled_;
+    return pending_.empty() && unproven_.empty() && unproven_subscriptions_.empty() &&
+           doubted_.empty() && !state_changed_ && !stalled_;
   }
   /// Nobody waits for anything, and nothing is under way: the group could be closed.
   [[nodiscard]] bool is_idle() const;
@@ -269,6 +269,13 @@ private:
     raft::read_freshness::round needed = 0;
     fetch_item item;
   };
+  /// A subscription that begins behind what this replica, which leads, knows to be there.
+  struct unproven_subscription {
+    raft::read_freshness::round needed = 0;
+    subscribe_item item;
+    /// Set at the first tick.
+    std::optional<std::int64_t> deadline_ms{};
+  };
   /// A refusal that is true if this replica leads.
   struct doubted_refusal {
     raft::read_freshness::round needed = 0;
@@ -318,6 +325,7 @@ private:
   [[nodiscard]] std::optional<fetch_outcome> fetch_error(const fetch_item& item) const;
   [[nodiscard]] std::string valid_range() const;
   void start_fetch(fetch_item item, partition_effects& out);
+  void start_subscription(subscribe_item item, std::int64_t offset, partition_effects& out);
   /// Whether there is nothing at `offset` yet that a fetch could be answered with.
   [[nodiscard]] bool is_at_end(std::int64_t offset) const {
     return ready_ ? offset == high_watermark_ : offset >= high_watermark_;
@@ -332,6 +340,14 @@ private:
   void release_proven(partition_effects& out);
   void refuse_unproven(const fetch_item& item, const std::string& why) const;
   void expire_unproven(std::int64_t steady_ms);
+  /// This replica leads, and knows of nothing at `offset`: a successor that it has not heard of
+  /// may.
+  [[nodiscard]] bool is_doubtful(std::int64_t offset) const {
+    return ready_ && !failed_ && offset > high_watermark_;
+  }
+  void prove_leading(subscribe_item item, partition_effects& out);
+  void release_subscriptions(partition_effects& out);
+  void refuse_unproven(const subscribe_item& item) const;
   [[nodiscard]] std::int64_t complete_at(const fetch_item& item) const;
   [[nodiscard]] bool wants_more(const fetch_item& item) const;
   void wake_readers(partition_effects& out);
@@ -390,6 +406,7 @@ private:
   /// How fresh the state is known to be, and who waits to hear that it is.
   raft::read_freshness freshness_;
   std::vector<unproven_fetch> unproven_;
+  std::vector<unproven_subscription> unproven_subscriptions_;
   /// In the order of their arrival. Invariant: judged in term_, and empty while not leads_.
   std::deque<doubted_refusal> doubted_;
   /// The latest steady time that was told.

@@ -1,7 +1,11 @@
-// Fetches that any replica may answer, if it is fresh enough: who waits for a proof of that.
+// Fetches that any replica may answer, if it is fresh enough: who waits for a proof of that. And
+// those that ask a leader for more than it knows of: one that was deposed and has not heard of it
+// yet would say that they are out of range, and the reader would begin anew; so who leads is proven
+// first, as for refusals of batches (partition_doubt.cpp).
 #include "actors/partition/partition_core.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace aqueduct::actors {
 
@@ -17,12 +21,15 @@ std::int64_t partition_core::complete_at(const fetch_item& item) const {
   return item.freshness == fetch_freshness::leader ? -1 : freshness_.proven_since_ms().value_or(-1);
 }
 
+/// How long a subscription waits for the proof.
+constexpr std::int64_t subscription_proof_ms = 1000;
+
 /// What a fetch needs is said when it arrives and does not change while it waits: it sees what was
 /// committed before it began, or so long before.
 void partition_core::prove_fresh(fetch_item item, std::int64_t steady_ms, partition_effects& out) {
   item.proof_deadline_ms = steady_ms + item.proof_wait_ms;
   raft::read_freshness::round needed = 0;
-  if (item.freshness == fetch_freshness::linearizable)
+  if (item.freshness == fetch_freshness::linearizable || is_doubtful(item.offset))
     needed = freshness_.need_latest();
   else if (item.freshness == fetch_freshness::bounded)
     needed = freshness_.need_within(steady_ms, item.age_ms_max);
@@ -32,6 +39,11 @@ void partition_core::prove_fresh(fetch_item item, std::int64_t steady_ms, partit
   }
   unproven_.push_back({needed, std::move(item)});
   begin_round(steady_ms, out);
+}
+
+void partition_core::prove_leading(subscribe_item item, partition_effects& out) {
+  unproven_subscriptions_.push_back({freshness_.need_latest(), std::move(item)});
+  begin_round(steady_ms_, out);
 }
 
 void partition_core::read_index_found(raft::read_freshness::round round,
@@ -63,6 +75,26 @@ void partition_core::release_proven(partition_effects& out) {
     start_fetch(std::move(item), out);
   for (const auto& item : lost)
     refuse_unproven(item, "the leader did not confirm how fresh this replica is");
+  release_subscriptions(out);
+}
+
+void partition_core::release_subscriptions(partition_effects& out) {
+  for (auto& each : std::exchange(unproven_subscriptions_, {})) {
+    if (freshness_.is_proven(each.needed)) {
+      const auto offset = each.item.offset;
+      start_subscription(std::move(each.item), offset, out);
+    } else if (freshness_.is_lost(each.needed)) {
+      refuse_unproven(each.item);
+    } else {
+      unproven_subscriptions_.push_back(std::move(each));
+    }
+  }
+}
+
+void partition_core::refuse_unproven(const subscribe_item& item) const {
+  item.sink->subscribed(
+      item.slot, errc::not_leader,
+      "node " + std::to_string(options_.node) + " could not prove that it leads the partition", -1);
 }
 
 /// The reader is referred to the leader.
@@ -78,6 +110,14 @@ void partition_core::expire_unproven(std::int64_t steady_ms) {
     if (each.item.proof_deadline_ms > steady_ms)
       return false;
     refuse_unproven(each.item, "this replica did not become as fresh as was asked for in time");
+    return true;
+  });
+  std::erase_if(unproven_subscriptions_, [&](unproven_subscription& each) {
+    if (!each.deadline_ms)
+      each.deadline_ms = steady_ms + subscription_proof_ms;
+    if (*each.deadline_ms > steady_ms)
+      return false;
+    refuse_unproven(each.item);
     return true;
   });
 }

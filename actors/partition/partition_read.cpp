@@ -66,7 +66,7 @@ std::optional<fetch_outcome> partition_core::fetch_error(const fetch_item& item)
 }
 
 void partition_core::fetch(fetch_item item, std::int64_t steady_ms, partition_effects& out) {
-  if (may_answer(item) && !failed_)
+  if ((may_answer(item) || is_doubtful(item.offset)) && !failed_)
     prove_fresh(std::move(item), steady_ms, out);
   else if (undecided() && item.freshness != protocol::fetch_freshness::leader)
     refuse_unproven(item, "this replica cannot answer now, and does not know who leads");
@@ -239,6 +239,14 @@ void partition_core::subscribe(subscribe_item item, partition_effects& out) {
     offset = high_watermark_;
   else if (offset == subscribe_at_start)
     offset = log_start_;
+  if (is_doubtful(offset))
+    prove_leading(std::move(item), out);
+  else
+    start_subscription(std::move(item), offset, out);
+}
+
+void partition_core::start_subscription(subscribe_item item, std::int64_t offset,
+                                        partition_effects& out) {
   if (auto outcome = fetch_error(offset, -1)) {
     item.sink->subscribed(item.slot, outcome->error, std::move(outcome->message), -1);
     return;
@@ -250,6 +258,8 @@ void partition_core::subscribe(subscribe_item item, partition_effects& out) {
 
 void partition_core::unsubscribe(const push_sink* sink) {
   std::erase_if(subscribers_, [&](const subscriber& s) { return s.item.sink.get() == sink; });
+  std::erase_if(unproven_subscriptions_,
+                [&](const unproven_subscription& each) { return each.item.sink.get() == sink; });
   std::erase_if(parked_, [&](const parked_event& event) {
     const auto* item = std::get_if<subscribe_item>(&event);
     return item != nullptr && item->sink.get() == sink;

@@ -413,7 +413,9 @@ TEST_SUITE("actors.partition_core") {
     it.lead();
     it.produce(build_batch(4));
     it.commit();
-    const auto outcome = it.fetch(9)->outcomes.at(0);
+    const auto asked = it.fetch(9);
+    it.answer_rounds();
+    const auto outcome = asked->outcomes.at(0);
     CHECK(outcome.error == errc::offset_out_of_range);
     CHECK(outcome.message.find("0 to 4") != std::string::npos);
   }

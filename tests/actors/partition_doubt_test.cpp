@@ -209,4 +209,62 @@ TEST_CASE("held refusals are answered when the partition closes or fails") {
   }
 }
 
+TEST_CASE("who asks for more than the leader knows of is refused when it is proven to lead") {
+  leader_lab it;
+  const auto beyond = it.fetch(2);
+  const auto subscriber = std::make_shared<pushed_to>();
+  it.core.subscribe({subscriber, 0, 0, 2, 1000}, it.effects);
+  CHECK(beyond->outcomes.empty());
+  CHECK(subscriber->starts.empty());
+  CHECK_FALSE(it.core.is_quiet());
+  CHECK_FALSE(it.core.is_idle());
+
+  SUBCASE("it is") {
+    it.answer_rounds();
+    REQUIRE(beyond->outcomes.size() == 1);
+    CHECK(beyond->outcomes[0].error == errc::offset_out_of_range);
+    REQUIRE(subscriber->starts.size() == 1);
+    CHECK(subscriber->starts[0].first == errc::offset_out_of_range);
+  }
+  SUBCASE("a successor may have what is asked for") {
+    it.answer_rounds(false);
+    REQUIRE(beyond->outcomes.size() == 1);
+    CHECK(beyond->outcomes[0].error == errc::not_leader);
+    REQUIRE(subscriber->starts.size() == 1);
+    CHECK(subscriber->starts[0].first == errc::not_leader);
+  }
+  SUBCASE("nobody says so in time") {
+    it.core.tick(10, 10, it.effects);
+    CHECK(beyond->outcomes.empty());
+    it.core.tick(1010, 1010, it.effects);
+    REQUIRE(beyond->outcomes.size() == 1);
+    CHECK(beyond->outcomes[0].error == errc::not_leader);
+    REQUIRE(subscriber->starts.size() == 1);
+    CHECK(subscriber->starts[0].first == errc::not_leader);
+  }
+  SUBCASE("it is there meanwhile") {
+    it.produce(build_batch(1, idempotent(1)));
+    it.commit();
+    it.answer_rounds();
+    REQUIRE(beyond->outcomes.size() == 1);
+    CHECK(beyond->outcomes[0].error == errc::none);
+    REQUIRE(subscriber->starts.size() == 1);
+    CHECK(subscriber->starts[0] == std::pair(errc::none, std::int64_t{2}));
+  }
+  SUBCASE("nobody wants to know any more") {
+    it.core.cancel_fetch(beyond.get());
+    it.core.unsubscribe(subscriber.get());
+    it.answer_rounds();
+    CHECK(beyond->outcomes.empty());
+    CHECK(subscriber->starts.empty());
+  }
+  SUBCASE("the partition is closed") {
+    it.core.close(errc::shutting_down);
+    REQUIRE(beyond->outcomes.size() == 1);
+    CHECK(beyond->outcomes[0].error == errc::shutting_down);
+    REQUIRE(subscriber->starts.size() == 1);
+    CHECK(subscriber->starts[0].first == errc::shutting_down);
+  }
+}
+
 TEST_SUITE_END();
