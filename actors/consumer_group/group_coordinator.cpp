@@ -86,6 +86,8 @@ void group_coordinator::follow(std::int32_t leader) {
   if (!std::exchange(leads_, false))
     return;
   const error why{errc::not_coordinator, refuse_unless_leading().message};
+  // Those that were given away are answered yet; the answers are not for what is proposed next.
+  abandoned_ += pending_.size() - placed_ - outbox_.size();
   placed_ = 0;
   outbox_.clear();
   auto waiting = std::exchange(live_, {});
@@ -174,7 +176,16 @@ std::vector<group_command> group_coordinator::take_proposals() {
   return std::exchange(outbox_, {});
 }
 
+std::size_t group_coordinator::skip_abandoned(std::size_t count) {
+  const auto skipped = std::min(abandoned_, count);
+  abandoned_ -= skipped;
+  return skipped;
+}
+
 void group_coordinator::proposed(std::uint64_t first, std::uint64_t term, std::size_t count) {
+  const auto skipped = skip_abandoned(count);
+  first += skipped;
+  count -= skipped;
   for (std::size_t i = 0; i < count && placed_ < pending_.size(); ++i) {
     auto& proposal = pending_[placed_++];
     proposal.index = first + i;
@@ -183,6 +194,7 @@ void group_coordinator::proposed(std::uint64_t first, std::uint64_t term, std::s
 }
 
 void group_coordinator::refused(std::size_t count, const error& why, group_time now) {
+  count -= skip_abandoned(count);
   std::vector<pending_proposal> gone;
   for (std::size_t i = 0; i < count && placed_ < pending_.size(); ++i) {
     const auto at = pending_.begin() + static_cast<std::ptrdiff_t>(placed_);

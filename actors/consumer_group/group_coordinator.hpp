@@ -166,6 +166,8 @@ private:
   [[nodiscard]] static group_record record_of(const live_group& group, std::int64_t emptied_ms);
   void propose(group_command command, completion done);
   void flush_commits();
+  /// Of `count` answers to proposals: how many are to some that were given up.
+  [[nodiscard]] std::size_t skip_abandoned(std::size_t count);
   void complete(pending_proposal proposal, const result<void>& outcome, group_time now);
   [[nodiscard]] group_answer check_member(live_group& group, const group_member_id& who,
                                           bool needs_generation) const;
@@ -211,6 +213,9 @@ private:
   /// Oldest first; the first `placed_` have their index.
   std::deque<pending_proposal> pending_;
   std::size_t placed_ = 0;
+  /// Proposals that were given up before it was said whether they get a place; they are the oldest
+  /// of those of which it is not.
+  std::size_t abandoned_ = 0;
   std::vector<group_command> outbox_;
   /// Commits that wait for the entry that is under way: then they go together.
   std::vector<queued_commit> commits_;

@@ -75,6 +75,38 @@ TEST_CASE("a member of Kafka's protocol is told its id, joins, and assigns for a
   CHECK(lab.sync("c-1", 1)->assignment == text("mine"));
 }
 
+TEST_CASE("answers to proposals that were given up are not for those that came after them") {
+  group_lab lab;
+  lab.commits = false;
+  const auto given_up = lab.commit({}, 5);
+  REQUIRE(lab.coordinator->take_proposals().size() == 1);
+  lab.coordinator->follow(2);
+  CHECK(given_up->error == errc::not_coordinator);
+  lab.coordinator->lead(lab.now);
+  const auto fresh = lab.commit({}, 6);
+  REQUIRE(lab.coordinator->take_proposals().size() == 1);
+
+  SUBCASE("refused") {
+    lab.coordinator->refused(1, {errc::not_leader, "too late"}, lab.now);
+    CHECK(fresh.count() == 0);
+    lab.coordinator->proposed(11, 3, 1);
+  }
+  SUBCASE("placed") {
+    lab.coordinator->proposed(10, 1, 1);
+    lab.coordinator->applied(10, 1, lab.now);
+    CHECK(fresh.count() == 0);
+    lab.coordinator->proposed(11, 3, 1);
+  }
+  SUBCASE("placed together with the next") {
+    lab.coordinator->proposed(10, 3, 2);
+  }
+  lab.coordinator->applied(10, 3, lab.now);
+  CHECK(fresh.count() == 0);
+  lab.coordinator->applied(11, 3, lab.now);
+  REQUIRE(fresh.is_there());
+  CHECK(fresh->error == errc::none);
+}
+
 TEST_CASE("members hear of a generation only when the log has it") {
   group_lab lab;
   lab.commits = false;
