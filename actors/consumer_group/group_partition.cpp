@@ -72,6 +72,7 @@ struct group_partition_state : election_host<group_partition_state> {
     directory = std::move(given.directory);
     entries_kept = given.entries_kept;
     config = std::move(given.partition);
+    is_alone = config.members.wanted.size() <= 1;
     membership = {services().replica, std::exchange(config.members, {})};
     if (services().registry)
       services().registry->add(config.group, [] {});
@@ -128,6 +129,8 @@ struct group_partition_state : election_host<group_partition_state> {
       return std::string(client) + "-" + to_string(random_uuid(*services().env));
     };
     core.emplace(table, std::move(options));
+    // Clients are sent by the route: who comes before the group's log is open finds it loading.
+    core->follow(config.route->leader);
   }
 
   // -- the Raft group ----------------------------------------------------------------------------
@@ -243,13 +246,15 @@ struct group_partition_state : election_host<group_partition_state> {
   }
 
   void handle(group_leadership& news) {
-    config.route->leader = news.leader;
+    // Who is alone leads, or is about to: nobody is to look elsewhere.
+    const auto leader = is_alone && news.leader < 0 ? services().node : news.leader;
+    config.route->leader = leader;
     config.route->leader_epoch = static_cast<std::int32_t>(news.term);
     if (term != news.term || !news.here)
       fail_reads();
     // Who wins its own election has followed nobody in the same term.
     if (term != news.term || !news.here || !core->leads())
-      core->follow(news.leader);
+      core->follow(leader);
     term = news.term;
     membership.took_office(news.term, news.here);
     note_leader(news.leader);
@@ -312,6 +317,7 @@ struct group_partition_state : election_host<group_partition_state> {
 
   void handle(partition_members& change) {
     const bool is_repaired = membership.is_under_repair() && !change.is_under_repair;
+    is_alone = change.wanted.size() <= 1 && !change.is_moving;
     membership.want(std::move(change));
     if (is_repaired) {
       services().log->info("partition {}: the damaged replica is repaired",
@@ -559,6 +565,8 @@ struct group_partition_state : election_host<group_partition_state> {
   /// Questions that came before the group was open.
   std::vector<group_call> waiting;
   partition_membership membership;
+  /// The group has, and is to have, no other replica.
+  bool is_alone = false;
   std::uint64_t tick_schedule = 0;
   bool is_restless = false;
   std::optional<error> failed;

@@ -182,11 +182,14 @@ class FirstUse(unittest.TestCase):
         self.addCleanup(node.close)
         found, said = [], []
         with wire.Connection(node.address) as connection:
-            while not found or found[-1] != 0:
+            end = time.monotonic() + WAIT_SECONDS
+            while (not found or found[-1] != 0) and time.monotonic() < end:
                 response = connection.call(wire.FIND_COORDINATOR, 0, wire.text("first"))
                 found.append(response.take("h"))
             beat = wire.text("first") + struct.pack(">i", 1) + wire.text("nobody")
-            while not said or said[-1] in (14, 15, 16):
+            while (not said or said[-1] in (14, 15, 16)) and time.monotonic() < end:
                 said.append(connection.call(HEARTBEAT, 0, beat).take("h"))
         self.assertLessEqual(set(found), {15, 0})  # COORDINATOR_NOT_AVAILABLE
+        self.assertEqual(found[-1], 0)
         self.assertLessEqual(set(said), {14, 25})  # it loads, then: nobody is no member
+        self.assertEqual(said[-1], 25)
