@@ -416,7 +416,7 @@ TEST_CASE("groups keep their promises in random lives of a cluster") {
       member->paused_until = 0;
     if (life.members.empty())
       life.add_member();
-    CHECK(life.settles_within(60'000));
+    CHECK(life.settles_within(30'000));
     CHECK(life.book.joins > 0);
     commits += life.book.commits;
     (void)life.cluster.run_until([&] { return life.cluster.unrest().empty(); }, 60'000);
