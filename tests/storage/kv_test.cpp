@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 using namespace aqueduct;
@@ -41,6 +42,29 @@ std::string last_key(const kv& store, family in, std::string_view from, std::str
   const auto found = store.last_in(in, from, at_most);
   REQUIRE_OK(found);
   return *found ? (*found)->key : "(none)";
+}
+
+/// The files of a folder and their sizes, as far as they stay while one looks.
+std::map<std::string, std::uintmax_t> files_of(const std::string& folder) {
+  std::map<std::string, std::uintmax_t> files;
+  for (const auto& each : std::filesystem::directory_iterator(folder)) {
+    std::error_code gone;
+    files[each.path().filename()] = each.file_size(gone);
+  }
+  return files;
+}
+
+/// What the files of a store hold at one moment. It writes and removes some on its own: a copy that
+/// it came between is no moment's, and is made anew.
+void copy_at_rest(const std::string& live, const std::string& copy) {
+  for (;;) {
+    std::filesystem::remove_all(copy);
+    const auto before = files_of(live);
+    std::error_code failed;
+    std::filesystem::copy(live, copy, std::filesystem::copy_options::recursive, failed);
+    if (!failed && files_of(live) == before)
+      return;
+  }
 }
 
 void check_store(kv& store) {
@@ -222,7 +246,7 @@ TEST_SUITE("storage.kv") {
     put(*store, family::hard_state, "later", "1");
 
     // What the files hold now is what a killed process leaves.
-    std::filesystem::copy(live, copy, std::filesystem::copy_options::recursive);
+    copy_at_rest(live, copy);
     const auto left = open_rocksdb(copy);
 
     CHECK(value_of(*left, family::partition_state, "flushed") == "1");
@@ -249,7 +273,7 @@ TEST_SUITE("storage.kv") {
       REQUIRE_OK((*store)->write(batch, durability::relaxed));
       if (i % 500 == 499) {
         const auto copy = root.path() + "/copy" + std::to_string(i);
-        std::filesystem::copy(live, copy, std::filesystem::copy_options::recursive);
+        copy_at_rest(live, copy);
         const auto left = open_rocksdb(copy);
         const auto n = value_of(*left, family::partition_state, "n");
         CHECK(value_of(*left, family::cluster_state, "n") == n);
