@@ -66,6 +66,20 @@ class Operators(JavaCluster):
         self.assertEqual(set(at), set(groups))
         self.assertGreater(len(set(at.values())), 1, "one broker coordinates them all")
 
+    def test_preferred_replicas_are_elected(self):
+        topic = self.topic()
+        preferred = self.partitions(topic)[0]["replicas"][0]
+        self.transfer(topic, preferred % 3 + 1)
+        elect = lambda *words: self.java("leader-election", "--election-type", *words,
+                                         "--topic", topic, "--partition", 0).text
+        # The cluster may have been quicker.
+        self.assertRegex(elect("preferred"),
+                         r"Successfully completed leader election|Valid replica already elected")
+        self.assertEqual(self.leader(topic), preferred)
+        self.assertIn("Valid replica already elected", elect("preferred"))
+        self.assertIn("Valid replica already elected", elect("unclean"))
+        self.assertEqual(self.leader(topic), preferred)
+
     def test_replicas_are_moved(self):
         topic = self.topic(1, 1)
         kcat(self.cluster, "-P", "-t", topic, input=numbers(0, 1000))
