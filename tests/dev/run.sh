@@ -128,6 +128,9 @@ program tools/dpkg-query '[[ ${*: -1} != cmake ]] || exit 1; echo installed'
 dev test
 check 'what is missing is installed, and only that' \
   grep -qE '(apt-get|sudo .*apt-get) install .* cmake$' notes
+program tools/dpkg-query '[[ ${*: -1} != clang ]] || { echo not-installed; exit; }; echo installed'
+dev test
+check 'what was removed is installed again' grep -qE 'apt-get install .* clang$' notes
 
 fresh_tree
 program build/bin/aqueductd 'echo "node $*"'
