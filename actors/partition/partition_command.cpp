@@ -6,7 +6,8 @@ namespace aqueduct::actors {
 
 namespace {
 
-enum class command_tag : std::uint8_t { trim = 1, expire_producers = 2 };
+/// 2 forgot producers by the time of their records.
+enum class command_tag : std::uint8_t { trim = 1, check_producers = 3 };
 
 constexpr std::uint8_t summary_version = 1;
 
@@ -19,8 +20,10 @@ buffer encode(const partition_command& command) {
     out.write(static_cast<std::uint8_t>(command_tag::trim));
     out.write(trim->log_start);
   } else {
-    out.write(static_cast<std::uint8_t>(command_tag::expire_producers));
-    out.write(std::get<expire_producers_command>(command).before_ms);
+    const auto& check = std::get<check_producers_command>(command);
+    out.write(static_cast<std::uint8_t>(command_tag::check_producers));
+    out.write(check.now_ms);
+    out.write(check.before_ms);
   }
   return buffer::from(std::move(bytes));
 }
@@ -28,13 +31,17 @@ buffer encode(const partition_command& command) {
 result<partition_command> decode_partition_command(byte_span bytes) {
   byte_reader in(bytes);
   const auto tag = static_cast<command_tag>(in.read<std::uint8_t>());
-  const auto number = in.read<std::int64_t>();
-  if (!in.failed() && in.remaining() == 0) {
-    if (tag == command_tag::trim)
-      return partition_command(trim_command{number});
-    if (tag == command_tag::expire_producers)
-      return partition_command(expire_producers_command{number});
+  std::optional<partition_command> command;
+  if (tag == command_tag::trim) {
+    command = trim_command{in.read<std::int64_t>()};
+  } else if (tag == command_tag::check_producers) {
+    check_producers_command check;
+    check.now_ms = in.read<std::int64_t>();
+    check.before_ms = in.read<std::int64_t>();
+    command = check;
   }
+  if (command && !in.failed() && in.remaining() == 0)
+    return *command;
   return unexpected(errc::storage_damaged,
                     "a command of the partition's log is malformed or of a newer version");
 }

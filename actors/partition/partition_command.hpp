@@ -18,15 +18,16 @@ struct trim_command {
   friend bool operator==(const trim_command&, const trim_command&) = default;
 };
 
-/// Producers that wrote nothing since `before_ms` (log time) are forgotten.
-struct expire_producers_command {
+/// The leader looks at its producers: who wrote since the last look was there at `now_ms` (its
+/// clock), and who was last there before `before_ms` is forgotten.
+struct check_producers_command {
+  std::int64_t now_ms = 0;
   std::int64_t before_ms = 0;
 
-  friend bool operator==(const expire_producers_command&,
-                         const expire_producers_command&) = default;
+  friend bool operator==(const check_producers_command&, const check_producers_command&) = default;
 };
 
-using partition_command = std::variant<trim_command, expire_producers_command>;
+using partition_command = std::variant<trim_command, check_producers_command>;
 
 [[nodiscard]] buffer encode(const partition_command& command);
 /// storage_damaged if the bytes are none of the commands of this version.

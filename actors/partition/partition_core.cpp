@@ -214,7 +214,6 @@ void partition_core::apply_records(const raft::entry& entry, partition_effects&)
                      "batch at offset " + std::to_string(header.base_offset.value) +
                          ", the log ends at " + std::to_string(high_watermark_));
   high_watermark_ = header.next_offset().value;
-  newest_record_ms_ = std::max(newest_record_ms_, header.max_timestamp.value);
   if (header.is_idempotent() && !header.is_control())
     producers_.commit(header, header.base_offset.value);
   tail_.push(header.base_offset.value, high_watermark_, buffer(entry.body.data, entry.body.size));
@@ -251,7 +250,8 @@ void partition_core::apply_command(const raft::entry& entry, partition_effects&)
         waiting->item.sink->trimmed(waiting->item.slot, {errc::none, {}, log_start_, -1});
     }
   } else {
-    producers_.expire(std::get<expire_producers_command>(*command).before_ms);
+    const auto& check = std::get<check_producers_command>(*command);
+    producers_.look(check.now_ms, check.before_ms);
   }
 }
 
@@ -345,13 +345,13 @@ void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition
                                : std::nullopt,
           topic.retention_bytes};
   }
-  if (now_ms >= next_expiry_ms_ && producers_.size() > 0 && newest_record_ms_ >= 0) {
-    next_expiry_ms_ = now_ms + options_.producer_expiry_ms / 24;
-    const auto before = newest_record_ms_ - options_.producer_expiry_ms;
-    if (producers_.has_older_than(before)) {
+  if (now_ms >= next_look_ms_) {
+    next_look_ms_ = now_ms + options_.producer_expiry_ms / 24;
+    const auto before = now_ms - options_.producer_expiry_ms;
+    if (producers_.has_to_look(before)) {
       push_pending(pending_command{});
-      out.propose.push_back(
-          {raft::entry_kind::command, encode(partition_command(expire_producers_command{before}))});
+      out.propose.push_back({raft::entry_kind::command,
+                             encode(partition_command(check_producers_command{now_ms, before}))});
     }
   }
 }

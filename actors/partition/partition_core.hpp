@@ -382,7 +382,6 @@ private:
   std::int64_t high_watermark_ = 0;
   /// Offset of the next batch to be proposed. Invariant: >= high_watermark_ while ready_.
   std::int64_t next_offset_ = 0;
-  std::int64_t newest_record_ms_ = -1;
 
   /// Proposed and not committed, oldest first.
   std::deque<pending_entry> pending_;
@@ -425,7 +424,7 @@ private:
   bool state_changed_ = false;
   std::optional<std::int64_t> trim_before_;
   std::int64_t next_retention_ms_ = 0;
-  std::int64_t next_expiry_ms_ = 0;
+  std::int64_t next_look_ms_ = 0;
   std::int64_t last_append_ms_ = 0;
   std::int64_t last_shrink_ms_ = 0;
 };

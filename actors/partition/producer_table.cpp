@@ -11,6 +11,10 @@ namespace {
 
 using kind = producer_table::verdict::kind;
 
+constexpr std::uint8_t producer_version = 2;
+/// It has no `seen_ms`.
+constexpr std::uint8_t oldest_version = 1;
+
 producer_table::verdict refuse(errc code, std::string message) {
   producer_table::verdict v;
   v.what = kind::refuse;
@@ -102,6 +106,7 @@ void producer_table::remember(producer_entry& entry, const protocol::batch_heade
       {header.base_sequence, header.last_sequence(), base_offset, header.max_timestamp.value});
   if (entry.batches.size() > batches_max)
     entry.batches.pop_front();
+  entry.seen_ms = producer_entry::just_now;
 }
 
 void producer_table::append(const protocol::batch_header& header, std::int64_t base_offset) {
@@ -126,19 +131,23 @@ void producer_table::commit(const protocol::batch_header& header, std::int64_t b
     speculative_.erase(it);
 }
 
-void producer_table::expire(std::int64_t before_ms) {
-  std::erase_if(committed_, [&](const auto& item) {
-    const auto& [producer, entry] = item;
-    if (entry.batches.back().timestamp_ms >= before_ms || speculative_.contains(producer))
-      return false;
-    changed_[producer] = true;
-    return true;
-  });
+void producer_table::look(std::int64_t now_ms, std::int64_t before_ms) {
+  for (auto it = committed_.begin(); it != committed_.end();) {
+    auto& [producer, entry] = *it;
+    const bool wrote = entry.seen_ms == producer_entry::just_now;
+    if (wrote)
+      entry.seen_ms = now_ms;
+    const bool is_forgotten = entry.seen_ms < before_ms;
+    if (wrote || is_forgotten)
+      changed_[producer] = true;
+    it = is_forgotten ? committed_.erase(it) : std::next(it);
+  }
 }
 
-bool producer_table::has_older_than(std::int64_t before_ms) const {
+bool producer_table::has_to_look(std::int64_t before_ms) const {
+  static_assert(producer_entry::just_now < 0);
   return std::ranges::any_of(committed_, [&](const auto& item) {
-    return item.second.batches.back().timestamp_ms < before_ms;
+    return item.second.seen_ms < std::max<std::int64_t>(before_ms, 0);
   });
 }
 
@@ -171,8 +180,9 @@ void producer_table::restore(std::int64_t producer, producer_entry entry) {
 buffer encode(const producer_entry& entry) {
   std::vector<std::byte> bytes;
   byte_writer out(bytes);
-  out.write<std::uint8_t>(1);
+  out.write(producer_version);
   out.write(entry.epoch);
+  out.write(entry.seen_ms);
   out.write_varint(entry.batches.size());
   for (const auto& batch : entry.batches) {
     out.write(batch.first_sequence);
@@ -188,6 +198,8 @@ result<producer_entry> decode_producer(byte_span bytes) {
   producer_entry entry;
   const auto version = in.read<std::uint8_t>();
   entry.epoch = in.read<std::int16_t>();
+  if (version == producer_version)
+    entry.seen_ms = in.read<std::int64_t>();
   for (auto left = in.read_count(24); left > 0; --left) {
     remembered_batch batch;
     batch.first_sequence = in.read<std::int32_t>();
@@ -196,8 +208,8 @@ result<producer_entry> decode_producer(byte_span bytes) {
     batch.timestamp_ms = in.read<std::int64_t>();
     entry.batches.push_back(batch);
   }
-  if (in.failed() || version != 1 || in.remaining() > 0 || entry.batches.empty() ||
-      entry.batches.size() > producer_table::batches_max)
+  if (in.failed() || version < oldest_version || version > producer_version || in.remaining() > 0 ||
+      entry.batches.empty() || entry.batches.size() > producer_table::batches_max)
     return unexpected(errc::storage_damaged, "the stored state of a producer is malformed");
   return entry;
 }

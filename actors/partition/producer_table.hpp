@@ -35,7 +35,13 @@ struct remembered_batch {
 
 /// One producer.
 struct producer_entry {
+  /// It wrote since the last look at the producers.
+  static constexpr std::int64_t just_now = -1;
+
   std::int16_t epoch = 0;
+  /// The first look at it after its last batch, in ms since 1970 by the clock of the leader that
+  /// looked, or `just_now`. Timestamps of records say nothing: a producer may write old ones.
+  std::int64_t seen_ms = just_now;
   /// Oldest first, at most `producer_table::batches_max`, never empty. All of `epoch`.
   std::deque<remembered_batch> batches;
 
@@ -71,9 +77,12 @@ public:
   /// Nothing that was proposed and is not committed counts any more.
   void drop_speculative() { speculative_.clear(); }
 
-  /// Forgets producers whose last batch is older than `before` (log time).
-  void expire(std::int64_t before_ms);
-  [[nodiscard]] bool has_older_than(std::int64_t before_ms) const;
+  /// A committed look at the producers: those who wrote since the last one were seen at `now_ms`,
+  /// those last seen before `before_ms` are forgotten. What is only proposed makes no difference,
+  /// so that all replicas do the same.
+  void look(std::int64_t now_ms, std::int64_t before_ms);
+  /// Whether such a look would change anything.
+  [[nodiscard]] bool has_to_look(std::int64_t before_ms) const;
 
   [[nodiscard]] std::size_t size() const { return committed_.size(); }
   /// What is committed of each, in order of their ids.
@@ -97,7 +106,8 @@ private:
   };
 
   std::unordered_map<std::int64_t, producer_entry> committed_;
-  /// Invariant: each entry has in_flight above 0 and includes what is committed of its producer.
+  /// Invariant: each entry has in_flight above 0 and includes what is committed of its producer, or
+  /// was until it was forgotten.
   std::unordered_map<std::int64_t, speculation> speculative_;
   std::map<std::int64_t, bool> changed_;
 };

@@ -6,6 +6,21 @@ using namespace aqueduct;
 using namespace aqueduct::actors;
 using namespace aqueduct::actors::test;
 
+namespace {
+
+constexpr std::int64_t day_ms = 24LL * 3600 * 1000;
+
+buffer batch_dated(std::int64_t time_ms) {
+  protocol::batch_builder builder;
+  protocol::record_to_write record;
+  record.timestamp = timestamp_ms(time_ms);
+  record.value = byte_span();
+  REQUIRE(builder.append(record));
+  return *builder.finish();
+}
+
+} // namespace
+
 TEST_SUITE("actors.partition_core") {
   TEST_CASE("a batch is answered when it is committed, with the offset stamped into it") {
     lab it;
@@ -571,30 +586,56 @@ TEST_SUITE("actors.partition_core") {
     it.core.retention_found(2, it.effects);
     it.commit();
     CHECK(it.core.log_start() == 2);
-    // Log time goes on by the records of others.
-    protocol::batch_builder builder;
-    protocol::record_to_write record;
-    record.timestamp = timestamp_ms(3LL * 24 * 3600 * 1000);
-    record.value = byte_span();
-    REQUIRE(builder.append(record));
-    it.produce(*builder.finish());
+    it.core.tick(0, 60'000 + day_ms, it.effects);
     it.commit();
-    it.core.tick(0, 3LL * 24 * 3600 * 1000, it.effects);
+    CHECK(it.core.producers() == 1);
+    it.core.tick(0, 60'001 + 2 * day_ms, it.effects);
     it.commit();
     CHECK(it.core.producers() == 0);
+  }
+
+  TEST_CASE("the age of a producer is the leader's time, whatever its records are dated") {
+    lab it;
+    it.lead();
+    auto now_ms = 365 * day_ms;
+    // 77 writes what is a year old, another one what a wrong clock dates far ahead.
+    it.produce(build_batch(3, idempotent(0)));
+    it.produce(batch_dated(now_ms + 365 * day_ms));
+    it.commit();
+    it.core.tick(0, now_ms, it.effects);
+    it.commit();
+    it.core.tick(0, now_ms += day_ms / 2, it.effects);
+    it.commit();
+    it.produce(build_batch(3, idempotent(0)));
+    it.answer_rounds();
+    CHECK(it.producer->outcomes.back().second.base_offset == 0);
+    CHECK(it.core.high_watermark() == 4);
+    // What a producer writes between two looks makes it as new as the second.
+    it.produce(build_batch(2, idempotent(3)));
+    it.commit();
+    it.core.tick(0, now_ms += day_ms, it.effects);
+    it.commit();
+    it.core.tick(0, now_ms += day_ms, it.effects);
+    it.commit();
+    it.produce(build_batch(2, idempotent(3)));
+    it.answer_rounds();
+    CHECK(it.producer->outcomes.back().second.base_offset == 4);
+    CHECK(it.core.producers() == 1);
   }
 }
 
 TEST_SUITE("actors.partition_command") {
   TEST_CASE("commands and summaries come back as they were, and nothing else passes") {
     const partition_command trim = trim_command{42};
-    const partition_command expire = expire_producers_command{7};
+    const partition_command check = check_producers_command{7, 3};
     CHECK(*decode_partition_command(encode(trim).bytes()) == trim);
-    CHECK(*decode_partition_command(encode(expire).bytes()) == expire);
+    CHECK(*decode_partition_command(encode(check).bytes()) == check);
     const partition_summary summary{1, 2, 3, 4};
     CHECK(*decode_partition_summary(encode(summary).bytes()) == summary);
     for (std::size_t size = 0; size < encode(trim).size(); ++size)
       CHECK_FALSE(decode_partition_command(encode(trim).slice(0, size).bytes()));
+    for (std::size_t size = 0; size < encode(check).size(); ++size)
+      CHECK_FALSE(decode_partition_command(encode(check).slice(0, size).bytes()));
     for (std::size_t size = 0; size < encode(summary).size(); ++size)
       CHECK_FALSE(decode_partition_summary(encode(summary).slice(0, size).bytes()));
   }
@@ -638,89 +679,5 @@ TEST_SUITE("actors.tail_cache") {
     cache.push(5, 6, buffer::copy_of("b"));
     CHECK_FALSE(cache.read(0, 1));
     CHECK(cache.read(5, 1));
-  }
-}
-
-TEST_SUITE("actors.producer_table") {
-  using kind = producer_table::verdict::kind;
-
-  protocol::batch_header header_of(std::int32_t first, std::int32_t count, std::int16_t epoch = 0) {
-    protocol::batch_header header;
-    header.producer = producer_id(1);
-    header.producer_epoch = epoch;
-    header.base_sequence = first;
-    header.record_count = count;
-    header.last_offset_delta = count - 1;
-    header.max_timestamp = timestamp_ms(1000);
-    return header;
-  }
-
-  TEST_CASE("sequences wrap from 2^31 - 1 to 0") {
-    producer_table table;
-    table.commit(header_of(0x7ffffffe, 2), 10);
-    CHECK(table.check(header_of(0, 1)).what == kind::append);
-    CHECK(table.check(header_of(1, 1)).error == errc::out_of_order_sequence);
-  }
-
-  TEST_CASE("the last five batches are remembered, older repeats are told apart from gaps") {
-    producer_table table;
-    for (int i = 0; i < 8; ++i)
-      table.commit(header_of(i * 10, 10), i * 10);
-    CHECK(table.check(header_of(30, 10)).what == kind::duplicate);
-    CHECK(table.check(header_of(30, 10)).base_offset == 30);
-    CHECK(table.check(header_of(20, 10)).error == errc::duplicate_sequence);
-    CHECK(table.check(header_of(90, 10)).error == errc::out_of_order_sequence);
-  }
-
-  TEST_CASE("a batch is not said to be stored while a record of it may not be") {
-    producer_table table;
-    const auto is_refused = [&](std::int32_t first, std::int32_t count) {
-      return table.check(header_of(first, count)).error == errc::out_of_order_sequence;
-    };
-    // Nothing was known of the producer: whatever came before may be on its way still.
-    for (int i = 1; i <= 4; ++i)
-      table.commit(header_of(i * 10, 10), i * 10);
-    CHECK(is_refused(0, 10));
-    table.commit(header_of(50, 10), 50);
-    CHECK(table.check(header_of(0, 10)).error == errc::duplicate_sequence);
-    // Half of it is new, or remembered as part of another batch.
-    CHECK(is_refused(55, 10));
-    CHECK(is_refused(5, 10));
-    CHECK(is_refused(30, 5));
-    CHECK(is_refused(30, 20));
-    CHECK(is_refused(0, 0x7fffffff));
-  }
-
-  TEST_CASE("batches before the remembered ones are told across the wrap") {
-    producer_table table;
-    for (int i = 0; i < 5; ++i)
-      table.commit(header_of(1 + i, 1), i);
-    CHECK(table.check(header_of(0x7fffffff, 2)).error == errc::duplicate_sequence);
-    CHECK(table.check(header_of(0x7fffffff, 3)).error == errc::out_of_order_sequence);
-  }
-
-  TEST_CASE("a new epoch starts with sequence 0 and forgets the old one") {
-    producer_table table;
-    table.commit(header_of(0, 5), 0);
-    CHECK(table.check(header_of(5, 1, 1)).error == errc::out_of_order_sequence);
-    CHECK(table.check(header_of(0, 1, 1)).what == kind::append);
-    table.commit(header_of(0, 1, 1), 5);
-    CHECK(table.check(header_of(5, 1, 0)).error == errc::fenced_epoch);
-  }
-
-  TEST_CASE("the state of a producer survives its encoding") {
-    producer_table table;
-    for (int i = 0; i < 7; ++i)
-      table.commit(header_of(i, 1), i);
-    auto changes = table.take_changes();
-    REQUIRE(changes.at(1));
-    const auto bytes = encode(*changes.at(1));
-    CHECK(*decode_producer(bytes.bytes()) == *changes.at(1));
-    for (std::size_t size = 0; size < bytes.size(); ++size)
-      CHECK_FALSE(decode_producer(bytes.slice(0, size).bytes()));
-    CHECK(table.take_changes().empty());
-    table.expire(2000);
-    CHECK_FALSE(table.take_changes().at(1));
-    CHECK(table.size() == 0);
   }
 }
