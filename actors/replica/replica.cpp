@@ -302,7 +302,11 @@ struct replica_state {
     if (config.watch)
       config.watch->receiving(config.group, *core, arrived.from, arrived.body);
     out_of_contact.erase(arrived.from.node);
+    const auto from = arrived.from.node.value;
     perform(core->step(arrived.from, std::move(arrived.body)));
+    // Who falls behind is looked for at every tick, who comes up is told at once.
+    if (core && core->is_leader() && !std::ranges::binary_search(in_sync, from))
+      tell_in_sync();
   }
 
   void handle(replica_read& request) {

@@ -96,6 +96,21 @@ void create(const test_cluster& cluster, const std::string& topic, std::int16_t 
   REQUIRE(answer.topics.at(0).error_code == 0);
 }
 
+/// Partition 0 from `offset` on as `node` answers a consumer in the rack of node `near`.
+auto fetch_from_rack(const test_cluster& cluster, int node, const std::string& topic,
+                     std::int64_t offset, int near) {
+  kafka::fetch_request request;
+  request.max_wait_ms = 100;
+  request.min_bytes = 1;
+  request.rack_id = "r" + std::to_string(near);
+  auto& asked = request.topics.emplace_back();
+  asked.topic = topic;
+  auto& partition = asked.partitions.emplace_back();
+  partition.fetch_offset = offset;
+  partition.partition_max_bytes = 1 << 20;
+  return ask<kafka::fetch_response>(cluster, node, request, 11).responses.at(0).partitions.at(0);
+}
+
 child_process shell(const std::string& line) {
   return child_process("/bin/sh", {"-c", line});
 }
@@ -241,6 +256,11 @@ TEST_SUITE("cluster.kafka") {
       CHECK(consumer.rest_of_output() == wanted);
       return consumer.errors();
     };
+    wait_for(
+        [&] {
+          return fetch_from_rack(cluster, leader, "near", 0, near).preferred_read_replica == near;
+        },
+        "it keeps up");
     const auto moved = "to " + std::to_string(near) + " (leader is " + std::to_string(leader) +
                        "): preferred replica updated";
     CHECK(read().find(moved) != std::string::npos);
@@ -257,18 +277,7 @@ TEST_SUITE("cluster.kafka") {
     auto producer = shell("seq 1 10 | kcat -P -b " + cluster.address(leader) + " -t frozen");
     REQUIRE(producer.wait_until(test_clock::now() + patience) == 0);
     const auto fetch = [&](int node, std::int64_t offset) {
-      kafka::fetch_request request;
-      request.max_wait_ms = 100;
-      request.min_bytes = 1;
-      request.rack_id = "r" + std::to_string(near);
-      auto& topic = request.topics.emplace_back();
-      topic.topic = "frozen";
-      auto& partition = topic.partitions.emplace_back();
-      partition.fetch_offset = offset;
-      partition.partition_max_bytes = 1 << 20;
-      return ask<kafka::fetch_response>(cluster, node, request, 11)
-          .responses.at(0)
-          .partitions.at(0);
+      return fetch_from_rack(cluster, node, "frozen", offset, near);
     };
     const auto named = [&] { return fetch(leader, 0).preferred_read_replica; };
     wait_for([&] { return named() == near; }, "it keeps up");
