@@ -22,8 +22,6 @@ function(aqueduct_test name directory)
   endif()
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE aqueduct_test_main ${arg_DEPENDS})
-  target_compile_definitions(${name} PRIVATE
-    AQUEDUCT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" AQUEDUCT_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   target_precompile_headers(${name} PRIVATE <doctest/doctest.h> ${arg_PRECOMPILE})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})

@@ -1,5 +1,6 @@
 #include "apps/aq/command_line.hpp"
 #include "tests/aq/support.hpp"
+#include "tests/support/paths.hpp"
 
 #include <CLI/CLI.hpp>
 #include <doctest/doctest.h>
@@ -14,7 +15,7 @@
 
 using namespace aqueduct;
 using namespace aqueduct::aq;
-using test::run_aq;
+using aq::test::run_aq;
 
 TEST_SUITE_BEGIN("aq.command_line");
 
@@ -83,7 +84,7 @@ TEST_CASE("help on a subject is what --help shows, or a text of its own") {
 }
 
 TEST_CASE("the command reference is that of the command tree") {
-  std::ifstream file(AQUEDUCT_SOURCE_DIR "/docs/aq.md", std::ios::binary);
+  std::ifstream file(aqueduct::test::source_path("docs/aq.md"), std::ios::binary);
   REQUIRE(file.is_open());
   const std::string written(std::istreambuf_iterator<char>(file), {});
   command_line line;

@@ -3,6 +3,7 @@
 #include "tests/client_node/answer_thief.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/node_process.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -37,7 +38,7 @@ public:
         "--set",      "cluster.listen=127.0.0.1:0",       "--set",    "http.listen=127.0.0.1:0",
         "--set",      "admin.listen=127.0.0.1:0"};
     arguments.insert(arguments.end(), settings_.begin(), settings_.end());
-    const auto program = std::filesystem::path(AQUEDUCT_BIN_DIR) / "aqueductd";
+    const auto program = test::built_program("aqueductd");
     process_ = std::make_unique<test::child_process>(program, arguments);
     const auto line = process_->read_line(test::test_clock::now() + patience);
     const auto at = line ? line->find("listen=127.0.0.1:") : std::string::npos;

@@ -7,6 +7,7 @@
 #include "protocol/client/admin.hpp"
 #include "tests/cluster/chaos_load.hpp"
 #include "tests/cluster/cluster_user.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/test_cluster.hpp"
 
 #include <doctest/doctest.h>
@@ -316,8 +317,7 @@ private:
                          std::to_string(log.size()));
   }
 
-  static inline const std::filesystem::path program =
-      std::filesystem::path(AQUEDUCT_BIN_DIR) / "aq";
+  static inline const std::filesystem::path program = built_program("aq");
 
   std::mt19937_64 random_;
   test_cluster nodes_;

@@ -3,6 +3,7 @@
 #include "protocol/client/consumer.hpp"
 #include "protocol/client/producer.hpp"
 #include "tests/support/native_calls.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/test_cluster.hpp"
 
 #include <doctest/doctest.h>
@@ -211,7 +212,7 @@ TEST_CASE(
 /// What an example prints, line by line.
 std::vector<std::string> run_example(const std::string& name,
                                      const std::vector<std::string>& arguments) {
-  const auto program = std::filesystem::path(AQUEDUCT_BIN_DIR) / ("example-follower_reads-" + name);
+  const auto program = test::built_program("example-follower_reads-" + name);
   test::child_process example(program, arguments);
   const auto deadline = test::test_clock::now() + patience;
   std::vector<std::string> lines;

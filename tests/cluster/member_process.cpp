@@ -1,5 +1,7 @@
 #include "tests/cluster/member_process.hpp"
 
+#include "tests/support/paths.hpp"
+
 #include <csignal>
 #include <utility>
 
@@ -47,7 +49,7 @@ std::string kcat_line(const std::string& group, const member_options& options) {
 std::filesystem::path program_of(const member_options& options) {
   if (options.make == member_make::kcat)
     return "/bin/sh";
-  return std::filesystem::path(AQUEDUCT_BIN_DIR) / "example-groups-journal";
+  return built_program("example-groups-journal");
 }
 
 std::vector<std::string> arguments_of(const std::string& group, const member_options& options) {

@@ -1,6 +1,7 @@
 // Real nodes under a producer that never stops, while an operator works on them with `aq`: nothing
 // that was acknowledged is lost, doubled or reordered, and no request fails.
 #include "tests/cluster/cluster_user.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/test_cluster.hpp"
 
 #include <doctest/doctest.h>
@@ -41,7 +42,7 @@ public:
   /// What `aq` says when it asks that node.
   answer aq(int node, words arguments) {
     arguments.insert(arguments.begin(), {"--admin", nodes.admin_address(node), "--output", "json"});
-    child_process program(std::filesystem::path(AQUEDUCT_BIN_DIR) / "aq", arguments);
+    child_process program(built_program("aq"), arguments);
     const auto status = program.wait_until(test_clock::now() + patience);
     REQUIRE(status);
     const auto text = program.rest_of_output();

@@ -1,6 +1,7 @@
 // Real nodes, one of which comes back with damaged files: the others serve on, its replicas are
 // replaced, and in the end all hold the same.
 #include "tests/cluster/cluster_user.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/test_cluster.hpp"
 
 #include <doctest/doctest.h>
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path program = fs::path(AQUEDUCT_BIN_DIR) / "aq";
+const fs::path program = built_program("aq");
 constexpr int damaged_data = 65;
 
 /// What `aq` printed, whatever its status was.

@@ -2,6 +2,7 @@
 #include "config/loader.hpp"
 #include "config/node_model.hpp"
 #include "config/settings_reference.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -18,7 +19,7 @@ using namespace aqueduct::config;
 
 namespace {
 
-const std::filesystem::path top = AQUEDUCT_SOURCE_DIR;
+const std::filesystem::path top = test::source_path();
 
 std::string text_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);

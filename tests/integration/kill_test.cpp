@@ -2,6 +2,7 @@
 // under load. AQUEDUCT_KILLS sets the number of kills, AQUEDUCT_SEED the moments.
 #include "tests/integration/chaos_clients.hpp"
 #include "tests/integration/sturdy_node.hpp"
+#include "tests/support/paths.hpp"
 
 #include <doctest/doctest.h>
 
@@ -112,8 +113,7 @@ private:
 
   /// A node that dies while it recovers from its death.
   void kill_during_start() {
-    child_process early(std::filesystem::path(AQUEDUCT_BIN_DIR) / "aqueductd",
-                        node_arguments(options()));
+    child_process early(built_program("aqueductd"), node_arguments(options()));
     const auto moment = std::chrono::milliseconds(1 + numbers_.below(200));
     (void)early.read_line(test_clock::now() + moment);
     early.signal(SIGKILL);

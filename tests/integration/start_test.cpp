@@ -2,6 +2,7 @@
 // refused start leaves what it found as it was.
 #include "tests/integration/own_node.hpp"
 #include "tests/support/instrumented.hpp"
+#include "tests/support/paths.hpp"
 
 #include <doctest/doctest.h>
 
@@ -237,7 +238,7 @@ TEST_CASE("a machine without descriptors is said, not crashed upon" *
   // With the first no socket can be made, with the second no queue of events.
   for (const auto* limit : {"5", "8"}) {
     std::vector<std::string> words{"-c", "ulimit -n $0; exec \"$@\"", limit,
-                                   AQUEDUCT_BIN_DIR "/aqueductd"};
+                                   built_program("aqueductd").string()};
     for (auto& word : arguments_of(folder.path() / "data"))
       words.push_back(std::move(word));
     child_process shell("/bin/sh", words);

@@ -2,6 +2,7 @@
 // (kafka_vectors.txt), with a value of its own in every field.
 #include "protocol/kafka/codec.hpp"
 #include "tests/support/kafka_messages.hpp"
+#include "tests/support/paths.hpp"
 
 #include <doctest/doctest.h>
 
@@ -24,7 +25,7 @@ buffer from_hex(const std::string& hex) {
 }
 
 std::map<vector_name, buffer> read_vectors() {
-  std::ifstream file(AQUEDUCT_SOURCE_DIR "/tests/protocol/kafka_vectors.txt");
+  std::ifstream file(test::source_path("tests/protocol/kafka_vectors.txt"));
   std::map<vector_name, buffer> vectors;
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with('#'))

@@ -1,5 +1,6 @@
 #include "protocol/native/api.hpp"
 #include "protocol/native/protocol_reference.hpp"
+#include "tests/support/paths.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,7 +11,7 @@ using namespace aqueduct;
 
 TEST_SUITE("protocol.native.reference") {
   TEST_CASE("docs/protocol.md is what the definitions say; ./dev docs renews it") {
-    std::ifstream file(std::string(AQUEDUCT_SOURCE_DIR) + "/docs/protocol.md");
+    std::ifstream file(test::source_path("docs/protocol.md"));
     std::stringstream committed;
     committed << file.rdbuf();
     CHECK(committed.str() == protocol::protocol_reference());

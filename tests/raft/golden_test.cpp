@@ -2,6 +2,7 @@
 // they name another.
 #include "tests/raft/replica.hpp"
 #include "tests/support/datadriven.hpp"
+#include "tests/support/paths.hpp"
 
 #include <doctest/doctest.h>
 
@@ -226,7 +227,7 @@ private:
 
 void run_file(const std::string& name) {
   scenario s;
-  aqueduct::test::run_scenario(std::string(AQUEDUCT_SOURCE_DIR) + "/tests/raft/testdata/" + name,
+  aqueduct::test::run_scenario(aqueduct::test::source_path("tests/raft/testdata") / name,
                                [&](const directive& d) { return s.run(d); });
 }
 

@@ -14,6 +14,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -59,11 +60,11 @@ inline directive parse_directive(const std::string& line) {
 
 /// Runs every command of the file through `run`, which returns what it prints, with a newline after
 /// each line and no empty line.
-inline void run_scenario(const std::string& path,
+inline void run_scenario(const std::filesystem::path& path,
                          const std::function<std::string(const directive&)>& run) {
   const bool rewrite = std::getenv("REWRITE") != nullptr;
   std::ifstream file(path);
-  REQUIRE_MESSAGE(file.good(), "cannot read ", path);
+  REQUIRE_MESSAGE(file.good(), "cannot read ", path.string());
   std::ostringstream rewritten;
   std::string line;
   int number = 0;
@@ -89,7 +90,7 @@ inline void run_scenario(const std::string& path,
     const auto actual = run(d);
     rewritten << "----\n" << actual << '\n';
     if (!rewrite)
-      CHECK_MESSAGE(actual == expected, path, ":", begin, ": ", d.name);
+      CHECK_MESSAGE(actual == expected, path.string(), ":", begin, ": ", d.name);
   }
   if (rewrite) {
     auto text = rewritten.str();

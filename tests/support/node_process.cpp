@@ -1,5 +1,7 @@
 #include "tests/support/node_process.hpp"
 
+#include "tests/support/paths.hpp"
+
 #include <signal.h>
 
 #include <algorithm>
@@ -10,7 +12,7 @@ namespace aqueduct::test {
 
 namespace {
 
-const std::filesystem::path program = std::filesystem::path(AQUEDUCT_BIN_DIR) / "aqueductd";
+const std::filesystem::path program = built_program("aqueductd");
 
 /// The value of `key` in a line of `key=value` words.
 std::string value_of(std::string_view line, std::string_view key) {

@@ -1,5 +1,7 @@
 #include "tests/support/test_cluster.hpp"
 
+#include "tests/support/paths.hpp"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -17,7 +19,7 @@ namespace aqueduct::test {
 
 namespace {
 
-const std::filesystem::path program = std::filesystem::path(AQUEDUCT_BIN_DIR) / "aqueductd";
+const std::filesystem::path program = built_program("aqueductd");
 
 /// Below those that Linux gives to outgoing connections, which would be in the way of a restart.
 constexpr int port_min = 10'000;

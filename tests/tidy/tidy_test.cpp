@@ -1,4 +1,5 @@
 // The house rules, checked over the whole tree, and each rule on a sample that breaks it.
+#include "tests/support/paths.hpp"
 #include "tests/tidy/rules.hpp"
 
 #include <doctest/doctest.h>
@@ -13,7 +14,7 @@ namespace {
 using rule = std::function<findings(const source_file&)>;
 
 const std::vector<source_file>& tree() {
-  static const auto files = tree_files(AQUEDUCT_SOURCE_DIR);
+  static const auto files = tree_files(aqueduct::test::source_path());
   return files;
 }
 
