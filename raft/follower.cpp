@@ -143,9 +143,11 @@ void core::on(replica_id from, const heartbeat_request& m) {
   }
   commit_to(commit);
   send(from, heartbeat_response{hard_.term, m.read_round}, outbox::after::hard_state);
-  // Reads that wait here need ticks to expire if their answers are lost.
+  // Reads that wait here need ticks to expire if their answers are lost, entries that are loaded to
+  // be applied to be loaded again if that fails.
   const auto& f = std::get<follower_state>(role_);
-  if (m.hibernate && commit_ == log_.last().index && f.reads.empty())
+  const bool has_work = handed_out_ < commit_ || !f.reads.empty();
+  if (m.hibernate && commit_ == log_.last().index && !has_work)
     fall_asleep();
 }
 

@@ -88,8 +88,12 @@ void core::release_reads() {
   for (const auto& read : answered)
     answer_read(read, true);
   const auto next_round = [&l](const pending_read& r) { return r.round > l.read_round; };
-  if (confirmed == l.read_round && std::any_of(l.reads.begin(), l.reads.end(), next_round))
-    broadcast_heartbeat(false);
+  if (confirmed < l.read_round || std::none_of(l.reads.begin(), l.reads.end(), next_round))
+    return;
+  broadcast_heartbeat(false);
+  // The others left meanwhile: nobody's answer will come.
+  if (confirmed_round() == l.read_round)
+    release_reads();
 }
 
 void core::answer_read(const pending_read& read, bool confirmed) {

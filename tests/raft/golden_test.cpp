@@ -258,6 +258,9 @@ TEST_SUITE("raft.golden") {
   TEST_CASE("a group grows from one to two and on to a state as in group_growth.txt") {
     run_file("group_growth.txt");
   }
+  TEST_CASE("reads are answered when others go or lag as in group_reads.txt") {
+    run_file("group_reads.txt");
+  }
   TEST_CASE("leadership moves, and a group sleeps, as in group_transfer_sleep.txt") {
     run_file("group_transfer_sleep.txt");
   }
