@@ -9,6 +9,8 @@ from cluster import wait_for
 from go_clients import GoCalls
 from support import NodeTest
 
+from confluent_kafka import Producer
+
 TIME_MS = 1_700_000_000_000
 
 
@@ -108,6 +110,50 @@ class GoTest(GoCalls):
             "controller": True})
 
 
+class Newest:
+    """Of a client that asks for the record with the largest timestamp."""
+
+    # In order: the largest is within a batch that is not the last, and there is another one.
+    BATCHES = ((100, 400, 300, 50, 400, 200), (350, 10, 20))
+
+    def filled(self, codec):
+        """A topic with these batches in partition 0, and nothing in partition 1."""
+        topic = f"newest-{codec}"
+        self.aq("topic", "create", topic, "-p", 2, "--set", "retention.ms=-1")
+        producer = Producer({"bootstrap.servers": self.brokers.address, "linger.ms": 5000,
+                             "compression.codec": codec})
+        producer.list_topics(topic)  # without knowing the leader it sends record by record
+        for times in self.BATCHES:
+            for at in times:
+                producer.produce(topic, str(at) * 50, partition=0, timestamp=TIME_MS + at)
+            self.assertEqual(producer.flush(30), 0)
+        self.assertEqual([row[::2] for row in self.stored(topic)],
+                         [(codec, len(times)) for times in self.BATCHES])
+        return topic
+
+    def test_the_record_with_the_largest_timestamp_is_found(self):
+        for codec in CODECS:
+            with self.subTest(codec):
+                topic = self.filled(codec)
+                found = lambda: [[row[field] for field in ("partition", "offset", "time")]
+                                 for row in self.run_client("newest", topic)]
+                self.assertEqual(sorted(found()), [[0, 1, TIME_MS + 400], [1, -1, -1]])
+                # Of those that are left when the log begins later.
+                for begin, offset, at in ((2, 4, 400), (5, 6, 350), (7, 8, 20)):
+                    self.aq("topic", "trim", topic, "-p", 0, "--before", begin, "--yes")
+                    self.assertIn([0, offset, TIME_MS + at], found())
+
+
+class RefusedNewest:
+    """Of a client whose requests are of versions that know no largest timestamp."""
+
+    def test_no_record_is_taken_for_the_newest(self):
+        topic = self.kept_topic()
+        self.produce(topic, 0, 10)
+        (row,) = self.run_client("newest", topic)
+        self.assertIn("version", row["refused"].lower())
+
+
 class Idempotent:
     def test_an_idempotent_producer_has_an_id(self):
         topic = self.kept_topic()
@@ -119,15 +165,15 @@ class Idempotent:
         self.assertGreaterEqual(producers.pop(), 0)
 
 
-class Sarama(GoTest, Idempotent, NodeTest):
+class Sarama(GoTest, Idempotent, RefusedNewest, NodeTest):
     NAME, NEWEST, TRIMMED = "sarama", (None,), (10,)  # ListOffsets 6 knows no largest timestamp
 
 
-class Franz(GoTest, Idempotent, NodeTest):
+class Franz(GoTest, Idempotent, Newest, NodeTest):
     NAME, NEWEST, TRIMMED = "franz", (99,), (10,)
 
 
-class KafkaGo(GoTest, NodeTest):
+class KafkaGo(GoTest, RefusedNewest, NodeTest):
     NAME, NEWEST, TRIMMED = "kafkago", (None,), (None,)  # neither is in its API
 
 

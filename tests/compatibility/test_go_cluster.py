@@ -77,6 +77,24 @@ class Sarama(GoClusterTest, ClusterTest):
 class Franz(GoClusterTest, ClusterTest):
     NAME, ACKS = "franz", "idempotent"
 
+    def test_a_new_leader_finds_the_largest_timestamp(self):
+        topic = self.kept_topic(3)
+        for first in (500, 0):
+            self.run_client("produce", topic, first, 300, "zstd", self.ACKS)
+        wanted = {}
+        for line in kcat(self.cluster, "-C", "-t", topic, "-o", "beginning", "-e", "-q",
+                         "-f", "%p %T %o\n").text.splitlines():
+            partition, time, offset = map(int, line.split())
+            wanted[partition] = max(wanted.get(partition, (0, 0)), (time, offset))
+        newest = lambda: {row["partition"]: (row["time"], row["offset"])
+                          for row in self.run_client("newest", topic)}
+        self.assertEqual(set(wanted), {0, 1, 2})
+        self.assertEqual(newest(), wanted)
+        self.cluster[self.leader(topic)].kill()
+        for partition in range(3):
+            self.leader(topic, partition)
+        self.assertEqual(newest(), wanted)
+
 
 class KafkaGo(GoClusterTest, ClusterTest):
     NAME, ACKS = "kafkago", "-1"  # it has no idempotence: what is sent again may be there twice

@@ -218,9 +218,23 @@ func admin(brokers, words []string) {
     "controller": slices.Contains(cluster.Brokers.NodeIDs(), cluster.Controller)})
 }
 
+// newest TOPIC: the record with the largest timestamp of each partition.
+func newest(brokers, words []string) {
+  ctx, stop := context.WithTimeout(context.Background(), show.Patience)
+  defer stop()
+  client := newClient(brokers)
+  listed, err := kadm.NewClient(client).ListMaxTimestampOffsets(ctx, words[0])
+  show.Check(err)
+  listed.Each(func(row kadm.ListedOffset) {
+    show.Newest(row.Partition, row.Offset, row.Timestamp, row.Err)
+  })
+  client.Close()
+}
+
 func main() {
   brokers, words := show.Words()
   commands := map[string]func([]string, []string){
-    "produce": produce, "consume": consume, "group": group, "admin": admin}
+    "produce": produce, "consume": consume, "group": group, "admin": admin,
+    "newest": newest}
   commands[words[0]](strings.Split(brokers, ","), words[1:])
 }

@@ -224,9 +224,24 @@ func admin(brokers, words []string) {
     "controller": slices.Contains(ids, metadata.Controller.ID)})
 }
 
+// newest TOPIC: asks for the record with the largest timestamp of partition 0.
+func newest(brokers, words []string) {
+  ctx, stop := context.WithTimeout(context.Background(), show.Patience)
+  defer stop()
+  client := &kafka.Client{Addr: kafka.TCP(brokers...), Timeout: show.Patience}
+  listed, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+    Topics: map[string][]kafka.OffsetRequest{words[0]: {{Partition: 0, Timestamp: -3}}}})
+  show.Check(err)
+  row := listed.Topics[words[0]][0]
+  for offset, at := range row.Offsets {
+    show.Newest(0, offset, at.UnixMilli(), row.Error)
+  }
+}
+
 func main() {
   brokers, words := show.Words()
   commands := map[string]func([]string, []string){
-    "produce": produce, "consume": consume, "group": group, "admin": admin}
+    "produce": produce, "consume": consume, "group": group, "admin": admin,
+    "newest": newest}
   commands[words[0]](strings.Split(brokers, ","), words[1:])
 }

@@ -233,11 +233,21 @@ func admin(brokers, words []string) {
   show.Line(map[string]any{"brokers": ids, "controller": slices.Contains(ids, controller)})
 }
 
+// newest TOPIC: asks for the record with the largest timestamp of partition 0.
+func newest(brokers, words []string) {
+  client, err := sarama.NewClient(brokers, settings())
+  show.Check(err)
+  offset, err := client.GetOffset(words[0], 0, -3)
+  show.Newest(0, offset, -1, err)
+  show.Check(client.Close())
+}
+
 func ptr(text string) *string { return &text }
 
 func main() {
   brokers, words := show.Words()
   commands := map[string]func([]string, []string){
-    "produce": produce, "consume": consume, "group": group, "admin": admin}
+    "produce": produce, "consume": consume, "group": group, "admin": admin,
+    "newest": newest}
   commands[words[0]](strings.Split(brokers, ","), words[1:])
 }

@@ -29,6 +29,15 @@ func Shares(partitions []int32) {
   Line(map[string]any{"assigned": append([]int32{}, partitions...)})
 }
 
+// Newest writes which record of a partition has the largest timestamp, or why nobody says so.
+func Newest(partition int32, offset, timeMs int64, err error) {
+  if err != nil {
+    Line(map[string]any{"partition": partition, "refused": err.Error()})
+    return
+  }
+  Line(map[string]any{"partition": partition, "offset": offset, "time": timeMs})
+}
+
 // Check ends the program when there is an error.
 func Check(err error) {
   if err != nil {
