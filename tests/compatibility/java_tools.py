@@ -38,6 +38,9 @@ TOOLS = {
 
 
 LOST = re.compile(r"NetworkClient .* (could not be established|disconnected)")
+# Of tools that give up after five seconds otherwise, in which a machine may not even connect where
+# much else runs.
+PATIENCE = {"consumer-groups": ("--timeout", 60_000)}
 # What options are called since 4.2, by their old names.
 NEW_NAMES = {
     "console-consumer": {"--property": "--formatter-property",
@@ -101,7 +104,7 @@ class Java:
                 f"-Dlog4j2.configurationFile={CONFIGURATION / 'log4j2.properties'}",
                 f"-Dlog4j.configuration=file:{CONFIGURATION / 'log4j.properties'}",
                 "-cp", f"{cls.jars()[0].parent}/*", cls.main_class(tool),
-                *(names.get(word, str(word)) for word in words)]
+                *(names.get(word, str(word)) for word in (*words, *PATIENCE.get(tool, ())))]
 
     @classmethod
     def run(cls, tool, *words, input=b"", code=0, seconds=END_SECONDS):
