@@ -6,9 +6,11 @@ import tempfile
 import unittest
 
 import wire
-from clients import kcat, numbers
-from cluster import ClusterTest
+from clients import Program, kcat, numbers
+from cluster import Cluster, ClusterTest, wait_for
 from java_tools import Java, JavaCalls, JavaProgram, Member
+
+from confluent_kafka import Producer
 
 RECORDS = 100_000
 
@@ -16,6 +18,17 @@ RECORDS = 100_000
 class JavaCluster(JavaCalls, ClusterTest):
     def kcat(self, *words, **options):
         return kcat(self.cluster, *words, **options)
+
+    def mover(self, replicas):
+        """Runs the tool that moves replicas with its file: {(topic, partition): brokers}."""
+        file = tempfile.NamedTemporaryFile("w", suffix=".json")
+        self.addCleanup(file.close)
+        json.dump({"version": 1, "partitions": [
+            {"topic": topic, "partition": partition, "replicas": to}
+            for (topic, partition), to in replicas.items()]}, file)
+        file.flush()
+        return lambda *words, **options: self.java(
+            "reassign-partitions", *words, "--reassignment-json-file", file.name, **options).text
 
     def end(self, topic):
         with wire.Connection(self.cluster[self.leader(topic)].address) as connection:
@@ -85,23 +98,122 @@ class Operators(JavaCluster):
         kcat(self.cluster, "-P", "-t", topic, input=numbers(0, 1000))
         old = self.leader(topic)
         new = self.cluster.others(old)
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump({"version": 1, "partitions": [
-                {"topic": topic, "partition": 0, "replicas": new}]}, file)
-            file.flush()
-            move = lambda *words: self.java("reassign-partitions", *words,
-                                            "--reassignment-json-file", file.name).text
-            self.assertIn("Successfully started partition reassignment", move("--execute"))
-            while "still in progress" in (shown := move("--verify", "--preserve-throttles")):
-                pass  # each look starts a machine of its own
-            self.assertIn(f"Reassignment of partition {topic}-0 is completed.", shown)
-            # What is left of Kafka's throttles is taken away.
-            self.assertIn("Clearing broker-level throttles", move("--verify"))
+        move = self.mover({(topic, 0): new})
+        self.assertIn("Successfully started partition reassignment", move("--execute"))
+        while "still in progress" in (shown := move("--verify", "--preserve-throttles")):
+            pass  # each look starts a machine of its own
+        self.assertIn(f"Reassignment of partition {topic}-0 is completed.", shown)
+        # What is left of Kafka's throttles is taken away.
+        self.assertIn("Clearing broker-level throttles", move("--verify"))
         self.assertIn("No partition reassignments found",
                       self.java("reassign-partitions", "--list").text)
         self.assertEqual(sorted(self.partitions(topic)[0]["replicas"]), new)
         self.assertEqual(self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q").out,
                          numbers(0, 1000))
+
+
+class Cancelled(JavaCluster):
+    """Moves to a broker that is dead but counts as there as long as the test runs: they do not come
+    to an end."""
+
+    @classmethod
+    def setUpClass(cls):
+        Java.require()
+        cls.cluster = Cluster("cluster.session-timeout=10m")
+
+    def listed(self):
+        """{partition: (replicas, adding, removing)} of the moves that are under way."""
+        shown = self.java("reassign-partitions", "--list").text
+        numbers = lambda text: sorted(map(int, text.split(","))) if text else []
+        rows = re.findall(r"^(\S+): replicas: (\S+)\.(?: adding: (\S+)\.)?"
+                          r"(?: removing: (\S+)\.)?$", shown, re.MULTILINE)
+        self.assertEqual(rows == [], "No partition reassignments found" in shown, shown)
+        return {name: tuple(map(numbers, sets)) for name, *sets in rows}
+
+    def wait_for_moves(self, wanted):
+        """Until these are under way; each look starts a machine of its own."""
+        wait_for(f"only these move: {wanted}", lambda: self.listed() == wanted, 60)
+
+    def held(self, *topics):
+        """{broker: names of the partitions that it has}, of those brokers that run."""
+        shown = self.java("log-dirs", "--describe", "--topic-list", ",".join(topics),
+                          "--broker-list", ",".join(str(n) for n, node in self.cluster.nodes.items()
+                                                    if node.runs)).text
+        return {row["broker"]: {part["partition"] for log in row["logDirs"]
+                                for part in log["partitions"]}
+                for row in json.loads(shown.splitlines()[-1])["brokers"]}
+
+    def clients(self, topic, partition):
+        """Has numbers written and read: a call goes on from one number to another."""
+        producer = Producer({"bootstrap.servers": self.cluster.address, "log_level": 2,
+                             "enable.idempotence": True})
+        consumer = self.beside(Program(
+            "kcat", "-C", "-b", self.cluster.address, "-t", topic, "-p", partition, "-q", "-u",
+            "-o", "beginning", "-X", "check.crcs=true"))
+
+        def go_on(first, last):
+            for number in range(first, last):
+                producer.produce(topic, str(number), partition=partition)
+            self.assertEqual(producer.flush(30), 0)
+            consumer.wait_for(f"{last} are read", lambda _: len(consumer.lines) >= last)
+            self.assertEqual(consumer.printed, numbers(0, last))
+        return go_on
+
+    def test_moves_are_cancelled_while_clients_go_on(self):
+        """One to another replica, and one to two of which one can be made."""
+        pair, single = "pair", "single"
+        self.aq("topic", "create", pair, "-r", 2)
+        self.aq("topic", "create", single, "-p", 3, "-r", 1)
+        self.leader(pair)
+        ((stays, leaves),) = (row["replicas"] for row in self.partitions(pair))
+        (target,) = {1, 2, 3} - {stays, leaves}
+        places = [row["replicas"] for row in self.partitions(single)]
+        part = places.index([stays])
+        first, second = f"{pair}-0", f"{single}-{part}"
+        move_first = self.mover({(pair, 0): [stays, target]})
+        move_second = self.mover({(single, part): [leaves, target]})
+        clients = (self.clients(pair, 0), self.clients(single, part))
+        go_on = lambda begin, end: [each(begin, end) for each in clients]
+        self.cluster[target].kill()
+        go_on(0, 1000)
+
+        for move in (move_first, move_second):
+            self.assertIn("Successfully started partition reassignment",
+                          move("--execute", "--additional"))
+        under_way = {first: ([1, 2, 3], [target], [leaves]),
+                     second: ([1, 2, 3], sorted([leaves, target]), [stays])}
+        self.assertEqual(self.listed(), under_way)
+        go_on(1000, 2000)
+        self.assertIn(f"{first} is still in progress", move_first("--verify",
+                                                                  "--preserve-throttles"))
+        wait_for("the replica is made that can be", lambda: second in self.held(single)[leaves])
+
+        # Throttles would be taken from the broker that is dead.
+        cancel = lambda move: move("--cancel", "--preserve-throttles")
+        self.assertIn(f"Successfully cancelled partition reassignment for: {first}",
+                      cancel(move_first))
+        self.wait_for_moves({second: under_way[second]})
+        self.assertEqual([row["replicas"] for row in self.partitions(pair)], [[stays, leaves]])
+        self.assertIn("None of the specified partition reassignments are active",
+                      cancel(move_first))
+        self.assertRegex(move_first("--verify", "--preserve-throttles"),
+                         f"no active reassignment of partition {first}, but replica set is "
+                         f"{stays},{leaves} rather than {stays},{target}")
+        go_on(2000, 3000)
+
+        self.assertIn(f"Successfully cancelled partition reassignment for: {second}",
+                      cancel(move_second))
+        self.wait_for_moves({})
+        self.assertEqual([row["replicas"] for row in self.partitions(single)], places)
+        wait_for("who had a replica has it alone", lambda: self.held(pair, single) == {
+            stays: {first, second}, leaves: {first, f"{single}-{places.index([leaves])}"}})
+        go_on(3000, 4000)
+
+        self.cluster.heal()
+        self.assertEqual(self.listed(), {})
+        self.assertEqual(self.held(pair, single)[target],
+                         {f"{single}-{places.index([target])}"})
+        go_on(4000, 5000)
 
 
 class Killed(JavaCluster):

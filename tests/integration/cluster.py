@@ -86,11 +86,12 @@ class Member(Node):
 class Cluster:
     """Nodes 1, 2 and 3, each in a rack of its own: "r1", "r2" and "r3"."""
 
-    def __init__(self, advertise=None):
-        """`advertise` has the addresses that clients are told, by node; else where they listen."""
+    def __init__(self, *settings, advertise=None):
+        """`settings` are of all nodes; `advertise` has the addresses that clients are told, by
+        node; else where they listen."""
         seeds = [f"127.0.0.1:{Ports.next()}" for _ in range(3)]
         told = {n: [f"advertise={address}"] for n, address in (advertise or {}).items()}
-        self.nodes = {n: Member(n, seeds, *told.get(n, ())) for n in (1, 2, 3)}
+        self.nodes = {n: Member(n, seeds, *settings, *told.get(n, ())) for n in (1, 2, 3)}
         try:
             for node in self.nodes.values():
                 node.wait_ready()
