@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -32,16 +33,15 @@ public:
 
   /// Calls `who->expire()` at `when`, if it still lives. `owner` is only compared. I/O thread.
   ticket add(clock::time_point when, std::weak_ptr<expirable> who, const void* owner) {
-    bool first = false;
     ticket added;
     {
       const std::lock_guard lock(mutex_);
       added = {when, next_number_++};
-      first = waiting_.empty() || added < waiting_.begin()->first;
       waiting_.emplace(added, entry{std::move(who), owner});
       by_owner_.emplace(owner, added);
     }
-    if (first)
+    // Most are cancelled, and later ones come: the timer is left as it is, and looks when it rings.
+    if (!armed_ || when < *armed_)
       arm(when);
     return added;
   }
@@ -105,6 +105,7 @@ private:
   }
 
   void arm(clock::time_point when) {
+    armed_ = when;
     timer_.expires_at(when);
     timer_.async_wait([this](const boost::system::error_code& cancelled) {
       if (!cancelled)
@@ -113,6 +114,7 @@ private:
   }
 
   void fire() {
+    armed_.reset();
     std::vector<std::weak_ptr<expirable>> over;
     const auto now = clock::now();
     {
@@ -128,6 +130,8 @@ private:
   }
 
   asio::steady_timer timer_;
+  /// When it rings. I/O thread.
+  std::optional<clock::time_point> armed_;
   mutable std::mutex mutex_;
   // Guarded by mutex_. Invariant: by_owner_ has the tickets of waiting_.
   queue waiting_;

@@ -58,6 +58,20 @@ TEST_CASE("a cancelled deadline takes no memory and is not told") {
   CHECK(kept->times == 1);
 }
 
+TEST_CASE("a deadline is told though the timer rang for one that was cancelled") {
+  lab it;
+  const auto who = std::make_shared<counted>();
+  it.queue.cancel(it.queue.add(it.now - std::chrono::seconds(1), who, &it));
+  CHECK(it.io.run_one_for(std::chrono::seconds(5)) == 1);
+  CHECK(who->times == 0);
+  it.io.restart();
+  it.queue.cancel(it.queue.add(it.now + std::chrono::milliseconds(1), who, &it));
+  it.queue.add(it.now + std::chrono::milliseconds(30), who, &it);
+  it.run_past();
+  CHECK(who->times == 1);
+  CHECK(deadline_queue::clock::now() >= it.now + std::chrono::milliseconds(30));
+}
+
 TEST_CASE("the deadlines of one owner can be over at once") {
   lab it;
   const int mine = 0;
