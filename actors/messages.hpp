@@ -219,13 +219,18 @@ struct replica_next_piece {
   /// Of the piece before.
   std::uint64_t number = 0;
 };
+/// What the entries are applied to is out of service on this node: so is the replica, which leads
+/// no more and cannot be elected. Answered with `group_failed`, as any failure.
+struct replica_fail {
+  error why;
+};
 /// Stops taking proposals, waits for the writes under way, closes the group.
 struct replica_stop {};
 struct replica_request {
   std::variant<replica_propose, replica_applied, replica_compact, replica_tick, replica_receive,
                replica_read, replica_wake, replica_lost_contact, replica_transfer,
                replica_hand_over, replica_describe, replica_change, replica_share_state,
-               replica_state_piece, replica_load, replica_next_piece, replica_stop>
+               replica_state_piece, replica_load, replica_next_piece, replica_fail, replica_stop>
       what;
 };
 

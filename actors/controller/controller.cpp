@@ -523,6 +523,7 @@ void controller_state::fail(error why) {
     return;
   config.log->error("the cluster's metadata is out of service: {}", to_string(why));
   failed = why;
+  self->send(replica, replica_request{replica_fail{why}});
   pending.fail(why);
   established = false;
   take_kept();

@@ -321,6 +321,8 @@ struct partition_state : election_host<partition_state> {
   }
 
   void handle(group_leadership& news) {
+    if (failed)
+      return;
     config.route->leader = news.leader;
     config.route->leader_epoch = static_cast<std::int32_t>(news.term);
     term = news.term;
@@ -600,6 +602,8 @@ struct partition_state : election_host<partition_state> {
   }
 
   void fail(error why) {
+    if (failed)
+      return;
     services().log->error("partition {} is out of service: {}", to_string(config.group),
                           to_string(why));
     config.route->leader = -1;
@@ -607,6 +611,8 @@ struct partition_state : election_host<partition_state> {
     membership.resign();
     elections.close();
     failed = why;
+    if (replica)
+      self->send(replica, replica_request{replica_fail{why}});
     if (core)
       core->fail(std::move(why));
     else

@@ -458,6 +458,8 @@ struct replica_state {
       ask_for_state();
   }
 
+  void handle(replica_fail& request) { fail(std::move(request.why)); }
+
   void handle(replica_stop&) {
     if (std::exchange(stopping, true))
       return;

@@ -1,0 +1,44 @@
+// A partition whose state machine is out of service on one node: another node leads it.
+#include "tests/simulation/sim_cluster.hpp"
+
+#include <caf/send.hpp>
+#include <doctest/doctest.h>
+
+using namespace aqueduct;
+using namespace aqueduct::actors;
+using namespace aqueduct::actors::test;
+
+TEST_SUITE_BEGIN("simulation.broken_partition");
+
+TEST_CASE("a leader that cannot apply what it commits leads no more, and is not elected again") {
+  sim_cluster cluster({.seed = 7});
+  for (std::int32_t node = 1; node <= 3; ++node)
+    cluster.start(node);
+  REQUIRE(cluster.run_until([&] { return cluster.unrest().empty(); }, 20'000));
+  cluster.create_topic(cluster.controller(), "t", 1, 3);
+  REQUIRE(cluster.run_until(
+      [&] { return cluster.leader_of("t", 0) != 0 && cluster.unrest().empty(); }, 20'000));
+  const auto broken = cluster.leader_of("t", 0);
+  caf::anon_send(cluster.broker(broken).partition_of("t", 0),
+                 group_event{group_failed{{errc::internal, "an invariant is broken"}}});
+  const auto successor = [&] {
+    for (std::int32_t node = 1; node <= 3; ++node) {
+      const auto route = cluster.broker(node).directory().find("t");
+      if (node != broken && route && route->partitions[0]->leader.load() == node)
+        return node;
+    }
+    return 0;
+  };
+  REQUIRE(cluster.run_until([&] { return successor() != 0; }, 5'000));
+  // Where it was, and is preferred to be, leadership does not return.
+  cluster.run_for(30'000);
+  REQUIRE(successor() != 0);
+  const auto route = cluster.broker(successor()).directory().find("t");
+  const group_id group{route->record.id, 0};
+  CHECK_FALSE(cluster.broker(broken).report(group));
+  cluster.produce("t", 0);
+  auto& producer = cluster.ledger().producers.begin()->second;
+  CHECK(cluster.run_until([&] { return !producer.wanted; }, 20'000));
+}
+
+TEST_SUITE_END();
