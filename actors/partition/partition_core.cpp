@@ -72,37 +72,6 @@ void partition_core::fail(error why) {
   close(failed_->code);
 }
 
-bool partition_core::undecided() const {
-  // Without a leader there is no truth to answer with; with one elsewhere there is.
-  return !failed_ && !ready_ && (leads_ || leader_ < 0);
-}
-
-void partition_core::unpark(std::int64_t now_ms, partition_effects& out) {
-  if (undecided())
-    return;
-  for (auto& event : std::exchange(parked_, {})) {
-    std::visit(
-        [&](auto& parked) {
-          using parked_type = std::decay_t<decltype(parked)>;
-          if constexpr (std::is_same_v<parked_type, std::vector<produce_item>>)
-            produce(std::move(parked), now_ms, steady_ms_, out);
-          else if constexpr (std::is_same_v<parked_type, fetch_item>)
-            fetch(std::move(parked), steady_ms_, out);
-          else if constexpr (std::is_same_v<parked_type, subscribe_item>)
-            subscribe(std::move(parked), out);
-          else if constexpr (std::is_same_v<parked_type, offset_item>)
-            find_offset(std::move(parked), out);
-          else if constexpr (std::is_same_v<parked_type, describe_item>)
-            describe(std::move(parked), out);
-          else if constexpr (std::is_same_v<parked_type, producers_item>)
-            list_producers(std::move(parked));
-          else
-            trim(std::move(parked), out);
-        },
-        event);
-  }
-}
-
 void partition_core::become_ready(std::int64_t now_ms, partition_effects& out) {
   ready_ = true;
   next_offset_ = high_watermark_;
@@ -327,6 +296,7 @@ void partition_core::tick(std::int64_t steady_ms, std::int64_t now_ms, partition
   expire_waiters(steady_ms);
   expire_unproven(steady_ms);
   expire_doubted(steady_ms);
+  expire_parked(steady_ms);
   persist_now(out);
   if (now_ms - last_append_ms_ > options_.cache_idle_ms &&
       now_ms - last_shrink_ms_ > options_.cache_idle_ms) {

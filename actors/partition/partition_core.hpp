@@ -212,7 +212,7 @@ public:
   /// Nothing waits for a tick but retention and other things that have time.
   [[nodiscard]] bool is_quiet() const {
     return pending_.empty() && unproven_.empty() && unproven_subscriptions_.empty() &&
-           doubted_.empty() && !state_changed_ && !stalled_;
+           doubted_.empty() && parked_.empty() && !state_changed_ && !stalled_;
   }
   /// Nobody waits for anything, and nothing is under way: the group could be closed.
   [[nodiscard]] bool is_idle() const;
@@ -286,12 +286,16 @@ private:
   };
   using parked_event = std::variant<std::vector<produce_item>, fetch_item, subscribe_item,
                                     offset_item, describe_item, trim_item, producers_item>;
+  struct parked_call {
+    parked_event event;
+    /// Set at the first tick; batches have their own.
+    std::optional<std::int64_t> deadline_ms{};
+  };
+  /// A caller that is sent elsewhere may find who leads, or a node that knows.
+  static constexpr std::int64_t parked_ms_max = 5000;
 
   // partition_core.cpp
   void adopt(restored_state state);
-  /// Nobody can be answered yet: it is not known who leads, or what is committed.
-  [[nodiscard]] bool undecided() const;
-  void unpark(std::int64_t now_ms, partition_effects& out);
   void become_ready(std::int64_t now_ms, partition_effects& out);
   void apply_records(const raft::entry& entry, partition_effects& out);
   void apply_command(const raft::entry& entry, partition_effects& out);
@@ -302,6 +306,15 @@ private:
   void fail_pending(errc why, std::int32_t leader, const std::string& message);
   void maybe_persist(partition_effects& out);
   void expire_waiters(std::int64_t steady_ms);
+
+  // partition_parking.cpp
+  /// Nobody can be answered yet: it is not known who leads, or what is committed.
+  [[nodiscard]] bool undecided() const;
+  /// Batches wait until their deadlines, as many bytes of them as may be pending.
+  void park(std::vector<produce_item> items);
+  void unpark(std::int64_t now_ms, partition_effects& out);
+  void refuse_parked(parked_event& event) const;
+  void expire_parked(std::int64_t steady_ms);
 
   // partition_produce.cpp
   void produce_one(produce_item item, std::int64_t now_ms, partition_effects& out);
@@ -395,7 +408,9 @@ private:
   /// Batches proposed and not committed.
   std::size_t pending_bytes_ = 0;
   /// Arrived before the group was ready.
-  std::vector<parked_event> parked_;
+  std::vector<parked_call> parked_;
+  /// Of the batches among them.
+  std::size_t parked_bytes_ = 0;
 
   /// Fetches at the end of the log by their number, in the order of their arrival.
   std::map<std::uint64_t, fetch_item> waiters_;

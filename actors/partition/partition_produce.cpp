@@ -33,7 +33,7 @@ void partition_core::produce(std::vector<produce_item> items, std::int64_t now_m
                              std::int64_t steady_ms, partition_effects& out) {
   steady_ms_ = steady_ms;
   if (undecided()) {
-    parked_.push_back(std::move(items));
+    park(std::move(items));
     return;
   }
   for (auto& item : items)
@@ -174,7 +174,7 @@ void partition_core::push_pending(std::variant<pending_batch, pending_command> w
 
 void partition_core::trim(trim_item item, partition_effects& out) {
   if (undecided()) {
-    parked_.push_back(std::move(item));
+    parked_.push_back({std::move(item)});
     return;
   }
   if (failed_) {

@@ -71,7 +71,7 @@ void partition_core::fetch(fetch_item item, std::int64_t steady_ms, partition_ef
   else if (undecided() && item.freshness != protocol::fetch_freshness::leader)
     refuse_unproven(item, "this replica cannot answer now, and does not know who leads");
   else if (undecided())
-    parked_.push_back(std::move(item));
+    parked_.push_back({std::move(item)});
   else
     start_fetch(std::move(item), out);
 }
@@ -185,8 +185,8 @@ void partition_core::cancel_fetch(const fetch_sink* sink) {
     waiters_.erase(it->second);
   std::erase_if(unproven_,
                 [&](const unproven_fetch& each) { return each.item.sink.get() == sink; });
-  std::erase_if(parked_, [&](const parked_event& event) {
-    const auto* item = std::get_if<fetch_item>(&event);
+  std::erase_if(parked_, [&](const parked_call& call) {
+    const auto* item = std::get_if<fetch_item>(&call.event);
     return item != nullptr && item->sink.get() == sink;
   });
 }
@@ -231,7 +231,7 @@ void partition_core::wake_readers(partition_effects& out) {
 
 void partition_core::subscribe(subscribe_item item, partition_effects& out) {
   if (undecided()) {
-    parked_.push_back(std::move(item));
+    parked_.push_back({std::move(item)});
     return;
   }
   auto offset = item.offset;
@@ -260,8 +260,8 @@ void partition_core::unsubscribe(const push_sink* sink) {
   std::erase_if(subscribers_, [&](const subscriber& s) { return s.item.sink.get() == sink; });
   std::erase_if(unproven_subscriptions_,
                 [&](const unproven_subscription& each) { return each.item.sink.get() == sink; });
-  std::erase_if(parked_, [&](const parked_event& event) {
-    const auto* item = std::get_if<subscribe_item>(&event);
+  std::erase_if(parked_, [&](const parked_call& call) {
+    const auto* item = std::get_if<subscribe_item>(&call.event);
     return item != nullptr && item->sink.get() == sink;
   });
 }
@@ -358,7 +358,7 @@ void partition_core::answer_epoch_end(const offset_item& item, partition_effects
 
 void partition_core::find_offset(offset_item item, partition_effects& out) {
   if (undecided()) {
-    parked_.push_back(std::move(item));
+    parked_.push_back({std::move(item)});
     return;
   }
   if (auto outcome = fetch_error(high_watermark_, item.known_epoch)) {
@@ -401,7 +401,7 @@ void partition_core::time_found(
 
 void partition_core::list_producers(producers_item item) {
   if (undecided()) {
-    parked_.push_back(std::move(item));
+    parked_.push_back({std::move(item)});
     return;
   }
   producers_outcome outcome;
@@ -427,7 +427,7 @@ describe_request partition_core::look_at_log() const {
 
 void partition_core::describe(describe_item item, partition_effects& out) {
   if (undecided()) {
-    parked_.push_back(std::move(item));
+    parked_.push_back({std::move(item)});
     return;
   }
   if (failed_) {
