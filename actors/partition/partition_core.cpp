@@ -120,7 +120,11 @@ std::vector<partition_core::pending_entry> partition_core::take_unanswered(std::
 }
 
 void partition_core::proposal_refused(std::size_t count, errc why, std::int32_t leader) {
-  for (auto& entry : take_unanswered(count))
+  auto taken = take_unanswered(count);
+  // All were given up when an earlier office ended: the present one did not propose them.
+  if (taken.empty())
+    return;
+  for (auto& entry : taken)
     fail_entry(entry, why, leader, "the batch was not accepted");
   drop_doubted(why, leader, "a batch before this one was not accepted");
   // The next batches would leave a hole in the offsets: they wait for the next time in office, or,

@@ -173,6 +173,20 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.outcome(1).base_offset == 0);
   }
 
+  TEST_CASE("a refusal of what was given up with an earlier office leaves the present one ready") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1));
+    it.effects.propose.clear();
+    it.core.follow(2, -1, it.effects);
+    it.lead(3);
+    it.core.proposal_refused(1, errc::not_leader, -1);
+    CHECK(it.core.is_ready());
+    it.produce(build_batch(1));
+    it.commit();
+    CHECK(it.outcome(1).base_offset == 0);
+  }
+
   TEST_CASE("a leader that was refused and leads on is ready when nothing is pending any more") {
     lab it;
     it.lead();
