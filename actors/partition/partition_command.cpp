@@ -6,8 +6,7 @@ namespace aqueduct::actors {
 
 namespace {
 
-/// 2 forgot producers by the time of their records.
-enum class command_tag : std::uint8_t { trim = 1, check_producers = 3 };
+enum class command_tag : std::uint8_t { trim = 1, expire_producers = 2, check_producers = 3 };
 
 constexpr std::uint8_t summary_version = 1;
 
@@ -19,11 +18,13 @@ buffer encode(const partition_command& command) {
   if (const auto* trim = std::get_if<trim_command>(&command)) {
     out.write(static_cast<std::uint8_t>(command_tag::trim));
     out.write(trim->log_start);
-  } else {
-    const auto& check = std::get<check_producers_command>(command);
+  } else if (const auto* check = std::get_if<check_producers_command>(&command)) {
     out.write(static_cast<std::uint8_t>(command_tag::check_producers));
-    out.write(check.now_ms);
-    out.write(check.before_ms);
+    out.write(check->now_ms);
+    out.write(check->before_ms);
+  } else {
+    out.write(static_cast<std::uint8_t>(command_tag::expire_producers));
+    out.write(std::get<expire_producers_command>(command).before_ms);
   }
   return buffer::from(std::move(bytes));
 }
@@ -34,6 +35,8 @@ result<partition_command> decode_partition_command(byte_span bytes) {
   std::optional<partition_command> command;
   if (tag == command_tag::trim) {
     command = trim_command{in.read<std::int64_t>()};
+  } else if (tag == command_tag::expire_producers) {
+    command = expire_producers_command{in.read<std::int64_t>()};
   } else if (tag == command_tag::check_producers) {
     check_producers_command check;
     check.now_ms = in.read<std::int64_t>();

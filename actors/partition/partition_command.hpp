@@ -27,7 +27,17 @@ struct check_producers_command {
   friend bool operator==(const check_producers_command&, const check_producers_command&) = default;
 };
 
-using partition_command = std::variant<trim_command, check_producers_command>;
+/// What earlier builds wrote to forget producers by the time of their records, which was wrong:
+/// where a log has it, it does nothing.
+struct expire_producers_command {
+  std::int64_t before_ms = 0;
+
+  friend bool operator==(const expire_producers_command&,
+                         const expire_producers_command&) = default;
+};
+
+using partition_command =
+    std::variant<trim_command, check_producers_command, expire_producers_command>;
 
 [[nodiscard]] buffer encode(const partition_command& command);
 /// storage_damaged if the bytes are none of the commands of this version.

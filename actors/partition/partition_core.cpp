@@ -222,9 +222,8 @@ void partition_core::apply_command(const raft::entry& entry, partition_effects&)
       if (waiting)
         waiting->item.sink->trimmed(waiting->item.slot, {errc::none, {}, log_start_, -1});
     }
-  } else {
-    const auto& check = std::get<check_producers_command>(*command);
-    producers_.look(check.now_ms, check.before_ms);
+  } else if (const auto* check = std::get_if<check_producers_command>(&*command)) {
+    producers_.look(check->now_ms, check->before_ms);
   }
 }
 

@@ -644,6 +644,11 @@ TEST_SUITE("actors.partition_command") {
     const partition_command check = check_producers_command{7, 3};
     CHECK(*decode_partition_command(encode(trim).bytes()) == trim);
     CHECK(*decode_partition_command(encode(check).bytes()) == check);
+    const partition_command old = expire_producers_command{9};
+    CHECK(*decode_partition_command(encode(old).bytes()) == old);
+    std::vector<std::byte> unknown(9, std::byte{0});
+    unknown[0] = std::byte{4};
+    CHECK_FALSE(decode_partition_command(unknown));
     const partition_summary summary{1, 2, 3, 4};
     CHECK(*decode_partition_summary(encode(summary).bytes()) == summary);
     for (std::size_t size = 0; size < encode(trim).size(); ++size)
