@@ -250,11 +250,13 @@ struct group_partition_state : election_host<group_partition_state> {
     const auto leader = is_alone && news.leader < 0 ? services().node : news.leader;
     config.route->leader = leader;
     config.route->leader_epoch = static_cast<std::int32_t>(news.term);
-    if (term != news.term || !news.here)
-      fail_reads();
+    const bool is_another_office = term != news.term || !news.here;
     // Who wins its own election has followed nobody in the same term.
-    if (term != news.term || !news.here || !core->leads())
+    if (is_another_office || !core->leads())
       core->follow(leader);
+    // Only now: while it leads, the coordinator would answer by what may be old.
+    if (is_another_office)
+      fail_reads();
     term = news.term;
     membership.took_office(news.term, news.here);
     note_leader(news.leader);
@@ -457,6 +459,7 @@ struct group_partition_state : election_host<group_partition_state> {
     }
   }
 
+  /// Precondition: the coordinator does not lead, so that it refuses them.
   void fail_reads() {
     for (auto& [context, read] : std::exchange(reads, {}))
       core->handle(std::move(read.call), now());

@@ -367,6 +367,61 @@ TEST_CASE("who was just elected is the coordinator, though it may be loading") {
   CHECK((*answer)->error != errc::not_coordinator);
 }
 
+TEST_CASE("offsets that are asked for of a coordinator that is deposed meanwhile are refused") {
+  group_cluster life(6);
+  const auto deposed = life.coordinator();
+  REQUIRE(deposed != 0);
+  const auto route = [&](std::int32_t node) {
+    const auto topic = life.cluster.broker(node).directory().find(group_topic_name);
+    return topic->partitions[group_partition_of("g", topic->partitions.size())];
+  };
+  const auto commit = [&](std::int32_t node, std::int64_t offset) {
+    const auto answer = std::make_shared<std::optional<commit_answer>>();
+    commit_call call;
+    call.group = "g";
+    call.rows = {{{uuid{}, 0}, offset, -1, ""}};
+    call.done = [answer](commit_answer said) { *answer = std::move(said); };
+    caf::anon_send(route(node)->coordinator, group_call{std::move(call)});
+    REQUIRE(life.cluster.run_until([&] { return answer->has_value(); }, 5000));
+    return (*answer)->error;
+  };
+  REQUIRE(commit(deposed, 1) == errc::none);
+
+  // It stands still while the others elect another one, which takes the next commit.
+  life.cluster.wires().isolate(deposed, 3);
+  life.cluster.pause(deposed, true);
+  std::int32_t elected = 0;
+  const auto finds_successor = [&] {
+    for (std::int32_t node = 1; node <= 3; ++node)
+      if (node != deposed && route(node)->leader == node)
+        elected = node;
+    return elected != 0;
+  };
+  REQUIRE(life.cluster.run_until(finds_successor, 20'000));
+  REQUIRE(life.cluster.run_until([&] { return commit(elected, 2) == errc::none; }, 5000));
+  life.cluster.pause(deposed, false);
+
+  int answers = 0;
+  fetch_offsets_answer read;
+  fetch_offsets_call call;
+  call.group = "g";
+  call.done = [&](fetch_offsets_answer said) {
+    ++answers;
+    read = std::move(said);
+  };
+  caf::anon_send(route(deposed)->coordinator, group_call{std::move(call)});
+  life.cluster.run_for(1);
+  // It takes itself for the coordinator, and cannot prove it.
+  CHECK(route(deposed)->leader == deposed);
+  CHECK(answers == 0);
+  life.cluster.heal_network();
+  REQUIRE(life.cluster.run_until([&] { return answers > 0; }, 5000));
+  life.cluster.run_for(1000);
+  CHECK(answers == 1);
+  CHECK((read.error == errc::not_coordinator || read.error == errc::coordinator_loading));
+  CHECK(read.rows.empty());
+}
+
 TEST_CASE("the internal topic keeps no records and says so") {
   group_cluster life(4);
   const auto node = life.cluster.broker(1).directory().find(group_topic_name);
