@@ -275,11 +275,9 @@ controller_answer controller_state::act(const cluster_change& change) {
     host->change_lives(registered->broker.node);
   }
   if (const auto* changed = std::get_if<broker_changed>(&change)) {
-    fencing.erase(changed->broker.node);
     host->change_lives(changed->broker.node);
   }
   if (const auto* moved = std::get_if<replicas_changed>(&change)) {
-    moves_proposed.erase({moved->topic.id, moved->partition});
     note_repair({moved->topic.id, moved->partition});
     if (!stopping)
       host->change_replicas(moved->topic, moved->partition);

@@ -371,12 +371,24 @@ void controller_state::establish() {
   run_errands();
 }
 
+template <class Key>
+void controller_state::propose_once(const controller_command& command, std::set<Key>& under_way,
+                                    const Key& key) {
+  if (!under_way.insert(key).second)
+    return;
+  propose(
+      command,
+      [this, &under_way, key, proposed_in = term](const result<controller_answer>&) {
+        // Another term began with nothing under way.
+        if (proposed_in == term)
+          under_way.erase(key);
+      },
+      now() + errand_timeout_ms);
+}
+
 void controller_state::watch_brokers() {
-  for (const auto& change : sessions->changes(core->brokers(), now())) {
-    if (!fencing.insert(change.node).second)
-      continue;
-    propose(change, nullptr, now() + errand_timeout_ms);
-  }
+  for (const auto& change : sessions->changes(core->brokers(), now()))
+    propose_once(change, fencing, change.node);
 }
 
 /// A broker that is being drained leads nothing: the metadata neither. Between two tries there is
@@ -443,8 +455,7 @@ void controller_state::tend_moves() {
     for (const auto& move : planned) {
       if (core->moves_under_way() + moves_proposed.size() >= moves_max)
         return;
-      if (moves_proposed.emplace(move.id, move.partition).second)
-        propose(move, nullptr, now() + errand_timeout_ms);
+      propose_once(move, moves_proposed, {move.id, move.partition});
     }
   };
   for (const auto& [id, broker] : core->brokers())

@@ -90,6 +90,12 @@ struct controller_state {
   void decide(controller_job& job);
   void propose(const controller_command& command, pending_commands::waiter done,
                std::int64_t deadline_ms);
+  /// Proposes what this node decided by itself, unless `under_way` has the key, which it keeps
+  /// until it is known what came of it: applied, refused by the log or when it was applied, or
+  /// neither within `errand_timeout_ms`. `under_way` is a member, and is cleared when a term
+  /// begins.
+  template <class Key>
+  void propose_once(const controller_command& command, std::set<Key>& under_way, const Key& key);
   template <class Command>
   void propose_or_refuse(controller_job& job, result<Command> command);
   void decide(controller_job& job, const register_broker_command& question);
@@ -162,8 +168,9 @@ struct controller_state {
   std::optional<broker_sessions> sessions;
   bool member_change_under_way = false;
   std::string member_change_text;
+  /// Proposed, and not yet known what came of it: brokers that count as gone or as back, and
+  /// partitions that move by a plan.
   std::set<std::int32_t> fencing;
-  /// Proposed and not yet applied.
   std::set<std::pair<uuid, std::int32_t>> moves_proposed;
   /// Somebody asked for an even spread, and it is not reached.
   bool rebalancing = false;
