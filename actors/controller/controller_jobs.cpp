@@ -542,20 +542,21 @@ void controller_state::run_repair_errands() {
     return;
   std::erase_if(damaged, [this](const group_id& group) {
     const auto* placed = core->placed_of(group);
-    // Whoever is to give its replica up may be told to keep it.
-    if (placed == nullptr || placed->nodes.size() < 2 || !placed->is_on(node()))
-      return true;
-    const auto stage = placed->repair_of(node());
-    return stage && *stage != repair_stage::returning;
+    return placed == nullptr || placed->nodes.size() < 2 || !placed->is_on(node()) ||
+           set_aside.contains(group);
   });
-  const auto is_to_stay = [this](const group_id& group) {
-    const auto& nodes = core->placed_of(group)->nodes;
-    return std::ranges::find(nodes, node()) != nodes.end();
+  // Whoever is to give its replica up may be told to keep it, and a repair ends with nothing done
+  // when the replica is to leave: what is not to be told of now is not forgotten.
+  const auto is_to_be_told = [this](const group_id& group) {
+    const auto& placed = *core->placed_of(group);
+    const auto stage = placed.repair_of(node());
+    return std::ranges::find(placed.nodes, node()) != placed.nodes.end() &&
+           (!stage || *stage == repair_stage::returning);
   };
   // In turn: one may have to wait for long.
-  auto next = std::find_if(damaged.upper_bound(last_damaged), damaged.end(), is_to_stay);
+  auto next = std::find_if(damaged.upper_bound(last_damaged), damaged.end(), is_to_be_told);
   if (next == damaged.end())
-    next = std::ranges::find_if(damaged, is_to_stay);
+    next = std::ranges::find_if(damaged, is_to_be_told);
   if (next != damaged.end() && now() >= next_repair_ms) {
     last_damaged = *next;
     next_repair_ms = now() + repair_retry_ms;

@@ -189,8 +189,8 @@ struct controller_state {
   /// Partitions led here whose replicas have moved, and that the cluster still waits for.
   /// The decision by which they have.
   std::map<group_id, std::int32_t> settled;
-  /// Replicas of this node that are damaged, and that the cluster does not know of yet; which was
-  /// told of last, and when the next may be.
+  /// Replicas of this node that are damaged and whose files are not set aside yet, whether the
+  /// cluster knows of them or not; which was told of last, and when the next may be.
   std::set<group_id> damaged;
   group_id last_damaged;
   std::int64_t next_repair_ms = 0;

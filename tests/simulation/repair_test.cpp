@@ -307,6 +307,39 @@ TEST_CASE("a replica that was found damaged while it was to leave is repaired wh
   at.finish();
 }
 
+TEST_CASE(
+    "a replica whose repair was given up for a move is repaired when the move is taken back") {
+  bench at(4);
+  at.write(120);
+  const auto bad = at.follower();
+  const auto leader = at.cluster.leader_of("t", 0);
+  auto there = at.placed().nodes;
+  const auto before = there;
+  std::ranges::replace(there, bad, at.outsider());
+  std::int32_t third = 0;
+  for (const auto node : before)
+    if (node != bad && node != leader)
+      third = node;
+  // Without it the group cannot go on without the damaged replica.
+  at.cluster.kill(third);
+  const auto changes = at.placed().changes;
+  at.spoil_entry(bad);
+  at.cluster.broker(bad).scrub();
+  REQUIRE(at.cluster.run_until([&] { return !at.placed().repairs.empty(); }, patience_ms));
+  at.cluster.run_for(3000);
+  REQUIRE(at.placed().repair_of(bad) == repair_stage::leaving);
+
+  at.move(there);
+  CHECK(at.placed().repairs.empty());
+  at.cluster.run_for(3000);
+  CHECK(at.cancel());
+  CHECK(at.placed().nodes == before);
+  at.cluster.start(third);
+  // It was to be repaired, to move and to stay, has come back, and only then is it repaired.
+  CHECK(at.cluster.run_until([&] { return at.is_repaired(changes + 4); }, patience_ms));
+  at.finish();
+}
+
 TEST_CASE("a topic that is deleted while a replica of it is being removed leaves nothing") {
   bench at(4);
   at.write(60);
