@@ -127,6 +127,7 @@ struct node::impl {
     worker.disk = disk;
     worker.state = state;
     worker.env = env;
+    worker.log = component_logger("storage");
     worker.store.directory = data->path();
     worker.store.flush = to_storage(settings().storage.flush);
     worker.store.reserve_bytes = settings().storage.reserve_bytes;

@@ -111,6 +111,10 @@ result<void> memory_kv::take_fault(bool sync) {
     --failing_syncs_;
     return not_synced();
   }
+  if (!sync && refused_one_in_ > 0 && mixed(refusal_chance_++) % refused_one_in_ == 0) {
+    ++refused_;
+    return unexpected(errc::storage_full, "cannot write the key-value store: no space is left");
+  }
   return {};
 }
 
@@ -186,6 +190,12 @@ void memory_kv::fail_syncs(std::uint32_t times) {
   failing_syncs_ = times;
 }
 
+void memory_kv::refuse_writes(std::uint32_t one_in, std::uint64_t seed) {
+  const std::lock_guard lock(mutex_);
+  refused_one_in_ = one_in;
+  refusal_chance_ = mixed(seed);
+}
+
 bool memory_kv::flip_bit(family in, std::string_view key, std::size_t bit) {
   const std::lock_guard lock(mutex_);
   auto& half = half_of(in);
@@ -207,6 +217,11 @@ std::uint64_t memory_kv::sync_count() const {
 std::uint64_t memory_kv::write_count() const {
   const std::lock_guard lock(mutex_);
   return writes_;
+}
+
+std::uint64_t memory_kv::refused_count() const {
+  const std::lock_guard lock(mutex_);
+  return refused_;
 }
 
 std::uint64_t memory_kv::fingerprint() const {

@@ -38,12 +38,17 @@ public:
   void crash_after(std::uint64_t writes);
   /// The next `times` synced writes and flushes fail without effect on durability.
   void fail_syncs(std::uint32_t times);
+  /// From now on one in `one_in` relaxed writes, by chance, finds no room: it has no effect, and
+  /// the next one may succeed. 0: none. Lasts over crashes.
+  void refuse_writes(std::uint32_t one_in, std::uint64_t seed = 0);
   /// Flips a bit of a value, durably. False if there is no such key or the value is empty.
   bool flip_bit(family in, std::string_view key, std::size_t bit);
 
   /// Synced writes and flushes so far.
   [[nodiscard]] std::uint64_t sync_count() const;
   [[nodiscard]] std::uint64_t write_count() const;
+  /// Writes that found no room.
+  [[nodiscard]] std::uint64_t refused_count() const;
   /// Of all visible pairs: equal for equal stores.
   [[nodiscard]] std::uint64_t fingerprint() const;
 
@@ -70,6 +75,9 @@ private:
   std::uint64_t syncs_ = 0;
   std::uint64_t writes_ = 0;
   std::uint32_t failing_syncs_ = 0;
+  std::uint32_t refused_one_in_ = 0;
+  std::uint64_t refusal_chance_ = 0;
+  std::uint64_t refused_ = 0;
   std::optional<std::uint64_t> writes_left_;
 };
 

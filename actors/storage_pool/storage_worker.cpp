@@ -1,11 +1,13 @@
 #include "actors/storage_pool/storage_worker.hpp"
 
+#include "actors/storage_pool/unwritten_states.hpp"
 #include "protocol/record_reader.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <charconv>
@@ -54,6 +56,7 @@ struct storage_worker_state {
     self = actor;
     config = std::move(given);
     states.emplace(config.states);
+    unwritten.emplace(config.unwritten_bytes_max);
     config.store.release = [to = config.upkeep](std::shared_ptr<storage::file> deleted) {
       caf::anon_send(to, upkeep_request{upkeep_release{std::move(deleted)}});
     };
@@ -85,6 +88,7 @@ struct storage_worker_state {
       if (!scanned)
         opened.group = scanned.propagate();
     }
+    unwritten->drop(request.group);
     opened.generation = ++last_generation;
     owners[request.group] = {request.from, opened.generation};
     self->send(request.from, storage_event{std::move(opened)});
@@ -106,13 +110,57 @@ struct storage_worker_state {
     const auto owner = owners.find(request.group);
     if (owner == owners.end() || owner->second.generation != request.generation)
       return;
+    // What waits goes first. It is tried with each tick, not with each write: a full disk stays
+    // full for longer than that.
+    if (!unwritten->contains(request.group)) {
+      const auto written = write_state(request);
+      if (written)
+        return;
+      note_unwritten(request.group, written.error());
+    }
+    if (!unwritten->add(request))
+      config.log->error("group {}: too much state waits to be written: it stays as it is on the "
+                        "disk, and its log is kept, until the group is opened again",
+                        to_string(request.group));
+  }
+
+  [[nodiscard]] result<void> write_state(const storage_write_state& request) {
     const auto written = config.state->write(request.batch, storage::durability::relaxed);
-    // A failure is no danger: the state is written again with the next change, and the log is kept
-    // until it was.
     if (!written || !request.trim_before)
-      return;
+      return written;
     if (const auto first = first_kept(store->segments(request.group), *request.trim_before))
       flush_state(request, log_trimmed{*first});
+    return {};
+  }
+
+  /// Of a failure that lasts the first one is told.
+  void note_unwritten(const group_id& group, const error& why) {
+    if (unwritten->empty())
+      config.log->error(
+          "group {}: its state cannot be written: {}; this is tried again, and nothing "
+          "more is said of such failures until all state is written",
+          to_string(group), to_string(why));
+  }
+
+  /// Tries once more what was refused of a group. An error: it still is.
+  result<void> retry_state(const group_id& group) {
+    const auto waiting = unwritten->find(group);
+    if (!waiting)
+      return {};
+    if (auto written = write_state(*waiting); !written)
+      return written;
+    unwritten->drop(group);
+    if (unwritten->empty())
+      config.log->info("all state is written again");
+    return {};
+  }
+
+  /// All groups have one store: where it refuses one, it refuses the others.
+  result<void> retry_states() {
+    for (const auto& group : unwritten->groups())
+      if (auto written = retry_state(group); !written)
+        return written;
+    return {};
   }
 
   /// The log goes when the state is durable without it. That takes long, and appends do not wait
@@ -145,8 +193,10 @@ struct storage_worker_state {
       request.done(states->next(request.snapshot, request.position, now_ms));
       return;
     }
-    // What the replica has given up by now is given up on the disk too.
+    // What the replica has given up by now is given up on the disk too. Its state is one of one
+    // moment, even if a later one cannot be written.
     flush();
+    (void)retry_state(request.group);
     auto state = store->read_state(request.group, request.place);
     if (state)
       request.done(states->begin(config.env->random() | 1, *std::move(state), now_ms));
@@ -156,13 +206,17 @@ struct storage_worker_state {
 
   void handle(storage_install_state& request) {
     flush();
+    (void)retry_state(request.group);
     replica_state_installed done;
     if (const auto waits = stuck.find(request.group); waits != stuck.end())
       done.status = unexpected(errc::storage_full, "the disk is full");
     else
       done.status = store->install_state(request.group, request.place, request.state);
-    if (done.status)
+    // After a failure either of the two may be there: what the old one wrote fits only itself.
+    if (done.status || done.status.error().code == errc::storage_failed) {
+      unwritten->drop(request.group);
       done.generation = owners[request.group].generation = ++last_generation;
+    }
     done.state = std::move(request.state);
     self->send(request.from, storage_event{std::move(done)});
   }
@@ -194,6 +248,9 @@ struct storage_worker_state {
   void handle(storage_close& request) {
     flush();
     fail_stuck(request.group, {errc::shutting_down, "the group was closed"});
+    // What still cannot be written is in the log, which is kept from the applied index on.
+    (void)retry_state(request.group);
+    unwritten->drop(request.group);
     auto closed = store->close(request.group);
     owners.erase(request.group);
     self->send(request.from, storage_event{replica_closed{std::move(closed)}});
@@ -207,6 +264,7 @@ struct storage_worker_state {
   void handle(storage_remove& request) {
     flush();
     fail_stuck(request.group, {errc::unknown_partition, "the group was removed"});
+    unwritten->drop(request.group);
     owners.erase(request.group);
     removals.push_back(std::move(request));
     if (removals.size() == 1)
@@ -214,6 +272,7 @@ struct storage_worker_state {
   }
 
   void handle(storage_keep_state& request) {
+    (void)retry_state(request.group);
     const auto applied = storage::read_applied_index(*config.state, request.group);
     if (!applied)
       request.done(applied.propagate());
@@ -230,6 +289,8 @@ struct storage_worker_state {
     for (const auto& synced : store->sync_dirty())
       if (!synced.status)
         outcome = synced.status;
+    if (auto written = retry_states(); !written)
+      outcome = written;
     if (auto flushed = config.state->flush(); !flushed)
       outcome = flushed;
     request.done(outcome);
@@ -355,6 +416,7 @@ struct storage_worker_state {
     finish_removals();
     (void)store->maintain(timestamp_ms(config.env->now_ms()));
     retry_stuck();
+    (void)retry_states();
     note_space();
     states->expire(config.env->steady_ms());
     schedule_tick();
@@ -397,6 +459,7 @@ struct storage_worker_state {
   /// Of any group's state. Rises with each opening and installation.
   std::uint64_t last_generation = 0;
   std::optional<kept_states> states;
+  std::optional<unwritten_states> unwritten;
   bool accepts = true;
 };
 

@@ -16,12 +16,17 @@
 #include <cstdint>
 #include <memory>
 
+namespace spdlog {
+class logger;
+}
+
 namespace aqueduct::actors {
 
 struct storage_worker_config {
   std::shared_ptr<storage::disk> disk;
   std::shared_ptr<storage::kv> state;
   std::shared_ptr<environment> env;
+  std::shared_ptr<spdlog::logger> log;
   upkeep_actor upkeep;
   storage::store_options store;
   /// Between two syncs in flush mode `interval`.
@@ -31,6 +36,8 @@ struct storage_worker_config {
   std::int64_t tick_ms = 1000;
   /// Of states on their way to other replicas.
   kept_states::limits states;
+  /// Of state that the store refuses, until it takes it again; as `unwritten_states`.
+  std::size_t unwritten_bytes_max = std::size_t{64} << 20;
   /// Its place in the pool, and how many there are: which groups are its own.
   std::size_t number = 0;
   std::size_t pool_size = 1;

@@ -195,6 +195,7 @@ void sim_broker::spawn_storage() {
   worker.disk = machine_.disk;
   worker.state = machine_.kv;
   worker.env = machine_.env;
+  worker.log = settings_.log;
   worker.store.directory = "/data";
   worker.store.flush = settings_.flush;
   worker.store.mark_bytes = 1024;

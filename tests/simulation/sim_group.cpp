@@ -85,6 +85,9 @@ struct note_taker {
     journal->generation = generation;
     journal->state = noted_state::from_rows(rows, applied);
     journal->digests[applied] = journal->state.digest;
+    journal->handed_over.clear();
+    for (const auto& row : rows)
+      journal->handed_over.emplace(row.key, row.value);
   }
 
   void take(std::uint64_t index, std::uint64_t term, const std::string& value) const {
@@ -255,6 +258,7 @@ void sim_group::start(std::int32_t number) {
   worker.disk = node.machine->disk;
   worker.state = node.machine->kv;
   worker.env = node.machine->env;
+  worker.log = component_logger("storage");
   worker.store.directory = "/data";
   worker.store.flush = options_.flush;
   worker.store.mark_bytes = 1024;
@@ -374,9 +378,14 @@ void sim_group::persist(std::int32_t number) {
   storage_write_state write;
   write.group = group;
   write.generation = node.journal->generation;
-  for (const auto& row : state.to_rows())
+  auto& known = node.journal->handed_over;
+  for (const auto& row : state.to_rows()) {
+    if (const auto found = known.find(row.key); found != known.end() && found->second == row.value)
+      continue;
+    known[row.key] = row.value;
     write.batch.put(storage::family::partition_state, storage::group_prefix(group) + row.key,
                     row.value);
+  }
   storage::put_applied_index(write.batch, group, state.applied);
   caf::anon_send(node.life->slow_storage, storage_request{std::move(write)});
 }

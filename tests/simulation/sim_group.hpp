@@ -40,6 +40,8 @@ struct noted_state {
 /// What one life of a state machine was told, and what it made of it.
 struct group_journal {
   noted_state state;
+  /// The rows as they were handed over to be written: the next time those that changed are.
+  std::map<std::string, std::string> handed_over;
   /// By the index up to which the state had applied.
   std::map<std::uint64_t, std::uint64_t> digests;
   /// Entries that came again although the state had them.
@@ -147,7 +149,7 @@ public:
   void transfer(std::int32_t from, std::int32_t to);
   /// The node's link to another one is said to be lost.
   void lose_contact(std::int32_t node, std::int32_t to);
-  /// The node writes its state down.
+  /// The node writes down what changed in its state since the last time.
   void persist(std::int32_t node);
   /// The same, and gives up its log up to that entry, or as far as it may.
   void compact(std::int32_t node, std::uint64_t upto);

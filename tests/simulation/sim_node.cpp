@@ -108,6 +108,7 @@ sim_node::sim_node(sim_machine& machine, options opts)
   worker.disk = machine.disk;
   worker.state = machine.kv;
   worker.env = machine.env;
+  worker.log = component_logger("storage");
   worker.store.directory = "/data";
   worker.store.reserve_bytes = opts.reserve_bytes;
   worker.store.flush = opts.flush;

@@ -218,6 +218,32 @@ TEST_SUITE("storage.kv") {
     CHECK(value_of(store, family::hard_state, "h") == "2");
   }
 
+  TEST_CASE("the store in memory refuses some relaxed writes and goes on") {
+    memory_kv store;
+    store.refuse_writes(4, 7);
+    std::map<std::string, bool> taken;
+    for (int i = 0; i < 200; ++i) {
+      write_batch batch;
+      batch.put(family::partition_state, std::to_string(i), "1");
+      const auto written = store.write(batch, durability::relaxed);
+      if (!written)
+        CHECK_FAILS(written, errc::storage_full);
+      taken[std::to_string(i)] = written.has_value();
+    }
+    CHECK(store.refused_count() > 20);
+    CHECK(store.refused_count() < 100);
+    for (const auto& [key, is_there] : taken)
+      CHECK(value_of(store, family::partition_state, key) == (is_there ? "1" : "(none)"));
+
+    store.refuse_writes(1);
+    write_batch batch;
+    batch.put(family::hard_state, "h", "1");
+    CHECK_FAILS(store.write(batch, durability::relaxed), errc::storage_full);
+    CHECK_OK(store.write(batch, durability::synced));
+    store.refuse_writes(0);
+    CHECK_OK(store.write(batch, durability::relaxed));
+  }
+
   TEST_CASE("RocksDB keeps everything over a clean restart") {
     const temporary_directory root;
     {
