@@ -88,7 +88,7 @@ struct storage_worker_state {
       if (!scanned)
         opened.group = scanned.propagate();
     }
-    unwritten->drop(request.group);
+    forget_waiting(request.group);
     opened.generation = ++last_generation;
     owners[request.group] = {request.from, opened.generation};
     self->send(request.from, storage_event{std::move(opened)});
@@ -250,7 +250,7 @@ struct storage_worker_state {
     fail_stuck(request.group, {errc::shutting_down, "the group was closed"});
     // What still cannot be written is in the log, which is kept from the applied index on.
     (void)retry_state(request.group);
-    unwritten->drop(request.group);
+    forget_waiting(request.group);
     auto closed = store->close(request.group);
     owners.erase(request.group);
     self->send(request.from, storage_event{replica_closed{std::move(closed)}});
@@ -264,7 +264,7 @@ struct storage_worker_state {
   void handle(storage_remove& request) {
     flush();
     fail_stuck(request.group, {errc::unknown_partition, "the group was removed"});
-    unwritten->drop(request.group);
+    forget_waiting(request.group);
     owners.erase(request.group);
     removals.push_back(std::move(request));
     if (removals.size() == 1)
@@ -373,8 +373,46 @@ struct storage_worker_state {
       return;
     }
     if (status && request.compact)
-      status = store->trim_prefix(request.batch.group, std::move(*request.compact));
+      status = trim(request.batch.group, std::move(*request.compact));
     self->send(request.from, storage_event{replica_appended{request.ticket, std::move(status)}});
+  }
+
+  /// Gives up the beginning of a log. That it fails says nothing of what was written, and a log
+  /// that is longer than it need be harms nobody: it is tried again. An error: the log is damaged.
+  result<void> trim(const group_id& group, storage::log_base base) {
+    (void)retry_state(group);
+    const auto trimmed = store->trim_prefix(group, base);
+    if (trimmed) {
+      untrimmed.erase(group);
+      return {};
+    }
+    if (trimmed.error().code == errc::storage_damaged)
+      return trimmed;
+    const auto [waiting, is_news] = untrimmed.insert_or_assign(group, std::move(base));
+    if (is_news)
+      config.log->warn("group {}: its log cannot be trimmed now: {}; this is tried again",
+                       to_string(group), to_string(trimmed.error()));
+    return {};
+  }
+
+  void retry_trims() {
+    for (auto it = untrimmed.begin(); it != untrimmed.end();) {
+      const auto trimmed = store->trim_prefix(it->first, it->second);
+      // All groups have one disk: where there is no room for one, there is none for others.
+      if (!trimmed && trimmed.error().code == errc::storage_full)
+        return;
+      // Damage is told to the replica by the next compaction.
+      if (trimmed || trimmed.error().code == errc::storage_damaged)
+        it = untrimmed.erase(it);
+      else
+        ++it;
+    }
+  }
+
+  /// The group is no longer what it was.
+  void forget_waiting(const group_id& group) {
+    unwritten->drop(group);
+    untrimmed.erase(group);
   }
 
   void retry_stuck() {
@@ -417,6 +455,7 @@ struct storage_worker_state {
     (void)store->maintain(timestamp_ms(config.env->now_ms()));
     retry_stuck();
     (void)retry_states();
+    retry_trims();
     note_space();
     states->expire(config.env->steady_ms());
     schedule_tick();
@@ -460,6 +499,8 @@ struct storage_worker_state {
   std::uint64_t last_generation = 0;
   std::optional<kept_states> states;
   std::optional<unwritten_states> unwritten;
+  /// Where logs are to begin that could not be trimmed.
+  std::unordered_map<group_id, storage::log_base> untrimmed;
   bool accepts = true;
 };
 

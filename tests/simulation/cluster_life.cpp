@@ -49,6 +49,11 @@ sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush,
   return made;
 }
 
+/// The key-value stores refuse a write now and then in these, until they are healed.
+bool has_short_stores(std::uint64_t seed, known_faults faults) {
+  return faults == known_faults::all && seed % 4 == 1;
+}
+
 std::string topic_name(std::uint64_t number) {
   return "topic-" + std::to_string(number);
 }
@@ -109,6 +114,9 @@ cluster_life::cluster_life(std::uint64_t seed, storage::flush_mode flush, known_
       hand_overs_(seed * 31 + 5) {
   // Each life has about half of the kinds of trouble: together they hide each other's effects.
   mood_ = chance_.random();
+  if (has_short_stores(seed, faults))
+    for (std::int32_t node = 1; node <= nodes_; ++node)
+      cluster_.machine(node).store->refuse_writes(6, seed * 17 + static_cast<unsigned>(node));
   may_lose_a_disk_ = nodes_ >= 3 && draw(3) == 0;
 }
 
@@ -565,6 +573,7 @@ void cluster_life::heal() {
   for (std::int32_t node = 1; node <= nodes_; ++node) {
     cluster_.stall_disk(node, 0);
     cluster_.machine(node).disk->set_capacity(std::uint64_t{1} << 40);
+    cluster_.machine(node).store->refuse_writes(0);
     if (heals_softly_ && cluster_.is_ready(node) && !cluster_.broker(node).failure() &&
         !spoiled_.contains(node)) {
       cluster_.pause(node, false);

@@ -37,6 +37,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
   std::uint64_t unfinished = 0;
   std::uint64_t ahead = 0;
   std::uint64_t skipped = 0;
+  std::uint64_t refused = 0;
   life_counts counts{};
   case_counts cases;
   for (auto seed = first; seed <= last; ++seed) {
@@ -54,6 +55,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     unfinished += life.group().unfinished_installs();
     ahead += life.group().ahead_of_log();
     skipped += life.group().skipped();
+    refused += life.refused_writes();
     cases.add(life.group().cases());
     for (std::size_t i = 0; i < counts.size(); ++i)
       counts[i] += life.counts()[i];
@@ -68,7 +70,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
                              << " nodes struck meanwhile, " << unfinished
                              << " of them cut short before the log was reset, " << ahead
                              << " lives with a state ahead of the log, " << skipped
-                             << " entries skipped");
+                             << " entries skipped, " << refused << " writes to the store refused");
   MESSAGE("what came up in lives of groups:\n" << cases.table(life_kind::group));
   if (last - first >= 1000)
     for (const auto& name : cases.missing(life_kind::group))
@@ -90,6 +92,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     CHECK(unfinished > 0);
     CHECK(ahead > unfinished);
     CHECK(skipped > 0);
+    CHECK(4 * refused > last - first);
   }
 }
 

@@ -34,6 +34,11 @@ sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush, kno
   return made;
 }
 
+/// The key-value store refuses a write now and then in these, until they are healed.
+bool has_short_store(std::uint64_t seed, known_faults faults) {
+  return faults == known_faults::all && seed % 4 == 1;
+}
+
 } // namespace
 
 std::string_view to_string(life_event what) {
@@ -69,7 +74,11 @@ random_life::random_life(std::uint64_t seed, storage::flush_mode flush, known_fa
       other_chance_(seed * 13 + 7),
       faults_(faults),
       nodes_(nodes_of(seed, faults)),
-      group_(options_of(seed, flush, faults)) {}
+      group_(options_of(seed, flush, faults)) {
+  if (has_short_store(seed, faults))
+    for (std::int32_t node = 1; node <= nodes_; ++node)
+      group_.machine(node).store->refuse_writes(4, seed * 17 + static_cast<unsigned>(node));
+}
 
 std::vector<std::string> random_life::run(int steps) {
   const auto cut_off_at = static_cast<int>(other_chance_.random() % 30);
@@ -95,6 +104,13 @@ std::vector<std::string> random_life::run(int steps) {
   for (auto& sentence : group_.check())
     broken.push_back(std::move(sentence));
   return broken;
+}
+
+std::uint64_t random_life::refused_writes() {
+  std::uint64_t sum = 0;
+  for (std::int32_t node = 1; node <= nodes_; ++node)
+    sum += group_.machine(node).store->refused_count();
+  return sum;
 }
 
 std::string random_life::trace() const {
@@ -300,6 +316,7 @@ void random_life::heal() {
   group_.lie_in_wait(std::nullopt);
   for (std::int32_t node = 1; node <= nodes_; ++node) {
     group_.machine(node).disk->set_capacity(std::uint64_t{1} << 40);
+    group_.machine(node).store->refuse_writes(0);
     group_.stall_disk(node, 0);
     // What was planned for its disk is not to happen any more.
     if (group_.is_up(node))

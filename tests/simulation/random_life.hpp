@@ -56,6 +56,8 @@ public:
   [[nodiscard]] const sim_group& group() const { return group_; }
   /// How often each thing really happened.
   [[nodiscard]] const life_counts& counts() const { return counts_; }
+  /// Writes that found no room in a node's key-value store.
+  [[nodiscard]] std::uint64_t refused_writes();
   /// Everything that was applied anywhere; equal for equal seeds.
   [[nodiscard]] std::string trace() const;
 

@@ -147,4 +147,32 @@ TEST_CASE("a state that is taken over is not overwritten by what found no room b
     FAIL_CHECK(sentence);
 }
 
+TEST_CASE("a log that finds no room to be trimmed is trimmed later, and its replica goes on") {
+  // The state cannot be written, or it is and the log itself has no room for where it begins.
+  for (const bool is_state_there : {false, true}) {
+    CAPTURE(is_state_there);
+    sim_group cluster({.nodes = 1, .founders = 1});
+    REQUIRE(cluster.wait_for_leader() == 1);
+    auto& store = *cluster.machine(1).store;
+    propose_some(cluster, 5);
+    if (is_state_there)
+      cluster.persist(1);
+    cluster.run_for(10);
+    const auto upto = cluster.journal(1).state.applied - 2;
+    store.refuse_writes(1);
+    cluster.compact(1, upto);
+    cluster.run_for(retry_ms);
+    CHECK_FALSE(cluster.journal(1).failure);
+    CHECK(log_base_of(cluster.machine(1)) == 0);
+    propose_some(cluster, 5);
+    CHECK(cluster.acknowledged().size() == 10);
+
+    store.refuse_writes(0);
+    cluster.run_for(retry_ms);
+    CHECK(log_base_of(cluster.machine(1)) == upto);
+    for (const auto& sentence : cluster.check())
+      FAIL_CHECK(sentence);
+  }
+}
+
 TEST_SUITE_END();
