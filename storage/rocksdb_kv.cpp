@@ -21,11 +21,18 @@ namespace aqueduct::storage {
 
 namespace {
 
+/// Nothing was done because the disk is full. A write that would have to wait for a flush or a
+/// compaction that found no room is "incomplete", and what comes while RocksDB itself waits for
+/// room finds it "busy".
+bool is_full(const rocksdb::Status& status) {
+  return status.IsNoSpace() || status.IsIncomplete() || status.IsBusy();
+}
+
 unexpected failed(const std::string& what, const rocksdb::Status& status) {
   errc code = errc::storage_failed;
   if (status.IsCorruption())
     code = errc::storage_damaged;
-  else if (status.IsNoSpace())
+  else if (is_full(status))
     code = errc::storage_full;
   return unexpected(code, "cannot " + what + " the key-value store: " + status.ToString());
 }
@@ -109,7 +116,7 @@ struct rocksdb_kv::parts {
   }
 
   [[nodiscard]] unexpected failed(const std::string& what, const rocksdb::Status& status) {
-    if (status.IsNoSpace())
+    if (is_full(status))
       is_stopped = true;
     return storage::failed(what, status);
   }
@@ -128,11 +135,19 @@ struct rocksdb_kv::parts {
         return failed("sync", status);
       }
     if (unlogged_dirty.exchange(false))
-      if (const auto status = db->Flush(rocksdb::FlushOptions()); !status.ok()) {
+      if (const auto status = flush_memory(); !status.ok()) {
         unlogged_dirty = true;
         return failed("flush", status);
       }
     return {};
+  }
+
+  /// RocksDB 7.8 goes on by itself after a full disk, but does not forget that it had been stopped
+  /// (`ErrorHandler::ClearBGError`): from then on `Flush` returns at once, with success and nothing
+  /// written. `Resume` then flushes and waits; otherwise it does nothing.
+  [[nodiscard]] rocksdb::Status flush_memory() {
+    auto status = db->Flush(rocksdb::FlushOptions());
+    return status.ok() ? db->Resume() : status;
   }
 };
 
