@@ -74,7 +74,8 @@ struct replica_set {
   /// is said of this one.
   std::int32_t changes = 0;
   /// Where they were before the move that is under way, the preferred leader first: there they go
-  /// when it is cancelled. Empty when nothing moves, and for moves of before they could be.
+  /// when it is cancelled. Where they were to go, if it was. Empty when nothing moves, and for
+  /// moves of before they could be cancelled.
   std::vector<std::int32_t> origin{};
   /// The move that is under way takes one back.
   bool is_cancelled = false;
@@ -414,7 +415,8 @@ struct replica_set_aside_command {
   }
 };
 
-/// The replicas of a partition that move are to go back to where they were.
+/// The replicas of a partition that move are to go back to where they were; those that go back
+/// already, where they were to go at first.
 struct cancel_move_command {
   uuid id;
   std::int32_t partition = 0;
@@ -456,7 +458,7 @@ using controller_command =
                  cancel_move_command>;
 
 /// Version of the structs of this file that this build writes.
-inline constexpr std::uint16_t state_version = 5;
+inline constexpr std::uint16_t state_version = 6;
 
 /// Rows of the cluster's state. Those of before there were several nodes are read too.
 [[nodiscard]] buffer encode_row(const topic_record& topic);

@@ -109,11 +109,13 @@ public:
   decide_move(std::string_view topic, std::int32_t partition,
               const std::vector<std::int32_t>& to) const;
   /// Takes a move back: whoever was to get a replica gives it up, and whoever was to give its own
-  /// up keeps it, or gets it back if it had left the group. Errors: unknown_topic,
-  /// unknown_partition; not_found: nothing moves, or goes back already; conflict: it was begun by a
-  /// release that did not remember where the replicas were.
-  [[nodiscard]] result<cancel_move_command> decide_cancel(std::string_view topic,
-                                                          std::int32_t partition) const;
+  /// up keeps it, or gets it back if it had left the group. With `of_cancelled`, a move that was
+  /// taken back, and so goes on as it was meant at first; only if a broker that the replicas are on
+  /// their way back to is gone, or nobody who asks twice could tell where they end. Errors:
+  /// unknown_topic, unknown_partition; not_found: nothing moves, or it goes there already;
+  /// conflict: it was begun by a release that did not remember where the replicas were.
+  [[nodiscard]] result<cancel_move_command>
+  decide_cancel(std::string_view topic, std::int32_t partition, bool of_cancelled = false) const;
   /// Errors: not_found; conflict: it holds replicas (drain it with evacuation first), or it is
   /// there.
   [[nodiscard]] result<remove_broker_command> decide_remove(std::int32_t node) const;
@@ -150,6 +152,8 @@ public:
   [[nodiscard]] const topic_record* find(std::string_view name) const;
   /// Where the replicas of a partition of an active topic are; nullptr if there is none.
   [[nodiscard]] const replica_set* placed_of(const group_id& group) const;
+  /// Whether the replicas of a partition move because their move was taken back.
+  [[nodiscard]] bool goes_back(std::string_view topic, std::int32_t partition) const;
   /// Who the replicas of a partition are to be: the present lives of its nodes, those that may lead
   /// first. Nodes that are not registered are left out, and those whose replica is damaged.
   [[nodiscard]] std::vector<node_life> lives_of(const replica_set& placed) const;
@@ -184,6 +188,8 @@ private:
                                                             std::int32_t partition) const;
   /// Puts the replicas of a partition elsewhere; those that are not in `to` leave.
   void send_replicas(replica_set& placed, const std::vector<std::int32_t>& to);
+  /// A broker that is to hold a replica is gone.
+  [[nodiscard]] bool waits_for_gone(const replica_set& placed) const;
   [[nodiscard]] result<void> check_repair(const repair_replica_command& wish) const;
   [[nodiscard]] replica_set* find_placed(const uuid& topic, std::int32_t partition);
   replay_outcome apply(const create_topic_command& command);

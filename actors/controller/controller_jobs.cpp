@@ -65,6 +65,13 @@ void controller_state::handle(delete_topic_call& call) {
   take(job_of(call, now()));
 }
 
+void controller_state::handle(controller_job& job) {
+  // Asked once more, because the answer was lost, it must not turn the replicas round once more.
+  if (auto* cancels = std::get_if<cancel_move_question>(&job.question.body))
+    cancels->of_cancelled = core->goes_back(cancels->topic, cancels->partition);
+  take(std::move(job));
+}
+
 void controller_state::handle(controller_asked& call) {
   auto question = decode_controller_question(call.question);
   if (!question) {
@@ -296,7 +303,8 @@ void controller_state::decide(controller_job& job, const move_question& question
 }
 
 void controller_state::decide(controller_job& job, const cancel_move_question& question) {
-  const auto command = core->decide_cancel(question.topic, question.partition);
+  const auto command =
+      core->decide_cancel(question.topic, question.partition, question.of_cancelled);
   if (!command) {
     finish(job, command.propagate());
     return;

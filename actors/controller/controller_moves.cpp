@@ -102,16 +102,32 @@ controller_core::decide_move(std::string_view name, std::int32_t partition,
   return move_replicas_command{(*topic)->id, partition, placed.nodes, to, true};
 }
 
+bool controller_core::goes_back(std::string_view name, std::int32_t partition) const {
+  const auto topic = check_partition(name, partition);
+  return topic && (*topic)->partitions[static_cast<std::size_t>(partition)].is_cancelled;
+}
+
+bool controller_core::waits_for_gone(const replica_set& placed) const {
+  return std::ranges::any_of(placed.nodes, [this](std::int32_t node) {
+    const auto broker = brokers_.find(node);
+    return broker == brokers_.end() || broker->second.fenced;
+  });
+}
+
 result<cancel_move_command> controller_core::decide_cancel(std::string_view name,
-                                                           std::int32_t partition) const {
+                                                           std::int32_t partition,
+                                                           bool of_cancelled) const {
   const auto topic = check_partition(name, partition);
   if (!topic)
     return topic.propagate();
   const auto& placed = (*topic)->partitions[static_cast<std::size_t>(partition)];
   if (!placed.is_moving())
     return unexpected(errc::not_found, "the replicas of this partition are not moving");
-  if (placed.is_cancelled)
+  if (placed.is_cancelled && (!of_cancelled || !waits_for_gone(placed)))
     return unexpected(errc::not_found, "the replicas of this partition are on their way back");
+  if (of_cancelled && !placed.is_cancelled)
+    return unexpected(errc::not_found, "the replicas of this partition are on their way again to "
+                                       "where they were to move");
   if (placed.origin.empty())
     return unexpected(errc::conflict,
                       "this move was begun by a release that did not remember where "
@@ -244,15 +260,16 @@ void controller_core::send_replicas(replica_set& placed, const std::vector<std::
   ++placed.changes;
 }
 
-/// A move back. Whoever was leaving has its files yet: they go when the move is done, not before.
+/// A move back, or on again. Whoever was leaving has its files yet: they go when the move is done,
+/// not before.
 replay_outcome controller_core::apply(const cancel_move_command& command) {
   auto* placed = find_placed(command.id, command.partition);
   if (placed == nullptr)
     return refused(errc::unknown_topic, "the topic was deleted");
-  if (placed->changes != command.changes || placed->origin.empty() || placed->is_cancelled)
+  if (placed->changes != command.changes || placed->origin.empty())
     return refused(errc::not_found, "the move has ended, or something else was decided, since");
   const auto back = std::exchange(placed->origin, placed->nodes);
-  placed->is_cancelled = true;
+  placed->is_cancelled = !placed->is_cancelled;
   send_replicas(*placed, back);
   auto& topic = topics_.at(command.id);
   replay_outcome outcome;

@@ -76,7 +76,7 @@ struct controller_state {
   void handle(leader_answered& news);
   void handle(errand_done& news);
   void handle(member_change_begun& news);
-  void handle(controller_job& job) { take(std::move(job)); }
+  void handle(controller_job& job);
   void handle(partition_settled& news);
 
   /// Does it, has the leader do it, or keeps it until one is known.

@@ -58,11 +58,14 @@ struct plan_question {
   }
 };
 
-/// The replicas of a partition that move are to go back to where they were.
+/// The replicas of a partition that move are to go back to where they were, or on again.
 struct cancel_move_question {
   std::string topic;
   std::int32_t partition = 0;
   bool dry_run = false;
+  /// What the node that was asked first knew: the move was cancelled already, and that is to be
+  /// taken back. So the question means the same however often it is asked.
+  bool of_cancelled = false;
 
   static constexpr message_info info{"CancelMoveQuestion", "Replicas that move are to go back."};
   template <class M, class V>
@@ -70,6 +73,7 @@ struct cancel_move_question {
     v(field{"topic", "Name of the topic."}, m.topic);
     v(field{"partition", "The partition."}, m.partition);
     v(field{"dry_run", "Only say what would be done."}, m.dry_run);
+    v(field{"of_cancelled", "Whether it is a cancelled move that is meant.", 6}, m.of_cancelled);
   }
 };
 

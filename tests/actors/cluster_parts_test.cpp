@@ -325,7 +325,7 @@ TEST_SUITE("actors.questions") {
     bodies.emplace_back(removal);
     bodies.emplace_back(topic_purged_command{cluster_of(1), 3});
     bodies.emplace_back(allocate_producer_ids_command{3, 1000});
-    bodies.emplace_back(cancel_move_question{"t", 3, true});
+    bodies.emplace_back(cancel_move_question{"t", 3, true, true});
     for (const bool relayed : {false, true})
       for (const auto& body : bodies) {
         const controller_question question{relayed, body};

@@ -326,6 +326,66 @@ TEST_SUITE("actors.cancelled_moves") {
     CHECK(core.replay(*twice).refused->code == errc::unknown_topic);
   }
 
+  TEST_CASE("a move that was taken back goes on when a broker on its way back is gone") {
+    auto core = cluster_of(6);
+    create(core, "t", 1, 1, 3);
+    const auto here = placed(core, 1, 0).nodes;
+    nodes there;
+    for (std::int32_t node = 1; node <= 6; ++node)
+      if (std::ranges::find(here, node) == here.end())
+        there.push_back(node);
+    const auto gone = here[1];
+    move(core, there);
+    CHECK_FALSE(core.goes_back("t", 0));
+    cancel(core);
+    CHECK(core.goes_back("t", 0));
+    // All are there: whoever asks twice must not turn it round.
+    CHECK(core.decide_cancel("t", 0, true).error().code == errc::not_found);
+    const auto life = static_cast<std::uint64_t>(gone) * 10;
+    core.replay(fence_broker_command{gone, life, true});
+    // Nor whoever asked for the first time, and asks again.
+    CHECK(core.decide_cancel("t", 0, false).error().code == errc::not_found);
+    const auto on = core.decide_cancel("t", 0, true);
+    REQUIRE(on);
+    const auto outcome = core.replay(*on);
+    REQUIRE_FALSE(outcome.refused);
+    CHECK(placed(core, 1, 0).nodes == there);
+    CHECK(placed(core, 1, 0).leaving == here);
+    CHECK(placed(core, 1, 0).adding() == there);
+    CHECK_FALSE(core.goes_back("t", 0));
+    CHECK(core.replicas_on(gone) == 0);
+    CHECK(core.replay(*on).refused->code == errc::not_found);
+    CHECK(core.decide_cancel("t", 0, true).error().code == errc::not_found);
+    controller_core again(core.bounds());
+    REQUIRE(again.restore(outcome.writes.at(0).key, *outcome.writes.at(0).value));
+    CHECK(again.topics() == core.topics());
+
+    CHECK(core.decide_remove(gone).error().code == errc::conflict);
+    CHECK(settle(core));
+    CHECK(placed(core, 1, 0).nodes == there);
+    CHECK_FALSE(placed(core, 1, 0).is_moving());
+    // Whoever gave up its replica founds nothing when it gets one again.
+    for (const auto& founder : placed(core, 1, 0).founders)
+      CHECK(founder.incarnation == 0);
+    CHECK(core.decide_remove(gone));
+  }
+
+  TEST_CASE("a move is taken back as often as a broker on its way is gone") {
+    auto core = cluster_with_topic();
+    core.replay(fence_broker_command{4, 40, true});
+    core.replay(fence_broker_command{1, 10, true});
+    REQUIRE_FALSE(
+        core.replay(move_replicas_command{id_of(1), 0, {1, 2, 3}, {4, 2, 3}, true}).refused);
+    for (const bool back : {true, false, true}) {
+      const auto command = core.decide_cancel("t", 0, !back);
+      REQUIRE(command);
+      REQUIRE_FALSE(core.replay(*command).refused);
+      CHECK(placed(core, 1, 0).nodes == (back ? nodes{1, 2, 3} : nodes{4, 2, 3}));
+      CHECK(placed(core, 1, 0).leaving == (back ? nodes{4} : nodes{1}));
+      CHECK(core.goes_back("t", 0) == back);
+    }
+  }
+
   TEST_CASE("replicas that are only added or only taken away move too") {
     auto core = cluster_with_topic();
     move(core, {1, 2, 3, 4});

@@ -307,6 +307,56 @@ TEST_CASE("a replica that was found damaged while it was to leave is repaired wh
   at.finish();
 }
 
+TEST_CASE("a move that is taken back to a node that is gone for good is taken back once more") {
+  int stuck = 0;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    CAPTURE(seed);
+    bench at(5, 2, seed);
+    at.write(30);
+    const auto before = at.placed().nodes;
+    std::vector<std::int32_t> there;
+    for (std::int32_t node = 1; node <= 5 && there.size() < 2; ++node)
+      if (!at.placed().is_on(node))
+        there.push_back(node);
+    at.move(there);
+    // The group has let go of one already.
+    std::int32_t gone = 0;
+    REQUIRE(at.cluster.run_until(
+        [&] {
+          const auto voters = at.members().voters;
+          for (const auto node : before)
+            if (voters.size() == 3 && std::ranges::none_of(voters, [&](raft::replica_id who) {
+                  return who.node.value == node;
+                }))
+              gone = node;
+          return gone != 0;
+        },
+        patience_ms));
+    if (gone == at.cluster.controller())
+      continue;
+    at.cluster.kill(gone);
+    if (!at.cancel())
+      continue;
+    ++stuck;
+    at.cluster.run_for(20'000);
+    REQUIRE(at.placed().nodes == before);
+    REQUIRE(at.placed().is_moving());
+    at.write(5);
+
+    CHECK(at.cancel());
+    CHECK(at.placed().nodes == there);
+    CHECK(at.cluster.run_until([&] { return !at.placed().is_moving(); }, patience_ms));
+    CHECK(at.placed().nodes == there);
+    CHECK(at.members().voters.size() == 2);
+    CHECK(at.members().learners.empty());
+    at.cluster.start(gone);
+    CHECK(at.cluster.run_until([&] { return at.files(gone).empty(); }, patience_ms));
+    at.finish();
+  }
+  // Not all were too late, or took the controller away.
+  CHECK(stuck > 0);
+}
+
 TEST_CASE(
     "a replica whose repair was given up for a move is repaired when the move is taken back") {
   bench at(4);
