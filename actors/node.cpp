@@ -435,6 +435,7 @@ struct node::impl {
     limits.initial_delay_ms = static_cast<std::int32_t>(groups.initial_delay.count());
     limits.members_max = static_cast<std::size_t>(groups.members_max);
     limits.retention_ms = groups.offset_retention.count();
+    limits.fit_frames(settings().limits.frame_bytes_max);
     return limits;
   }
 

@@ -1,6 +1,7 @@
 #include "actors/consumer_group/group_coordinator.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace aqueduct::actors {
@@ -9,6 +10,8 @@ namespace {
 
 constexpr std::int64_t topics_interval_ms = 1000;
 constexpr std::int64_t expiry_interval_ms = 60'000;
+/// Offsets that one entry of the log forgets.
+constexpr std::size_t expired_keys_max = 1000;
 /// Clients of Kafka say the end and the start of a log by -1 and -2; kafkajs resets offsets so.
 /// What was committed is forgotten then.
 constexpr std::int64_t forgotten_offset_min = -2;
@@ -271,6 +274,9 @@ void group_coordinator::handle(commit_call call, group_time now) {
     extend(group->members.at(call.who.member), now);
   queued_commit commit;
   commit.offsets.group = std::move(call.group);
+  // Of a partition that is named twice the last row counts.
+  std::map<offset_key, std::size_t> places;
+  auto& taken = commit.offsets.offsets;
   for (auto& row : call.rows) {
     if (row.metadata.size() > options_.bounds.offset_metadata_bytes_max) {
       commit.rows.push_back(errc::metadata_too_large);
@@ -278,12 +284,20 @@ void group_coordinator::handle(commit_call call, group_time now) {
       commit.rows.push_back(errc::invalid_request);
     } else {
       commit.rows.push_back(errc::none);
-      commit.offsets.offsets.push_back(
-          {row.key, {row.offset, row.leader_epoch, std::move(row.metadata), now.wall_ms}});
+      const auto [place, is_new] = places.try_emplace(row.key, taken.size());
+      if (is_new)
+        taken.emplace_back();
+      taken[place->second] = {row.key,
+                              {row.offset, row.leader_epoch, std::move(row.metadata), now.wall_ms}};
     }
   }
+  commit.bytes = bytes_of(commit.offsets);
+  if (refuse = check_offsets(commit.bytes); refuse.error != errc::none) {
+    call.done(refusal<commit_answer>(std::move(refuse)));
+    return;
+  }
   commit.done = std::move(call.done);
-  if (commit.offsets.offsets.empty()) {
+  if (taken.empty()) {
     commit_answer answer;
     answer.rows = std::move(commit.rows);
     commit.done(std::move(answer));
@@ -297,10 +311,12 @@ void group_coordinator::handle(commit_call call, group_time now) {
 void group_coordinator::flush_commits() {
   commit_offsets_command command;
   std::vector<queued_commit> batch;
-  std::size_t offsets = 0;
-  while (batch.size() < commits_.size() && offsets < options_.bounds.batch_offsets_max) {
+  std::size_t bytes = 0;
+  while (batch.size() < commits_.size()) {
     auto& commit = commits_[batch.size()];
-    offsets += commit.offsets.offsets.size();
+    bytes += commit.bytes;
+    if (!batch.empty() && bytes > options_.bounds.offsets_bytes_max)
+      break;
     command.commits.push_back(std::move(commit.offsets));
     batch.push_back(std::move(commit));
   }
@@ -355,16 +371,22 @@ void group_coordinator::handle(delete_offsets_call call, group_time) {
   delete_offsets_answer answer;
   remove_offsets_command command;
   command.group = call.group;
+  std::set<offset_key> removed;
   for (const auto& row : call.rows) {
     const bool is_used = group != nullptr && std::ranges::any_of(group->members, [&](auto& each) {
                            return subscribes(each.second.record, group->protocol, row.topic);
                          });
     answer.rows.push_back(is_used ? errc::group_subscribed : errc::none);
     if (!is_used)
-      command.offsets.push_back(row.key);
+      removed.insert(row.key);
   }
-  if (command.offsets.empty()) {
+  if (removed.empty()) {
     call.done(std::move(answer));
+    return;
+  }
+  command.offsets.assign(removed.begin(), removed.end());
+  if (refuse = check_offsets(bytes_of(command)); refuse.error != errc::none) {
+    call.done(refusal<delete_offsets_answer>(std::move(refuse)));
     return;
   }
   propose(std::move(command), [answer = std::move(answer), done = std::move(call.done)](
@@ -377,20 +399,24 @@ void group_coordinator::expire_offsets(group_time now) {
   for (const auto& [id, entry] : table_.groups()) {
     const auto live = live_.find(id);
     const bool is_used = live != live_.end() || !entry.record.members.empty();
-    remove_offsets_command expired;
-    expired.group = id;
+    std::vector<offset_key> expired;
     for (const auto& [key, offset] : entry.offsets) {
       const auto unused_since = std::max(entry.record.emptied_ms, offset.committed_ms);
       if ((!is_used && now.wall_ms - unused_since > options_.bounds.retention_ms) ||
           (options_.is_gone && options_.is_gone(key.topic)))
-        expired.offsets.push_back(key);
+        expired.push_back(key);
     }
-    const bool is_over = !is_used && expired.offsets.size() == entry.offsets.size() &&
+    const bool is_over = !is_used && expired.size() == entry.offsets.size() &&
                          now.wall_ms - entry.record.emptied_ms > options_.bounds.retention_ms;
-    if (is_over)
+    if (is_over) {
       propose(delete_group_command{id}, nullptr);
-    else if (!expired.offsets.empty())
-      propose(std::move(expired), nullptr);
+      continue;
+    }
+    const std::span<const offset_key> all(expired);
+    for (std::size_t at = 0; at < all.size(); at += expired_keys_max) {
+      const auto some = all.subspan(at, std::min(expired_keys_max, all.size() - at));
+      propose(remove_offsets_command{id, {some.begin(), some.end()}}, nullptr);
+    }
   }
 }
 

@@ -20,6 +20,8 @@
 #include "actors/consumer_group/group_calls.hpp"
 #include "actors/consumer_group/group_table.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -49,11 +51,21 @@ public:
     std::size_t members_max = 5000;
     /// Of one member: everything that it says about itself.
     std::size_t member_bytes_max = 256 * 1024;
+    /// The same of all members of a group.
+    std::size_t members_bytes_max = std::size_t{4} << 20;
+    /// What the members of a group are assigned, all together.
+    std::size_t assignments_bytes_max = std::size_t{4} << 20;
     std::size_t offset_metadata_bytes_max = 4096;
     /// How long the offsets of an empty group are kept.
     std::int64_t retention_ms = std::int64_t{7} * 24 * 3600 * 1000;
-    /// Offsets that one entry of the log may have.
-    std::size_t batch_offsets_max = 10'000;
+    /// Offsets that one entry of the log has, and so one commit, or one removal of offsets.
+    std::size_t offsets_bytes_max = std::size_t{1} << 20;
+
+    /// Keeps entries of the log to half of a frame between nodes.
+    void fit_frames(std::uint64_t frame_bytes) {
+      for (auto* bytes : {&members_bytes_max, &assignments_bytes_max, &offsets_bytes_max})
+        *bytes = static_cast<std::size_t>(std::min<std::uint64_t>(*bytes, frame_bytes / 4));
+    }
   };
   struct options {
     std::int32_t node = 0;
@@ -155,6 +167,8 @@ private:
   };
   struct queued_commit {
     group_offsets offsets;
+    /// Of the log, about.
+    std::size_t bytes = 0;
     std::vector<errc> rows;
     std::function<void(commit_answer)> done;
   };
@@ -172,6 +186,18 @@ private:
   [[nodiscard]] group_answer check_member(live_group& group, const group_member_id& who,
                                           bool needs_generation) const;
   void expire_offsets(group_time now);
+
+  // group_bounds.cpp
+  /// Bytes in an entry of the log, about.
+  [[nodiscard]] static std::size_t bytes_of(const group_offsets& commit);
+  [[nodiscard]] static std::size_t bytes_of(const remove_offsets_command& removal);
+  [[nodiscard]] group_answer check_offsets(std::size_t bytes) const;
+  [[nodiscard]] group_answer check_assigned(std::size_t bytes) const;
+  /// Whether the member, and the group with it, may say so much.
+  [[nodiscard]] group_answer check_said(const join_call& call) const;
+  /// The member that joins again, or whose place is taken; one that is not there: a new one.
+  [[nodiscard]] static const std::string& joining_as(const live_group& group,
+                                                     const join_call& call);
 
   // group_rebalance.cpp
   [[nodiscard]] group_answer check_join(const join_call& call) const;

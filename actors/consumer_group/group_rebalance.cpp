@@ -2,6 +2,8 @@
 #include "actors/consumer_group/group_coordinator.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 namespace aqueduct::actors {
@@ -67,26 +69,19 @@ group_answer group_coordinator::check_join(const join_call& call) const {
             -1};
   if (call.protocols.empty() || call.protocol_type.empty())
     return {errc::inconsistent_protocol, "a member names at least one way to assign", -1};
-  std::size_t bytes = call.member.size() + call.instance.size() + call.client_id.size();
-  for (const auto& each : call.protocols) {
-    bytes += each.name.size() + each.metadata.size();
+  for (const auto& each : call.protocols)
     if (call.kind == member_kind::coordinator_assigned && !is_assignor(each.name))
       return {errc::inconsistent_protocol,
               "the coordinator does not know the assignor '" + each.name +
                   "'; it knows range, roundrobin, sticky and cooperative-sticky",
               -1};
-  }
-  if (bytes > bounds.member_bytes_max)
-    return {errc::invalid_request,
-            "a member says at most " + std::to_string(bounds.member_bytes_max) +
-                " bytes about itself",
-            -1};
+  if (auto refuse = check_said(call); refuse.error != errc::none)
+    return refuse;
   const auto found = live_.find(call.group);
   if (found == live_.end())
     return {};
   const auto& group = found->second;
-  const auto known = group.instances.find(call.instance);
-  const auto& self = known == group.instances.end() ? call.member : known->second;
+  const auto& self = joining_as(group, call);
   std::size_t others = 0;
   for (const auto& [id, member] : group.members)
     others += id == self ? 0 : 1;
@@ -346,11 +341,18 @@ void group_coordinator::complete_join(live_group& group, group_time now) {
   group.protocol = choose_protocol(group);
   choose_leader(group);
   const bool assigns = is_coordinator_assigned(group);
+  std::size_t bytes = 0;
   if (assigns)
     assign_group(group, now);
-  else
-    for (auto& [id, member] : group.members)
+  for (auto& [id, member] : group.members) {
+    if (!assigns)
       member.record.assignment = {};
+    bytes += member.record.assignment.size();
+  }
+  if (const auto refuse = check_assigned(bytes); refuse.error != errc::none) {
+    announce(group.id, group.generation, unexpected(refuse.error, refuse.message), now);
+    return;
+  }
   put_group_command command{record_of(group, -1)};
   command.group.is_assigned = assigns;
   propose(std::move(command), [this, id = group.id, generation = group.generation](
@@ -545,6 +547,12 @@ void group_coordinator::handle(sync_call call, group_time now) {
     refuse = {errc::inconsistent_protocol, "the group chose '" + group->protocol + "'", -1};
   if (refuse.error == errc::none && group->phase == group_phase::preparing)
     refuse = rebalancing();
+  if (refuse.error == errc::none)
+    refuse = check_assigned(std::transform_reduce(
+        call.assignments.begin(), call.assignments.end(), std::size_t{0}, std::plus<>(),
+        [&](const auto& each) {
+          return group->members.contains(each.member) ? each.assignment.size() : 0;
+        }));
   if (refuse.error != errc::none) {
     call.done(refusal<sync_answer>(std::move(refuse)));
     return;

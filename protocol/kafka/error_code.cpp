@@ -140,6 +140,8 @@ error_code of_coordinator(error_code found, api_key api) {
   case error_code::kafka_storage_error:
     found = error_code::not_coordinator;
     break;
+  case error_code::message_too_large:
+    return api == api_key::offset_commit ? error_code::invalid_commit_offset_size : found;
   default:
     break;
   }

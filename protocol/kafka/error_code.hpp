@@ -32,6 +32,7 @@ enum class error_code : std::int16_t {
   unknown_member_id = 25,
   invalid_session_timeout = 26,
   rebalance_in_progress = 27,
+  invalid_commit_offset_size = 28,
   topic_authorization_failed = 29,
   invalid_timestamp = 32,
   unsupported_version = 35,

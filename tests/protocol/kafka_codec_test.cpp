@@ -190,6 +190,10 @@ TEST_SUITE("protocol.kafka.codec") {
       CHECK(kafka_error(errc::coordinator_loading, api, 1) ==
             error_code::coordinator_load_in_progress);
       CHECK(kafka_error(errc::generation_mismatch, api, 1) == error_code::illegal_generation);
+      // Too much at once: of a commit Kafka says so in words of its own.
+      CHECK(kafka_error(errc::message_too_large, api, 1) ==
+            (api == api_key::offset_commit ? error_code::invalid_commit_offset_size
+                                           : error_code::message_too_large));
       CHECK(kafka_error(errc::unknown_topic, api, 1) == error_code::unknown_topic_or_partition);
     }
     for (const auto code : {errc::coordinator_loading, errc::not_coordinator, errc::not_leader,
