@@ -98,6 +98,7 @@ void group_coordinator::follow(std::int32_t leader) {
   for (auto& proposal : std::exchange(pending_, {}))
     complete(std::move(proposal), unexpected(why), {});
   commits_under_way_ = 0;
+  committing_.clear();
   for (auto& commit : commits)
     commit.done(refusal<commit_answer>(refuse_unless_leading()));
   for (auto& [id, group] : waiting)
@@ -303,6 +304,8 @@ void group_coordinator::handle(commit_call call, group_time now) {
     commit.done(std::move(answer));
     return;
   }
+  commit.group = commit.offsets.group;
+  ++committing_[commit.group];
   commits_.push_back(std::move(commit));
   if (commits_under_way_ == 0)
     flush_commits();
@@ -325,6 +328,7 @@ void group_coordinator::flush_commits() {
   auto shared = std::make_shared<std::vector<queued_commit>>(std::move(batch));
   propose(std::move(command), [this, shared](const result<void>& outcome, group_time) {
     for (auto& commit : *shared) {
+      forget_commit(commit.group);
       commit_answer answer;
       if (outcome)
         answer.rows = std::move(commit.rows);
@@ -337,6 +341,12 @@ void group_coordinator::flush_commits() {
     if (leads_ && commits_under_way_ == 0 && !commits_.empty())
       flush_commits();
   });
+}
+
+void group_coordinator::forget_commit(const std::string& group) {
+  const auto found = committing_.find(group);
+  if (found != committing_.end() && --found->second == 0)
+    committing_.erase(found);
 }
 
 void group_coordinator::handle(fetch_offsets_call call, group_time) {
@@ -397,6 +407,9 @@ void group_coordinator::handle(delete_offsets_call call, group_time) {
 
 void group_coordinator::expire_offsets(group_time now) {
   for (const auto& [id, entry] : table_.groups()) {
+    // What is committed just now comes before the removal in the log, and is not old.
+    if (committing_.contains(id))
+      continue;
     const auto live = live_.find(id);
     const bool is_used = live != live_.end() || !entry.record.members.empty();
     std::vector<offset_key> expired;

@@ -166,6 +166,7 @@ private:
     completion done;
   };
   struct queued_commit {
+    std::string group;
     group_offsets offsets;
     /// Of the log, about.
     std::size_t bytes = 0;
@@ -185,6 +186,8 @@ private:
   void complete(pending_proposal proposal, const result<void>& outcome, group_time now);
   [[nodiscard]] group_answer check_member(live_group& group, const group_member_id& who,
                                           bool needs_generation) const;
+  /// A commit of the group is decided.
+  void forget_commit(const std::string& group);
   void expire_offsets(group_time now);
 
   // group_bounds.cpp
@@ -246,6 +249,8 @@ private:
   /// Commits that wait for the entry that is under way: then they go together.
   std::vector<queued_commit> commits_;
   std::size_t commits_under_way_ = 0;
+  /// Commits of each group that are not yet in the table.
+  std::map<std::string, std::size_t, std::less<>> committing_;
   std::int64_t next_topics_ms_ = 0;
   std::int64_t next_expiry_ms_ = 0;
 };
