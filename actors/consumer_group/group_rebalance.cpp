@@ -253,11 +253,14 @@ void group_coordinator::replace_static(live_group& group, join_call call, group_
   // The new id is in the log before the member goes by it.
   put_group_command command{record_of(group, -1)};
   command.group.is_assigned = true;
-  propose(std::move(command), [this, group_id = group.id, id, done, old_id,
-                               led](const result<void>& outcome, group_time) {
+  propose(std::move(command), [this, group_id = group.id, generation = group.generation, id, done,
+                               old_id, led](const result<void>& outcome, group_time) {
     auto* live = find(group_id);
     const auto found = live == nullptr ? nullptr : &live->members;
-    if (!outcome || found == nullptr || !found->contains(id)) {
+    // A rebalance that began meanwhile gives the assignment away.
+    const bool stands = found != nullptr && live->generation == generation &&
+                        live->phase == group_phase::stable && found->contains(id);
+    if (!outcome || !stands) {
       auto answer = refusal<join_answer>(
           outcome ? rebalancing()
                   : group_answer{outcome.error().code, outcome.error().message, -1});

@@ -58,4 +58,27 @@ TEST_CASE("commits that a lost coordinator had under way do not keep offsets for
   CHECK(lab.offsets().rows.empty());
 }
 
+TEST_CASE("a static member that comes back while a rebalance begins takes part in it") {
+  group_lab lab;
+  auto call = group_lab::native_join("", {"t"});
+  call.instance = "i";
+  REQUIRE(lab.join(call)->generation == 1);
+  lab.commits = false;
+  const auto replaced = lab.join(call);
+  lab.collect();
+  CHECK_FALSE(replaced.is_there());
+  const auto other = lab.join(group_lab::native_join("", {"t"}));
+  REQUIRE(lab.describe().phase == group_phase::preparing);
+  lab.commits = true;
+  lab.commit_all();
+  REQUIRE(replaced.is_there());
+  CHECK(replaced->error == errc::rebalance_in_progress);
+  const auto again = lab.join(call);
+  REQUIRE(again.is_there());
+  REQUIRE(other.is_there());
+  CHECK(again->error == errc::none);
+  CHECK(again->generation == 2);
+  CHECK(other->generation == 2);
+}
+
 TEST_SUITE_END();
