@@ -157,7 +157,8 @@ group_record group_coordinator::record_of(const live_group& group, std::int64_t 
 void group_coordinator::drop_if_idle(const std::string& group) {
   const auto found = live_.find(group);
   if (found == live_.end() || found->second.phase != group_phase::empty ||
-      !found->second.members.empty() || !found->second.promised.empty())
+      !found->second.members.empty() || !found->second.promised.empty() ||
+      found->second.empties_under_way > 0)
     return;
   // Who leads next must not take members that are gone for members.
   const auto* known = table_.find(group);

@@ -120,9 +120,6 @@ public:
   /// The entry is in the table.
   void applied(std::uint64_t index, std::uint64_t term, group_time now);
 
-  /// Whether proposals are under way.
-  [[nodiscard]] bool is_busy() const { return !pending_.empty() || !commits_.empty(); }
-
 private:
   struct live_member {
     member_record record;
@@ -156,6 +153,8 @@ private:
     topic_sizes topics;
     /// The leader's assignments are on their way into the log.
     bool is_assigning = false;
+    /// Entries on their way into the log which say that nobody is left.
+    std::size_t empties_under_way = 0;
     /// Partitions wait for members to let go of them: when to ask everybody again; 0: none does.
     std::int64_t settle_deadline_ms = 0;
   };

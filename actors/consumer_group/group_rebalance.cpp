@@ -373,8 +373,13 @@ void group_coordinator::become_empty(live_group& group, group_time now) {
 }
 
 void group_coordinator::record_empty(live_group& group, group_time now) {
+  ++group.empties_under_way;
   propose(put_group_command{record_of(group, now.wall_ms)},
-          [this, id = group.id](const result<void>&, group_time) { drop_if_idle(id); });
+          [this, id = group.id](const result<void>&, group_time) {
+            if (auto* live = find(id); live != nullptr && live->empties_under_way > 0)
+              --live->empties_under_way;
+            drop_if_idle(id);
+          });
 }
 
 /// The generation is in the log: its members may hear of it.
@@ -711,7 +716,8 @@ void group_coordinator::tick_group(live_group& group, group_time now) {
   } else if (group.phase == group_phase::stable && group.settle_deadline_ms > 0 &&
              group.settle_deadline_ms <= now.steady_ms) {
     prepare(group, now);
-  } else if (group.phase == group_phase::empty && group.members.empty() && !is_busy()) {
+  } else if (group.phase == group_phase::empty && group.members.empty() &&
+             group.empties_under_way == 0) {
     const auto* known = table_.find(group.id);
     if (known != nullptr && !known->record.members.empty())
       record_empty(group, now);

@@ -81,4 +81,24 @@ TEST_CASE("a static member that comes back while a rebalance begins takes part i
   CHECK(other->generation == 2);
 }
 
+TEST_CASE("that nobody is left is written down though others commit all the time") {
+  group_lab lab;
+  const auto joined = lab.join(group_lab::native_join("", {"t"}));
+  REQUIRE(joined->generation == 1);
+  lab.commits = false;
+  (void)lab.leave({{joined->member, "", -1}});
+  lab.refuse_all(errc::storage_full);
+  REQUIRE_FALSE(lab.table.find("g")->record.members.empty());
+  (void)lab.commit({}, 1, 0, "other");
+  lab.collect();
+  lab.advance(300);
+  std::size_t entries = 0;
+  while (lab.commit_one())
+    ++entries;
+  // Once, however often it was looked at.
+  CHECK(entries == 2);
+  CHECK(lab.table.find("g")->record.members.empty());
+  CHECK(lab.describe().phase == group_phase::empty);
+}
+
 TEST_SUITE_END();
