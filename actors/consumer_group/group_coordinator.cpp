@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::int64_t topics_interval_ms = 1000;
 constexpr std::int64_t expiry_interval_ms = 60'000;
+/// Between two looks at members, which are due every 100 ms: then the node stood still.
+constexpr std::int64_t pause_ms_min = 500;
 /// Offsets that one entry of the log forgets.
 constexpr std::size_t expired_keys_max = 1000;
 /// Clients of Kafka say the end and the start of a log by -1 and -2; kafkajs resets offsets so.
@@ -59,6 +61,7 @@ std::string_view to_string(group_phase phase) {
 
 void group_coordinator::lead(group_time now) {
   leads_ = true;
+  watched_ms_ = -1;
   for (const auto& [id, entry] : table_.groups()) {
     const auto& record = entry.record;
     if (record.members.empty())
@@ -497,9 +500,13 @@ void group_coordinator::handle(delete_group_call call, group_time) {
 void group_coordinator::tick(group_time now) {
   if (!leads_)
     return;
+  const auto since_ms = watched_ms_ < 0 ? 0 : now.steady_ms - watched_ms_;
   std::vector<std::string> ids;
-  for (const auto& [id, group] : live_)
+  for (auto& [id, group] : live_) {
     ids.push_back(id);
+    if (since_ms >= pause_ms_min)
+      extend_all(group, since_ms, now);
+  }
   const bool looks_at_topics = now.steady_ms >= next_topics_ms_;
   if (looks_at_topics)
     next_topics_ms_ = now.steady_ms + topics_interval_ms;
@@ -513,6 +520,7 @@ void group_coordinator::tick(group_time now) {
       prepare(*group, now);
     drop_if_idle(id);
   }
+  watched_ms_ = live_.empty() ? -1 : now.steady_ms;
   if (now.steady_ms >= next_expiry_ms_) {
     // Not at once after taking over: the first round only sets the time.
     if (next_expiry_ms_ > 0)

@@ -229,6 +229,8 @@ private:
   /// Members are gone: the others share what they had.
   void after_removal(live_group& group, group_time now);
   static void extend(live_member& member, group_time now);
+  /// Time passed in which nobody could be heard: it does not count.
+  static void extend_all(live_group& group, std::int64_t pause_ms, group_time now);
   void tick_group(live_group& group, group_time now);
   void drop_if_idle(const std::string& group);
 
@@ -250,6 +252,8 @@ private:
   std::size_t commits_under_way_ = 0;
   /// Commits of each group that are not yet in the table.
   std::map<std::string, std::size_t, std::less<>> committing_;
+  /// When members were looked at last; -1: there were none.
+  std::int64_t watched_ms_ = -1;
   std::int64_t next_topics_ms_ = 0;
   std::int64_t next_expiry_ms_ = 0;
 };

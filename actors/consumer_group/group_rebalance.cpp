@@ -691,6 +691,15 @@ void group_coordinator::extend(live_member& member, group_time now) {
   member.session_deadline_ms = now.steady_ms + member.record.session_timeout_ms;
 }
 
+void group_coordinator::extend_all(live_group& group, std::int64_t pause_ms, group_time now) {
+  for (auto& [id, member] : group.members)
+    member.session_deadline_ms = std::min(member.session_deadline_ms + pause_ms,
+                                          now.steady_ms + member.record.session_timeout_ms);
+  for (auto& [id, until_ms] : group.promised)
+    until_ms += pause_ms;
+  group.phase_deadline_ms += pause_ms;
+}
+
 void group_coordinator::tick_group(live_group& group, group_time now) {
   std::erase_if(group.promised, [&](const auto& each) { return each.second <= now.steady_ms; });
   const bool is_late =

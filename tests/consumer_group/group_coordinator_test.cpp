@@ -353,7 +353,7 @@ TEST_CASE("the coordinator assigns for its own members, and moves nothing that c
   CHECK(a3->generation == 3);
   CHECK(parts_of(a3->assignment) == parts{{"t", {0, 1}}});
   CHECK(parts_of(b2->assignment) == parts{{"t", {2, 3}}});
-  lab.advance(60'000, 1000);
+  lab.advance(60'000);
 }
 
 TEST_CASE("members of both kinds share a group: the coordinator assigns") {

@@ -101,4 +101,61 @@ TEST_CASE("that nobody is left is written down though others commit all the time
   CHECK(lab.describe().phase == group_phase::empty);
 }
 
+TEST_CASE("the time that the coordinator stood still is not the members' silence") {
+  group_lab lab;
+  constexpr std::int64_t pause_ms = 60'000;
+  const auto stand_still = [&] {
+    lab.now.steady_ms += pause_ms;
+    lab.now.wall_ms += pause_ms;
+    lab.advance(100);
+  };
+  const auto a = lab.join(group_lab::native_join("", {"t"}));
+  REQUIRE(a->generation == 1);
+  lab.advance(3000);
+  SUBCASE("members have what was left of their sessions") {
+    stand_still();
+    lab.advance(6500);
+    CHECK(lab.describe().phase == group_phase::stable);
+    lab.advance(1000);
+    CHECK(lab.describe().phase == group_phase::empty);
+  }
+  SUBCASE("but no more than a session") {
+    lab.now.steady_ms += pause_ms;
+    CHECK(lab.heartbeat(a->member, 1).error == errc::none);
+    lab.advance(100);
+    lab.advance(9500);
+    CHECK(lab.describe().phase == group_phase::stable);
+    lab.advance(1000);
+    CHECK(lab.describe().phase == group_phase::empty);
+  }
+  SUBCASE("a rebalance waits for them as long as before") {
+    const auto b = lab.join(group_lab::native_join("", {"t"}));
+    stand_still();
+    CHECK_FALSE(b.is_there());
+    const auto a2 = lab.join(group_lab::native_join(a->member, {"t"}, {{"t", {0, 1, 2, 3}}}));
+    REQUIRE(a2.is_there());
+    CHECK(a2->error == errc::none);
+    CHECK(a2->generation == 2);
+    CHECK(b->generation == 2);
+  }
+  SUBCASE("an id that was promised can still be used") {
+    auto call = group_lab::native_join("", {"t"});
+    call.needs_member_id = true;
+    call.member = lab.join(call)->member;
+    stand_still();
+    CHECK_FALSE(lab.join(call).is_there());
+    CHECK(lab.describe().group.members.size() == 2);
+  }
+  SUBCASE("a group that was made since the last look is not older than that") {
+    (void)lab.leave({{a->member, "", -1}});
+    lab.advance(100);
+    lab.advance(5000, 5000);
+    const auto late = lab.join(group_lab::native_join("", {"t"}));
+    lab.advance(9800);
+    CHECK(lab.describe().phase == group_phase::stable);
+    lab.advance(400);
+    CHECK(lab.describe().phase == group_phase::empty);
+  }
+}
+
 TEST_SUITE_END();
