@@ -99,7 +99,9 @@ public:
 
   /// As `consumer::poll`; and takes part in rebalances, in which the callbacks are called. Errors,
   /// besides those: fenced_member (another process has the instance id), inconsistent_protocol,
-  /// group_full, unauthorized ...: the member is not in the group, and the next poll tries again.
+  /// group_full, unauthorized ...: the member is not in the group, and the next poll tries again;
+  /// unknown_topic, unknown_partition: for `reading.request_timeout` it could not be looked up
+  /// where the group is in a partition, which is not read before that succeeds.
   [[nodiscard]] result<record_set> poll(milliseconds timeout, poll_limits limits = {});
 
   /// Polls until `stop` and has the handler work on each record: those of a partition in order,

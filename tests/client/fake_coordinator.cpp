@@ -72,7 +72,9 @@ fake_coordinator::answer(const fetch_offset_request& request) const {
     for (const auto partition : topic.partitions) {
       auto& row = told.partitions.emplace_back();
       row.partition = partition;
-      if (const auto found = offsets.find({topic.topic, partition}); found != offsets.end())
+      if (unknown.contains({topic.topic, partition}))
+        row.error = errc::unknown_partition;
+      else if (const auto found = offsets.find({topic.topic, partition}); found != offsets.end())
         row.offset = found->second;
     }
   }

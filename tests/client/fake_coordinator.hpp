@@ -43,6 +43,8 @@ public:
   std::vector<protocol::commit_offset_request> commits;
   /// By topic and partition.
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> offsets;
+  /// Partitions whose offsets the coordinator's node cannot look up: it does not know of them.
+  std::set<std::pair<std::string, std::int32_t>> unknown;
 
   /// Acts on a request that `asked` got; `reply` is called with a result of its response.
   template <class Reply>

@@ -156,6 +156,76 @@ TEST_CASE("a member says who it is and reads what it is given from where the gro
   CHECK(join.owned.empty());
 }
 
+TEST_CASE("where the group is that cannot be looked up is asked for again") {
+  group_lab lab;
+  lab.store(10);
+  lab.nodes.with([](auto& state) {
+    state.group.offsets[{"t", 1}] = 7;
+    state.group.unknown = {{"t", 1}};
+  });
+  auto member = lab.start();
+  // The other partition does not wait for it.
+  REQUIRE(lab.poll_until(member, [&](auto&) {
+    return lab.read[0].size() >= 10 && std::ranges::count_if(lab.nodes.log, [](const auto& each) {
+                                         return each.header.key == api_key::fetch_offset;
+                                       }) >= 3;
+  }));
+  CHECK(lab.told == std::vector<std::string>{"assigned 0"});
+  CHECK(lab.read[1].empty());
+  SUBCASE("until it is found") {
+    lab.nodes.with([](auto& state) { state.group.unknown.clear(); });
+    REQUIRE(lab.poll_until(member, [&](auto&) { return lab.read[1].size() >= 3; }));
+    CHECK(lab.read[1] == std::vector<std::int64_t>{7, 8, 9});
+    CHECK(lab.read[0].size() == 10);
+    CHECK(lab.told == std::vector<std::string>{"assigned 0", "assigned 1"});
+    CHECK(lab.look().joins.size() == 1);
+    // The member goes on: it hears of the next rebalance.
+    lab.nodes.with([](auto& state) { state.group.is_rebalancing = true; });
+    REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 2; }));
+    CHECK(lab.look().joins[1].owned == share({0, 1}));
+  }
+  SUBCASE("unless it is the member's no more") {
+    lab.nodes.with([](auto& state) {
+      state.group.assignments = {share({0})};
+      state.group.is_rebalancing = true;
+    });
+    REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 2; }));
+    CHECK(lab.look().joins[1].owned == share({0}));
+    REQUIRE(lab.poll_until(member, [&](auto&) { return member.generation() == 2; }));
+    CHECK(member.assigned() == std::vector{tp(0)});
+    lab.nodes.with([](auto& state) { state.group.unknown.clear(); });
+    lab.store(1);
+    REQUIRE(lab.poll_until(member, [&](auto&) { return lab.read[0].size() == 11; }));
+    CHECK(lab.read[1].empty());
+    CHECK(lab.told == std::vector<std::string>{"assigned 0"});
+  }
+  SUBCASE("or the member is put out") {
+    lab.nodes.with([](auto& state) { state.group.expel(); });
+    REQUIRE(lab.poll_until(
+        member, [&](auto&) { return std::ranges::find(lab.told, "lost 0") != lab.told.end(); }));
+    lab.nodes.with([](auto& state) { state.group.unknown.clear(); });
+    REQUIRE(lab.poll_until(member, [&](auto&) { return lab.read[1].size() >= 3; }));
+    CHECK(lab.read[1].front() == 7);
+  }
+}
+
+TEST_CASE("a partition that cannot be looked up for long is named to whoever polls") {
+  group_lab lab;
+  lab.nodes.with([](auto& state) { state.group.unknown = {{"t", 1}}; });
+  auto config = lab.config();
+  config.reading.request_timeout = 100ms;
+  auto member = lab.start(config);
+  std::optional<error> why;
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (!why && std::chrono::steady_clock::now() < deadline)
+    if (const auto records = member.poll(5ms); !records)
+      why = records.error();
+  REQUIRE(why);
+  CHECK(why->code == errc::unknown_partition);
+  CHECK(why->message.find("t/1") != std::string::npos);
+  CHECK(member.assigned() == std::vector{tp(0)});
+}
+
 TEST_CASE("what is new to the group begins where the member says") {
   group_lab lab;
   lab.store(10);

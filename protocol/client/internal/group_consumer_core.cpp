@@ -66,6 +66,8 @@ group_consumer_core::group_consumer_core(std::shared_ptr<cluster_core> on,
       reading_(std::move(reading)),
       caller_(cluster_, config_.group),
       session_(std::make_unique<group_session>(cluster_, config_, [] {})),
+      look_up_backoff_(config_.reading.backoff_min, config_.reading.backoff_max,
+                       std::hash<std::string>{}(config_.group)),
       next_commit_(after(clock::now(), config_.auto_commit_interval)) {}
 
 group_consumer_core::~group_consumer_core() {
@@ -99,13 +101,14 @@ result<record_set> group_consumer_core::poll_until(time_point deadline, poll_lim
 }
 
 result<void> group_consumer_core::act_on_news() {
-  if (unfinished_) {
-    if (auto taken = take_over(*unfinished_); !taken)
-      return taken;
-  }
   while (auto news = session_->take_news()) {
+    // What was given before is not to be waited for any more.
+    if (news->what != group_session::news::kind::refused && std::exchange(unfinished_, {}))
+      session_->done(owned_);
     switch (news->what) {
     case group_session::news::kind::assigned:
+      complain_at_ = after(clock::now(), config_.reading.request_timeout);
+      look_up_backoff_.reset();
       if (auto taken = take_over(news->partitions); !taken)
         return taken;
       break;
@@ -118,27 +121,48 @@ result<void> group_consumer_core::act_on_news() {
       return unexpected(news->why);
     }
   }
-  return {};
+  return unfinished_ ? go_on_taking_over() : result<void>();
 }
 
-/// What was taken first, then what is new.
+result<void> group_consumer_core::go_on_taking_over() {
+  // The next assignment knows better: the topic may be gone for good.
+  if (session_->wants_to_join()) {
+    unfinished_.reset();
+    session_->done(owned_);
+    return {};
+  }
+  return clock::now() < try_again_at_ ? result<void>() : take_over(*unfinished_);
+}
+
+/// What was taken first, then what is new. Where a partition begins that cannot be looked up is not
+/// known, which is not the same as that nothing was committed: it waits.
 result<void> group_consumer_core::take_over(const std::vector<topic_partition>& given) {
   unfinished_ = given;
   if (const auto taken = without(owned_, given); !taken.empty())
     give_up(taken, false);
-  const auto added = without(given, owned_);
-  auto starts = starts_of(added);
-  if (!starts)
-    return starts.propagate();
+  auto found = starts_of(without(given, owned_));
+  if (!found)
+    return found.propagate();
+  std::vector<topic_partition> added;
+  for (const auto& start : found->starts)
+    added.push_back(start.partition);
   for (const auto& kept : owned_)
-    starts->push_back({kept});
-  if (auto assigned = reading_->assign(std::move(*starts), true); !assigned)
+    found->starts.push_back({kept});
+  if (auto assigned = reading_->assign(std::move(found->starts), true); !assigned)
     return assigned;
-  owned_ = given;
-  unfinished_.reset();
+  std::vector<topic_partition> held;
+  std::ranges::set_union(owned_, added, std::back_inserter(held));
+  owned_ = std::move(held);
+  if (found->missing)
+    try_again_at_ = after(clock::now(), look_up_backoff_.next());
+  else
+    unfinished_.reset();
   if (!added.empty())
     call_back(config_.on_assigned, added);
-  session_->done(owned_);
+  if (!found->missing)
+    session_->done(owned_);
+  else if (clock::now() >= complain_at_)
+    return unexpected(*found->missing);
   return {};
 }
 
@@ -175,11 +199,11 @@ void group_consumer_core::call_back(const std::function<void(partition_span)>& t
   is_calling_back_ = false;
 }
 
-result<std::vector<assignment>>
+result<group_consumer_core::known_starts>
 group_consumer_core::starts_of(const std::vector<topic_partition>& partitions) {
-  std::vector<assignment> starts;
+  known_starts found;
   if (partitions.empty())
-    return starts;
+    return found;
   protocol::fetch_offset_request request;
   request.group = config_.group;
   for (const auto& tp : partitions)
@@ -190,14 +214,21 @@ group_consumer_core::starts_of(const std::vector<topic_partition>& partitions) {
   const auto fresh =
       config_.start == group_start::latest ? start_position::latest() : start_position::earliest();
   for (std::size_t i = 0; i < partitions.size(); ++i) {
-    offset_t offset(-1);
+    protocol::committed_offset row;
+    row.error = errc::internal;
     if (i < answer->topics.size() && !answer->topics[i].partitions.empty())
-      offset = offset_t(answer->topics[i].partitions.front().offset);
-    starts.push_back({partitions[i], offset.value < 0 ? fresh : start_position::at(offset)});
+      row = answer->topics[i].partitions.front();
+    if (row.error != errc::none) {
+      found.missing = error{row.error, "where the group is in " + to_string(partitions[i]) +
+                                           " cannot be looked up"};
+      continue;
+    }
+    const offset_t offset(row.offset);
+    found.starts.push_back({partitions[i], offset.value < 0 ? fresh : start_position::at(offset)});
     if (offset.value >= 0)
       committed_[partitions[i]] = offset;
   }
-  return starts;
+  return found;
 }
 
 // -- commits --------------------------------------------------------------------------------------

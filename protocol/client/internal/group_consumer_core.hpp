@@ -35,12 +35,18 @@ private:
                       std::shared_ptr<consumer_core> reading);
 
   [[nodiscard]] result<record_set> poll_until(time_point deadline, poll_limits limits);
+  /// Where partitions begin, and why some of them are not there.
+  struct known_starts {
+    std::vector<assignment> starts;
+    std::optional<error> missing;
+  };
+
   [[nodiscard]] result<void> act_on_news();
+  [[nodiscard]] result<void> go_on_taking_over();
   [[nodiscard]] result<void> take_over(const std::vector<topic_partition>& given);
   void give_up(const std::vector<topic_partition>& taken, bool is_lost);
   void call_back(const std::function<void(partition_span)>& told, partition_span partitions);
-  [[nodiscard]] result<std::vector<assignment>>
-  starts_of(const std::vector<topic_partition>& partitions);
+  [[nodiscard]] result<known_starts> starts_of(const std::vector<topic_partition>& partitions);
   /// Everything that polls returned is finished.
   void finish_all();
   void commit_if_due();
@@ -57,8 +63,12 @@ private:
   std::unique_ptr<group_session> session_;
 
   std::vector<topic_partition> owned_;
-  /// An assignment that could not be acted on yet.
+  /// An assignment that could not be acted on yet, or not on all of it: when it is tried again, and
+  /// when the user hears of it.
   std::optional<std::vector<topic_partition>> unfinished_;
+  time_point try_again_at_{};
+  time_point complain_at_{};
+  backoff look_up_backoff_;
   /// The next records of which the ones before are worked on, and what of that is committed.
   offsets finished_;
   offsets committed_;

@@ -67,6 +67,11 @@ void group_session::done(std::vector<topic_partition> owned) {
   changed_.notify_all();
 }
 
+bool group_session::wants_to_join() const {
+  const std::lock_guard lock(mutex_);
+  return must_join_;
+}
+
 void group_session::polled() {
   const std::lock_guard lock(mutex_);
   polled_at_ = clock::now();

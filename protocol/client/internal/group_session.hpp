@@ -52,6 +52,8 @@ public:
   [[nodiscard]] std::optional<news> take_news();
   /// The news are acted on: these are what the member holds.
   void done(std::vector<topic_partition> owned);
+  /// The member is to join again, and does so when all news are done.
+  [[nodiscard]] bool wants_to_join() const;
   /// The user's thread is alive.
   void polled();
   [[nodiscard]] identity who() const;
