@@ -160,7 +160,7 @@ result<void> segment_log::trim_prefix(log_base base) {
   if (auto usable = check_usable(); !usable)
     return usable;
   if (base.index <= base_.index)
-    return {};
+    return remove_trimmed();
   if (base.index > end_.index)
     return unexpected(errc::invalid_request,
                       "cannot trim " + to_string(group_) + " up to " + std::to_string(base.index) +
@@ -197,9 +197,8 @@ result<void> segment_log::trim_prefix(log_base base) {
   if (auto written = store_.write(batch, how); !written)
     return written;
 
-  std::vector<std::shared_ptr<log_segment>> files;
   for (std::size_t i = 0; i < gone; ++i)
-    files.push_back(segments_[i].shared);
+    trimmed_.push_back(segments_[i].shared);
   segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(gone));
   if (gone > 0 && segments_.empty()) {
     active_file_ = nullptr;
@@ -211,15 +210,22 @@ result<void> segment_log::trim_prefix(log_base base) {
   base_ = std::move(base);
   std::erase_if(memberships_, [&](const log_entry& e) { return e.index <= base_.index; });
   publish_view();
-  // What stays behind after a crash or an error lies below the base: the next opening deletes it.
-  for (const auto& gone_file : files) {
+  return remove_trimmed();
+}
+
+/// What stays behind after a crash lies below the base: the next opening deletes it.
+result<void> segment_log::remove_trimmed() {
+  while (!trimmed_.empty()) {
     // The one with the last entry goes when no other can be left, nor one that went before: it
     // proves that none is missing.
-    if (segments_.empty() && gone_file == files.back())
+    if (segments_.empty() && trimmed_.size() == 1)
       if (auto synced = files_.sync_directory(directory_); !synced)
         return synced;
-    if (auto removed = cache_.remove(gone_file->id, gone_file->path); !removed)
+    const auto& file = trimmed_.front();
+    if (auto removed = cache_.remove(file->id, file->path);
+        !removed && removed.error().code != errc::not_found)
       return removed;
+    trimmed_.pop_front();
   }
   return {};
 }
@@ -241,6 +247,8 @@ result<void> segment_log::reset(const log_base& base) {
   while (!segments_.empty())
     if (auto dropped = drop_last_segment(); !dropped)
       return dropped;
+  if (auto removed = remove_trimmed(); !removed)
+    return poison(removed.error());
   // Nor may files come back that went before.
   const auto there = files_.exists(directory_);
   if (!there)

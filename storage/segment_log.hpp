@@ -12,6 +12,7 @@
 #include "storage/log_view.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -92,7 +93,8 @@ public:
   /// index.
   result<void> truncate_from(std::uint64_t index);
   /// The log begins after `base`; segments that hold nothing else are deleted. `base.index` must
-  /// be in the log or right before it; `base.term` is ignored and filled in.
+  /// be in the log or right before it; `base.term` is ignored and filled in. Files that could not
+  /// be removed are tried again by the next call, of whatever base.
   result<void> trim_prefix(log_base base);
   /// The log becomes empty and continues after `base`, durably.
   result<void> reset(const log_base& base);
@@ -218,6 +220,7 @@ private:
   [[nodiscard]] result<entry_place> find_entry(std::uint64_t index) const;
   [[nodiscard]] result<std::shared_ptr<file>> file_of(const segment& s) const;
   [[nodiscard]] result<void> drop_last_segment();
+  [[nodiscard]] result<void> remove_trimmed();
   [[nodiscard]] result<void> cut_last_segment(const entry_place& place, std::uint64_t index);
   void forget_above(std::uint64_t index);
 
@@ -235,6 +238,8 @@ private:
   std::uint64_t durable_index_ = 0;
   /// Ascending and contiguous; the last one is active. Empty until the first append.
   std::vector<segment> segments_;
+  /// Trimmed, oldest first, their files still to be removed: the disk refused it.
+  std::deque<std::shared_ptr<log_segment>> trimmed_;
   std::vector<log_entry> memberships_;
   /// Index entries of the active segment that are not in the store yet, a bounded number.
   write_batch derived_;

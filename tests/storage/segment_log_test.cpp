@@ -288,6 +288,36 @@ TEST_SUITE("storage.segment_log") {
     }
   }
 
+  TEST_CASE("a file that could not be removed goes with the next trim, whatever it is of") {
+    machine host;
+    auto log = open_log(host);
+    append(*log, records_run(1, 40));
+    const auto segments = log->segments();
+    const auto files = host.files.files().size();
+    host.files.fail_removals("", 2);
+    const log_base base{segments[2].first_index, 0, {}, {}};
+    CHECK(log->trim_prefix(base).error().code == errc::storage_failed);
+    CHECK(log->first_index() == base.index + 1);
+    CHECK(host.files.files().size() == files);
+    SUBCASE("by the same") {
+      CHECK(log->trim_prefix(base).error().code == errc::storage_failed);
+      CHECK(host.files.files().size() == files);
+      REQUIRE_OK(log->trim_prefix(base));
+      CHECK(host.files.files().size() == files - 2);
+    }
+    SUBCASE("by one of everything, which keeps the proof of the last entry to the end") {
+      CHECK_FALSE(log->trim_prefix({40, 0, {}, {}}));
+      CHECK(host.files.files().size() == files);
+      REQUIRE_OK(log->trim_prefix({40, 0, {}, {}}));
+      CHECK(host.files.files().empty());
+    }
+    SUBCASE("by a reset") {
+      host.files.fail_removals("", 0);
+      REQUIRE_OK(log->reset({1000, 4, offset_t(5000), buffer::copy_of("snapshot")}));
+      CHECK(host.files.files().empty());
+    }
+  }
+
   TEST_CASE("a reset empties the log, which goes on where the snapshot ends") {
     machine host;
     auto log = open_log(host);
