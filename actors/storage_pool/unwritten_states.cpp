@@ -1,5 +1,7 @@
 #include "actors/storage_pool/unwritten_states.hpp"
 
+#include <algorithm>
+
 namespace aqueduct::actors {
 
 namespace {
@@ -96,6 +98,10 @@ void unwritten_states::drop(const group_id& group) {
     return;
   bytes_ -= found->second.bytes;
   groups_.erase(found);
+}
+
+bool unwritten_states::empty() const {
+  return std::ranges::all_of(groups_, [](const auto& entry) { return entry.second.is_given_up; });
 }
 
 std::vector<group_id> unwritten_states::groups() const {

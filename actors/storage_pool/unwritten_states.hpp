@@ -36,7 +36,8 @@ public:
 
   /// Those of which something waits.
   [[nodiscard]] std::vector<group_id> groups() const;
-  [[nodiscard]] bool empty() const { return groups_.empty(); }
+  /// Nothing waits. What was given up does not.
+  [[nodiscard]] bool empty() const;
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
 private:

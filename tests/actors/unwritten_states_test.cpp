@@ -105,6 +105,10 @@ TEST_CASE("a group of which too much waits is given up until it is dropped") {
   CHECK_FALSE(waiting.find(group_a));
   CHECK(waiting.groups() == std::vector{group_b});
   CHECK(waiting.bytes() < 300);
+  CHECK_FALSE(waiting.empty());
+  waiting.drop(group_b);
+  // What failures of others there will be is said again.
+  CHECK(waiting.empty());
 
   waiting.drop(group_a);
   CHECK_FALSE(waiting.contains(group_a));
