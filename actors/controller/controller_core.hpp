@@ -188,7 +188,7 @@ private:
                                                             std::int32_t partition) const;
   /// Puts the replicas of a partition elsewhere; those that are not in `to` leave.
   void send_replicas(replica_set& placed, const std::vector<std::int32_t>& to);
-  /// A broker that is to hold a replica is gone.
+  /// A broker that is to get a replica, or to get it back, is gone.
   [[nodiscard]] bool waits_for_gone(const replica_set& placed) const;
   [[nodiscard]] result<void> check_repair(const repair_replica_command& wish) const;
   [[nodiscard]] replica_set* find_placed(const uuid& topic, std::int32_t partition);

@@ -108,7 +108,7 @@ bool controller_core::goes_back(std::string_view name, std::int32_t partition) c
 }
 
 bool controller_core::waits_for_gone(const replica_set& placed) const {
-  return std::ranges::any_of(placed.nodes, [this](std::int32_t node) {
+  return std::ranges::any_of(placed.adding(), [this](std::int32_t node) {
     const auto broker = brokers_.find(node);
     return broker == brokers_.end() || broker->second.fenced;
   });

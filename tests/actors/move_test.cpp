@@ -386,6 +386,17 @@ TEST_SUITE("actors.cancelled_moves") {
     }
   }
 
+  TEST_CASE("a broker that keeps its replica is on nobody's way") {
+    auto core = cluster_with_topic();
+    core.replay(fence_broker_command{4, 40, false});
+    move(core, {4, 2, 3});
+    cancel(core);
+    core.replay(fence_broker_command{3, 30, true});
+    CHECK(core.decide_cancel("t", 0, true).error().code == errc::not_found);
+    core.replay(fence_broker_command{1, 10, true});
+    CHECK(core.decide_cancel("t", 0, true));
+  }
+
   TEST_CASE("replicas that are only added or only taken away move too") {
     auto core = cluster_with_topic();
     move(core, {1, 2, 3, 4});
