@@ -89,6 +89,19 @@ effects core::persist_failed(persist_ticket ticket) {
   return finish();
 }
 
+effects core::retire() {
+  if (poisoned_)
+    return finish();
+  if (is_leader())
+    resign(resignation::poisoned);
+  outbox_.deliver(out_.send);
+  auto farewell = std::exchange(out_.send, {});
+  poisoned_ = true;
+  auto last = finish();
+  last.send = std::move(farewell);
+  return last;
+}
+
 effects core::compact(log_index upto) {
   RAFT_INVARIANT(upto <= applied_,
                  std::to_string(upto.value) + " above applied " + std::to_string(applied_.value));

@@ -133,6 +133,11 @@ public:
   /// on it.
   [[nodiscard]] effects lost_contact(node_id node);
 
+  /// The driver cannot go on with this replica, which is poisoned from here on. If it led, who has
+  /// most may start at once: the followers may sleep, and its node is not gone. Returns nothing but
+  /// what is to be sent and told.
+  [[nodiscard]] effects retire();
+
   // -- observers --------------------------------------------------------------------------------
 
   [[nodiscard]] const core_options& options() const { return options_; }

@@ -670,8 +670,19 @@ struct replica_state {
       return;
     config.log->error("group {} is out of service on this node until a restart: {}",
                       to_string(config.group), to_string(why));
-    core.reset();
+    if (core)
+      retire();
     notify(group_failed{std::move(why)});
+  }
+
+  void retire() {
+    auto last = core->retire();
+    if (config.watch)
+      config.watch->acted(config.group, *core, last);
+    (void)report(last.events);
+    if (!last.send.empty() && config.transport)
+      config.transport->send(config.group, config.core.self, std::move(last.send));
+    core.reset();
   }
 
   replica_actor::pointer self = nullptr;

@@ -135,6 +135,8 @@ private:
       r.settle();
     else if (d.name == "wake")
       r.call([](core& c) { return c.wake(); });
+    else if (d.name == "retire")
+      r.call([](core& c) { return c.retire(); });
     else if (d.name == "transfer")
       r.call([&](core& c) { return c.transfer_leadership(id_of(static_cast<int>(first))); });
     else if (d.name == "add-learner" || d.name == "promote" || d.name == "remove")
