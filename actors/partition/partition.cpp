@@ -301,7 +301,6 @@ struct partition_state : election_host<partition_state> {
   }
 
   void handle(group_refused& news) {
-    ++proposal_round;
     if (core)
       core->proposal_refused(news.count, news.why, news.leader);
     schedule_tick();
@@ -559,8 +558,8 @@ struct partition_state : election_host<partition_state> {
 
   void perform(partition_effects effects) {
     if (!effects.propose.empty())
-      self->send(replica, replica_request{
-                              replica_propose{term, proposal_round, std::move(effects.propose)}});
+      self->send(replica, replica_request{replica_propose{term, core->proposal_round(),
+                                                          std::move(effects.propose)}});
     for (auto& read : effects.reads)
       self->send(services().reader_of(config.group),
                  reader_request{reader_read{log, read, log_client_actor(self)}});
@@ -628,8 +627,6 @@ struct partition_state : election_host<partition_state> {
   /// Of the state in storage.
   std::uint64_t generation = 0;
   std::uint64_t term = 0;
-  /// Goes up when proposals were refused: those that were sent meanwhile count on them.
-  std::uint64_t proposal_round = 1;
   /// Added to the numbers of rounds when they are asked for, which so are those of this life.
   std::uint64_t read_life = 0;
   bool accepts_writes = true;

@@ -36,6 +36,7 @@ void partition_core::lead(std::uint64_t term) {
   leads_ = true;
   ready_ = false;
   stalled_ = false;
+  ++proposal_round_;
 }
 
 void partition_core::follow(std::uint64_t term, std::int32_t leader, partition_effects& out) {
@@ -124,6 +125,7 @@ void partition_core::proposal_refused(std::size_t count, errc why, std::int32_t 
   // All were given up when an earlier office ended: the present one did not propose them.
   if (taken.empty())
     return;
+  ++proposal_round_;
   for (auto& entry : taken)
     fail_entry(entry, why, leader, "the batch was not accepted");
   drop_doubted(why, leader, "a batch before this one was not accepted");

@@ -176,6 +176,11 @@ public:
                         std::int64_t steady_ms, partition_effects& out);
   /// The oldest `count` proposals that had no answer got the indexes from `first` on.
   void proposed(std::uint64_t first, std::uint64_t term, std::size_t count);
+  /// Goes with whatever is proposed. The group refuses what is of a round of which it refused
+  /// something, as it counts on what was before it. A new one begins with every term in office and
+  /// with every refusal of what that term proposed; not with one of an earlier office, as what is
+  /// under way in this one would no longer be refused together.
+  [[nodiscard]] std::uint64_t proposal_round() const { return proposal_round_; }
   /// The oldest `count` proposals that had no answer were refused.
   void proposal_refused(std::size_t count, errc why, std::int32_t leader);
   /// The state of another replica takes the place of this one's. What is proposed may or may not be
@@ -398,6 +403,7 @@ private:
 
   /// Proposed and not committed, oldest first.
   std::deque<pending_entry> pending_;
+  std::uint64_t proposal_round_ = 1;
   /// How many entries were ever put into pending_.
   std::uint64_t proposals_ = 0;
   /// How many of pending_, from the front, have their index.

@@ -187,6 +187,28 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.outcome(1).base_offset == 0);
   }
 
+  TEST_CASE("what is under way in an office is refused together, whatever comes of earlier ones") {
+    lab it;
+    it.lead();
+    it.produce(build_batch(1));
+    it.effects.propose.clear();
+    const auto first = it.core.proposal_round();
+    it.core.follow(2, -1, it.effects);
+    it.lead(3);
+    const auto second = it.core.proposal_round();
+    // The group refuses what is of the round of a refusal.
+    CHECK(second > first);
+    it.produce(build_batch(1));
+    it.effects.propose.clear();
+    it.core.proposal_refused(1, errc::not_leader, -1);
+    // A third batch counts on the second: if that is refused it must be too.
+    CHECK(it.core.proposal_round() == second);
+
+    it.core.proposal_refused(1, errc::overloaded, -1);
+    CHECK(it.core.proposal_round() > second);
+    CHECK_FALSE(it.core.is_ready());
+  }
+
   TEST_CASE("a leader that was refused and leads on is ready when nothing is pending any more") {
     lab it;
     it.lead();
