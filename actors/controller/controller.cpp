@@ -153,6 +153,9 @@ void controller_state::handle(group_refused& news) {
 }
 
 void controller_state::handle(group_committed& news) {
+  // What comes after an entry that could not be applied would be written as if it had been.
+  if (failed)
+    return;
   storage_write_state write;
   write.group = controller_group;
   write.from = nullptr;
@@ -161,6 +164,9 @@ void controller_state::handle(group_committed& news) {
     // The state came with it.
     if (entry.index.value <= known)
       continue;
+    AQUEDUCT_INVARIANT(entry.index.value == applied_index + 1, std::to_string(entry.index.value) +
+                                                                   " after " +
+                                                                   std::to_string(applied_index));
     applied_index = entry.index.value;
     if (entry.kind == raft::entry_kind::command)
       apply(entry, write.batch);
@@ -195,6 +201,8 @@ void controller_state::compact(std::uint64_t seen) {
 }
 
 void controller_state::handle(group_leadership& news) {
+  if (failed)
+    return;
   term = news.term;
   leads = news.here;
   leader = news.leader;
@@ -524,6 +532,9 @@ void controller_state::fail(error why) {
   self->send(replica, replica_request{replica_fail{why}});
   pending.fail(why);
   established = false;
+  leads = false;
+  leader = -1;
+  publish_view();
   take_kept();
   for (auto& [index, news] : std::exchange(unapplied, {}))
     finish(news.job, news.answer);

@@ -307,7 +307,7 @@ struct partition_state : election_host<partition_state> {
   }
 
   void handle(group_committed& news) {
-    if (!core)
+    if (!core || failed)
       return;
     partition_effects effects;
     core->applied(news.entries, now_ms(), effects);
@@ -605,9 +605,10 @@ struct partition_state : election_host<partition_state> {
       return;
     services().log->error("partition {} is out of service: {}", to_string(config.group),
                           to_string(why));
-    config.route->leader = -1;
     report_damage(why);
     membership.resign();
+    // No news comes any more of who leads: whoever is named here tells.
+    config.route->leader = membership.another_node();
     elections.close();
     failed = why;
     if (replica)

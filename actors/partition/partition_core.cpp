@@ -67,6 +67,9 @@ void partition_core::follow(std::uint64_t term, std::int32_t leader, partition_e
 
 void partition_core::fail(error why) {
   failed_ = std::move(why);
+  // An entry may be counted as applied that was not: nothing of this is written any more.
+  state_changed_ = false;
+  trim_before_.reset();
   leads_ = false;
   ready_ = false;
   stalled_ = false;

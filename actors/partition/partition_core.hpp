@@ -117,7 +117,7 @@ public:
     std::uint64_t persist_bytes = 4ULL << 20;
     /// How often retention is looked at.
     std::int64_t retention_interval_ms = 30'000;
-    /// Idempotent producers are forgotten after this much log time without a batch.
+    /// Idempotent producers are forgotten after this much time without a batch.
     std::int64_t producer_expiry_ms = 24LL * 3600 * 1000;
     /// Milliseconds of idleness after which the tail cache begins to shrink.
     std::int64_t cache_idle_ms = 60'000;

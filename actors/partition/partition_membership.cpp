@@ -36,6 +36,14 @@ bool partition_membership::is_settled() const {
                              [this](raft::replica_id who) { return members_.is_voter(who); });
 }
 
+std::int32_t partition_membership::another_node() const {
+  for (const auto* replicas : {&wanted_.wanted, &members_.voters})
+    for (const auto& replica : *replicas)
+      if (replica.node != self_.node)
+        return replica.node.value;
+  return -1;
+}
+
 bool partition_membership::is_restless() const {
   return leads_ && (next_change() || prefers_another() || wanted_.is_moving);
 }

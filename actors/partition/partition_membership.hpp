@@ -54,6 +54,8 @@ public:
   [[nodiscard]] bool is_alone() const {
     return !has_company() && members_ == raft::membership{{self_}, {}};
   }
+  /// A node of which another replica of the group is known, or one is to be. -1: there is none.
+  [[nodiscard]] std::int32_t another_node() const;
   /// Others can take over.
   [[nodiscard]] bool has_other_voters() const { return members_.voters.size() > 1; }
   /// The members are those that are wanted, by what is committed: whoever leads next knows it too.

@@ -209,6 +209,19 @@ TEST_SUITE("actors.partition_core") {
     CHECK_FALSE(it.core.is_ready());
   }
 
+  TEST_CASE("what is counted as applied and was not is never written") {
+    lab it;
+    it.lead();
+    it.core.tick(0, 5000, it.effects);
+    REQUIRE(it.effects.persist);
+    it.effects = {};
+    CHECK_THROWS_AS(it.commit_entry(raft::entry_kind::command, buffer::copy_of("of the future")),
+                    std::logic_error);
+    it.core.fail({errc::internal, "an invariant is broken"});
+    it.core.tick(0, 6000, it.effects);
+    CHECK_FALSE(it.effects.persist);
+  }
+
   TEST_CASE("a leader that was refused and leads on is ready when nothing is pending any more") {
     lab it;
     it.lead();

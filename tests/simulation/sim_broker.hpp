@@ -69,6 +69,7 @@ public:
   [[nodiscard]] std::uint64_t incarnation() const { return data_->identity().incarnation; }
 
   void send(controller_call call);
+  [[nodiscard]] const controller_actor& controller() const { return controller_; }
   /// Asks whichever node leads the controller's group; the answer may never come.
   void ask_controller(controller_question_body question,
                       std::function<void(result<controller_answer>)> done);
