@@ -107,8 +107,12 @@ void warm_memory(std::uint64_t bytes) {
   if (memory == MAP_FAILED)
     return;
   constexpr std::size_t page = 4096;
-  for (std::size_t at = 0; at < size; at += page)
-    static_cast<volatile char*>(memory)[at] = 1;
+  constexpr std::size_t stride = std::size_t{1} << 20;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  for (std::size_t from = 0; from < size && std::chrono::steady_clock::now() < give_up;
+       from += stride)
+    for (std::size_t at = from; at < std::min(from + stride, size); at += page)
+      static_cast<volatile char*>(memory)[at] = 1;
   ::munmap(memory, size);
 }
 

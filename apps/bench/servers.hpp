@@ -41,7 +41,8 @@ struct server {
 /// Makes the kernel forget the contents of all files below `folder`, once they are on disk.
 void drop_page_cache(const std::string& folder);
 /// Touches so many bytes of memory and gives them back. On a virtual machine the first use of a
-/// page costs many times what a later one does; whoever is measured first would pay for all.
+/// page costs many times what a later one does; whoever is measured first would pay for all. Ends
+/// after ten seconds: at times it costs so much that a run would never come to an end.
 void warm_memory(std::uint64_t bytes);
 /// Removes `folder` and everything in it.
 void remove_folder(const std::string& folder);
