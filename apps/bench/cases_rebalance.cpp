@@ -7,10 +7,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -32,10 +36,13 @@ class deliveries {
 public:
   deliveries() : of_(partitions) {}
 
-  void note(std::int32_t partition) {
+  /// A record that was due to be sent at `due` came.
+  void note(std::int32_t partition, steady_clock::time_point due) {
     const auto now = steady_clock::now();
     const std::lock_guard lock(mutex_);
-    of_.at(static_cast<std::size_t>(partition)).push_back(now);
+    auto& flow = of_.at(static_cast<std::size_t>(partition));
+    flow.last = now;
+    flow.longest = std::max(flow.longest, now - std::max(due, begun_));
   }
   void moved(client::partition_span which) {
     const std::lock_guard lock(mutex_);
@@ -47,24 +54,18 @@ public:
     const std::lock_guard lock(mutex_);
     begun_ = steady_clock::now();
     moved_.clear();
-    for (auto& each : of_)
-      each.clear();
+    std::ranges::fill(of_, flow{});
   }
-  /// The longest that a partition waited for a record since the begin, of those that did not move.
-  [[nodiscard]] double longest_gap_ms() const {
+  /// The longest that a partition had something to deliver and did not since the begin, of those
+  /// that did not move.
+  [[nodiscard]] double longest_pause_ms() const {
     const std::lock_guard lock(mutex_);
     const auto now = steady_clock::now();
     steady_clock::duration longest{};
-    for (std::size_t p = 0; p < of_.size(); ++p) {
-      if (moved_.contains(static_cast<std::int32_t>(p)))
-        continue;
-      auto last = begun_;
-      for (const auto at : of_[p]) {
-        longest = std::max(longest, at - last);
-        last = at;
-      }
-      longest = std::max(longest, now - last);
-    }
+    for (std::size_t p = 0; p < of_.size(); ++p)
+      if (!moved_.contains(static_cast<std::int32_t>(p)))
+        longest =
+            std::max({longest, of_[p].longest, now - of_[p].last.value_or(begun_) - 2 * pace});
     return std::chrono::duration<double, std::milli>(longest).count();
   }
   [[nodiscard]] std::size_t moved_count() const {
@@ -74,16 +75,34 @@ public:
   /// Partitions that got a record.
   [[nodiscard]] std::size_t flowing() const {
     const std::lock_guard lock(mutex_);
-    return static_cast<std::size_t>(std::ranges::count_if(of_, [](auto& p) { return !p.empty(); }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(of_, [](const flow& each) { return each.last.has_value(); }));
   }
 
 private:
+  struct flow {
+    std::optional<steady_clock::time_point> last{};
+    /// From when a record was due to be sent.
+    steady_clock::duration longest{};
+  };
+
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   steady_clock::time_point begun_;
-  std::vector<std::vector<steady_clock::time_point>> of_;
+  std::vector<flow> of_;
   std::set<std::int32_t> moved_;
 };
+
+/// The time as a record carries it: all run on one machine.
+std::string to_text(steady_clock::time_point at) {
+  return std::to_string(at.time_since_epoch().count());
+}
+
+steady_clock::time_point to_time(std::string_view text) {
+  steady_clock::rep count = 0;
+  std::from_chars(text.data(), text.data() + text.size(), count);
+  return steady_clock::time_point(steady_clock::duration(count));
+}
 
 /// A member with the thread that polls it.
 class working_member {
@@ -119,7 +138,7 @@ private:
       if (!records)
         break;
       for (const auto& record : *records)
-        into_->note(record.partition.value);
+        into_->note(record.partition.value, to_time(record.value->text()));
     }
     failed_ = !stop.stop_requested();
   }
@@ -141,11 +160,12 @@ private:
   void work(const std::stop_token& stop) {
     auto due = steady_clock::now();
     while (!stop.stop_requested()) {
+      const auto sent_at = to_text(due);
       for (int p = 0; p < partitions; ++p) {
         client::record record;
         record.topic = topic;
         record.partition = partition_id{p};
-        record.value = "steady";
+        record.value = sent_at;
         if (!to_.send(record))
           return;
       }
@@ -215,7 +235,7 @@ result<void> group_join(const bench_options& options, report& found) {
     watched->begin();
     if (auto watching = wait_seconds(options.seconds); !watching)
       return watching;
-    before.push_back(watched->longest_gap_ms());
+    before.push_back(watched->longest_pause_ms());
     watched->begin();
     all.push_back(std::make_unique<working_member>(*cluster, watched));
     if (auto settled = wait_until([&] { return is_shared_out(all); }); !settled)
@@ -224,13 +244,13 @@ result<void> group_join(const bench_options& options, report& found) {
       return watching;
     if (std::ranges::any_of(all, [](auto& each) { return each->has_failed(); }))
       return unexpected(errc::internal, "a member failed");
-    during.push_back(watched->longest_gap_ms());
+    during.push_back(watched->longest_pause_ms());
     moved = std::max(moved, watched->moved_count());
   }
   found.rows.push_back(
-      bounded("group-join, longest gap", "ms", std::ranges::max(during), pause_ms_max));
+      bounded("group-join, longest pause", "ms", std::ranges::max(during), pause_ms_max));
   found.rows.push_back(
-      informative("group-join, longest gap without a join", "ms", std::ranges::max(before)));
+      informative("group-join, longest pause without a join", "ms", std::ranges::max(before)));
   found.rows.push_back(
       informative("group-join, partitions that moved", "of 100", static_cast<double>(moved)));
   return {};
