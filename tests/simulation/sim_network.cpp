@@ -172,10 +172,21 @@ void sim_network::take_answer(std::uint64_t number, result<buffer> answer) {
     break_call(number);
     return;
   }
-  call_events_.emplace(due(), [this, number, answer = std::move(answer)] {
+  auto arrive = [this, number, answer = std::move(answer)] {
     calls_answered_ += calls_.contains(number) ? 1 : 0;
     end_call(number, answer);
-  });
+  };
+  if (holds_answers_)
+    held_answers_.emplace_back(std::move(arrive));
+  else
+    call_events_.emplace(due(), std::move(arrive));
+}
+
+void sim_network::hold_answers(bool held) {
+  holds_answers_ = held;
+  if (!held)
+    for (auto& arrive : std::exchange(held_answers_, {}))
+      call_events_.emplace(due(), std::move(arrive));
 }
 
 /// The link is noticed to be gone after a while.

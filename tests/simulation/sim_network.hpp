@@ -46,6 +46,8 @@ public:
   /// `node` and the others no longer hear each other.
   void isolate(std::int32_t node);
   void heal() { cuts_.clear(); }
+  /// Answers to calls wait until they are let go.
+  void hold_answers(bool held);
   [[nodiscard]] bool is_cut(std::int32_t from, std::int32_t to) const {
     return cuts_.contains({from, to});
   }
@@ -104,6 +106,8 @@ private:
   std::map<std::uint64_t, open_call> calls_;
   /// What is to happen to calls, by when.
   std::multimap<std::int64_t, std::function<void()>> call_events_;
+  bool holds_answers_ = false;
+  std::vector<std::function<void()>> held_answers_;
   std::uint64_t calls_made_ = 0;
   std::uint64_t calls_answered_ = 0;
 };
