@@ -16,6 +16,7 @@ TEST_SUITE_BEGIN("simulation.deposed_leader");
 namespace {
 
 constexpr std::int64_t producer = 9;
+constexpr std::int64_t other_producer = 10;
 
 struct noted_outcome : produce_sink {
   void produced(std::uint32_t, produce_outcome outcome) override { answer = std::move(outcome); }
@@ -59,8 +60,9 @@ struct divided_cluster {
   }
 
   std::shared_ptr<noted_outcome> send(std::int32_t node, std::int32_t sequence,
-                                      std::int64_t expected = -1) {
-    const auto batch = make_batch("9/" + std::to_string(sequence), producer, sequence);
+                                      std::int64_t expected = -1, std::int64_t from = producer) {
+    const auto value = std::to_string(from) + "/" + std::to_string(sequence);
+    const auto batch = make_batch(value, from, sequence);
     auto sink = std::make_shared<noted_outcome>();
     produce_item item;
     item.sink = sink;
@@ -76,8 +78,8 @@ struct divided_cluster {
   }
 
   std::shared_ptr<noted_outcome> ask(std::int32_t node, std::int32_t sequence,
-                                     std::int64_t expected = -1) {
-    auto sink = send(node, sequence, expected);
+                                     std::int64_t expected = -1, std::int64_t from = producer) {
+    auto sink = send(node, sequence, expected, from);
     REQUIRE(cluster.run_until([&] { return sink->answer.has_value(); }, 5'000));
     return sink;
   }
@@ -114,6 +116,26 @@ TEST_CASE("the old leader still knows what was stored while it led") {
   REQUIRE(repeat->answer);
   CHECK(repeat->answer->error == errc::none);
   CHECK(repeat->answer->base_offset == 0);
+}
+
+TEST_CASE("what the old leader took in vain is refused, and taken when it leads again") {
+  divided_cluster it;
+  const auto lost = it.send(it.deposed, 0, -1, other_producer);
+  it.cluster.run_for(1);
+  CHECK_FALSE(lost->answer);
+  it.cluster.heal_network();
+  REQUIRE(it.cluster.run_until([&] { return lost->answer && it.is_settled(); }, 20'000));
+  CHECK(lost->answer->error == errc::not_leader);
+
+  const auto topic = it.cluster.broker(it.leader).directory().find("t");
+  const auto incarnation = it.cluster.broker(it.deposed).incarnation();
+  it.cluster.broker(it.leader).transfer(
+      {topic->record.id, 0}, {raft::node_id(it.deposed), raft::incarnation(incarnation)});
+  REQUIRE(it.cluster.run_until(
+      [&] { return it.cluster.leader_of("t", 0) == it.deposed && it.is_settled(); }, 20'000));
+  const auto again = it.ask(it.deposed, 0, -1, other_producer);
+  CHECK(again->answer->error == errc::none);
+  CHECK(again->answer->base_offset == 3);
 }
 
 TEST_CASE("the leader of now refuses after a round with a majority") {
