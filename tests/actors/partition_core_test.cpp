@@ -415,6 +415,20 @@ TEST_SUITE("actors.partition_core") {
     CHECK(it.outcome(1).base_offset == 0);
   }
 
+  TEST_CASE("another leader's entry in the place of a batch does not acknowledge it") {
+    lab it;
+    it.lead(1);
+    it.produce(build_batch(1));
+    it.produce(build_batch(1));
+    it.accept();
+    // Before it is even said that leadership was lost.
+    it.current_term = 2;
+    it.commit_entry(raft::entry_kind::records, build_batch(1));
+    REQUIRE(it.producer->outcomes.size() == 2);
+    for (const std::size_t i : {0, 1})
+      CHECK(it.outcome(i).error == errc::not_leader);
+  }
+
   TEST_CASE("a batch that is not committed in time is answered as timed out") {
     lab it;
     it.lead();
