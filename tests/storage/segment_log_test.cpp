@@ -221,6 +221,21 @@ TEST_SUITE("storage.segment_log") {
     }
   }
 
+  TEST_CASE("a membership that was cut off is not in the store when others took its place") {
+    machine host;
+    auto log = open_log(host);
+    const log_entry kept{1, 1, entry_kind::membership, buffer::copy_of("kept")};
+    const log_entry cut{3, 1, entry_kind::membership, buffer::copy_of("cut")};
+    append(*log, {kept, noop_entry(2, 1), cut});
+    REQUIRE_OK(log->truncate_from(3));
+    append(*log, {noop_entry(3, 2), noop_entry(4, 2)});
+    // An opening believes the store as far as the mark says.
+    REQUIRE_OK(log->close_file());
+    log = open_log(host);
+    CHECK(log->recovery().scanned_entries == 0);
+    CHECK(log->memberships() == std::vector<log_entry>{kept});
+  }
+
   TEST_CASE("a trim moves the beginning exactly and deletes whole segments only") {
     machine host;
     auto log = open_log(host);
