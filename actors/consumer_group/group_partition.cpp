@@ -171,7 +171,10 @@ struct group_partition_state : election_host<group_partition_state> {
 
   void handle(group_refused& news) {
     ++proposal_round;
-    const auto code = news.why == errc::not_leader ? errc::not_coordinator : news.why;
+    // Of a log that failed this replica hears in a moment.
+    const bool is_elsewhere =
+        news.why == errc::not_leader || (news.why == errc::storage_failed && !is_alone);
+    const auto code = is_elsewhere ? errc::not_coordinator : news.why;
     core->refused(news.count, {code, "the group's log does not take it now"}, now());
     flush();
   }
@@ -388,7 +391,7 @@ struct group_partition_state : election_host<group_partition_state> {
     core->follow(-1);
     fail_reads();
     for (auto& call : std::exchange(waiting, {}))
-      refuse(call, {errc::shutting_down, "the coordinator is closed"});
+      refuse(call, out_of_service());
     if (replica)
       self->send(replica, replica_request{replica_stop{}});
     else
@@ -423,14 +426,22 @@ struct group_partition_state : election_host<group_partition_state> {
     core->follow(-1);
     fail_reads();
     for (auto& call : std::exchange(waiting, {}))
-      refuse(call, *failed);
+      refuse(call, out_of_service());
+  }
+
+  /// Why it answers nothing. Another replica takes over from one that failed, and is to be looked
+  /// for, unless there is none.
+  [[nodiscard]] error out_of_service() const {
+    if (!failed)
+      return {errc::shutting_down, "the coordinator is closed"};
+    return is_alone ? *failed : error{errc::not_coordinator, failed->message};
   }
 
   // -- questions ---------------------------------------------------------------------------------
 
   void ask(group_call& call) {
     if (failed || closing) {
-      refuse(call, failed ? *failed : error{errc::shutting_down, "the coordinator is closed"});
+      refuse(call, out_of_service());
     } else if (!is_open) {
       waiting.push_back(std::move(call));
     } else if (auto* fetch = std::get_if<fetch_offsets_call>(&call.what);

@@ -422,6 +422,43 @@ TEST_CASE("offsets that are asked for of a coordinator that is deposed meanwhile
   CHECK(read.rows.empty());
 }
 
+TEST_CASE("a coordinator that is out of service sends everybody to who took over") {
+  group_cluster life(7);
+  const auto broken = life.coordinator();
+  REQUIRE(broken != 0);
+  const auto route = [&](std::int32_t node) {
+    const auto topic = life.cluster.broker(node).directory().find(group_topic_name);
+    return topic->partitions[group_partition_of("g", topic->partitions.size())];
+  };
+  const auto commit = [&](std::int32_t node, std::int64_t offset) {
+    const auto answer = std::make_shared<std::optional<commit_answer>>();
+    commit_call call;
+    call.group = "g";
+    call.rows = {{{uuid{}, 0}, offset, -1, ""}};
+    call.done = [answer](commit_answer said) { *answer = std::move(said); };
+    caf::anon_send(route(node)->coordinator, group_call{std::move(call)});
+    REQUIRE(life.cluster.run_until([&] { return answer->has_value(); }, 5000));
+    return **answer;
+  };
+  REQUIRE(commit(broken, 1).error == errc::none);
+
+  caf::anon_send(route(broken)->handle,
+                 group_event{group_failed{{errc::internal, "an invariant is broken"}}});
+  const auto refused = commit(broken, 2);
+  CHECK(refused.error == errc::not_coordinator);
+  CHECK(refused.message == "an invariant is broken");
+  CHECK(refused.coordinator == -1);
+  const auto elected = [&] {
+    for (std::int32_t node = 1; node <= 3; ++node)
+      if (node != broken && route(node)->leader == node)
+        return node;
+    return 0;
+  };
+  REQUIRE(life.cluster.run_until([&] { return elected() != 0; }, 20'000));
+  CHECK(life.cluster.run_until([&] { return commit(elected(), 3).error == errc::none; }, 5000));
+  CHECK(commit(broken, 4).error == errc::not_coordinator);
+}
+
 TEST_CASE("the internal topic keeps no records and says so") {
   group_cluster life(4);
   const auto node = life.cluster.broker(1).directory().find(group_topic_name);
