@@ -411,6 +411,35 @@ TEST_CASE("the coordinator is found again where it has moved to") {
   CHECK(lab.told.size() == 1);
 }
 
+TEST_CASE("a coordinator that is out of service is left for the one that took over") {
+  group_lab lab(2);
+  lab.store(5);
+  auto member = lab.start();
+  REQUIRE(lab.read_until(member, 5));
+  auto code = errc::storage_failed;
+  SUBCASE("its disk failed") {}
+  SUBCASE("its data are damaged") {
+    code = errc::storage_damaged;
+  }
+  SUBCASE("it broke its own rules") {
+    code = errc::internal;
+  }
+  for (const auto key : {api_key::heartbeat, api_key::commit_offset})
+    lab.nodes.on(key, [code](const test::fake_request& request) {
+      return reaction{.what = request.node == 0 ? kind::fail : kind::normal, .code = code};
+    });
+  lab.nodes.with([](auto& state) { state.group.node = 1; });
+  // It may be the same coordinator still: whoever commits hears of it once.
+  const auto first = member.commit();
+  CHECK((first || first.error().code == code));
+  CHECK(member.commit());
+  CHECK(lab.committed(0) == 5);
+  CHECK(lab.nodes.wait([&] {
+    return lab.nodes.log.back().node == 1 && lab.nodes.log.back().header.key == api_key::heartbeat;
+  }));
+  CHECK(lab.told == std::vector<std::string>{"assigned 0 1"});
+}
+
 TEST_CASE("a coordinator that falls silent is left for the one that took over") {
   group_lab lab(2);
   lab.store(5);

@@ -39,7 +39,7 @@ public:
       const auto code = reply.fail.err.code;
       const auto pause_for = wait.next();
       const bool can_retry = is_transient(code) || code == errc::timed_out;
-      if (can_retry)
+      if (can_retry || is_out_of_service(code))
         coordinator_.reset();
       if (!can_retry || after(clock::now(), pause_for) >= deadline)
         return unexpected(reply.fail.err);
@@ -56,6 +56,12 @@ public:
   }
 
 private:
+  /// Another broker may have taken over: the next question looks for it. This one is answered, as
+  /// it may be what the coordinator fails of.
+  [[nodiscard]] static bool is_out_of_service(errc code) {
+    return code == errc::storage_failed || code == errc::storage_damaged || code == errc::internal;
+  }
+
   struct shared_state {
     std::mutex mutex;
     std::condition_variable changed;
