@@ -201,7 +201,7 @@ void group_coordinator::proposed(std::uint64_t first, std::uint64_t term, std::s
   }
 }
 
-void group_coordinator::refused(std::size_t count, const error& why, group_time now) {
+bool group_coordinator::refused(std::size_t count, const error& why, group_time now) {
   count -= skip_abandoned(count);
   std::vector<pending_proposal> gone;
   for (std::size_t i = 0; i < count && placed_ < pending_.size(); ++i) {
@@ -211,6 +211,7 @@ void group_coordinator::refused(std::size_t count, const error& why, group_time 
   }
   for (auto& proposal : gone)
     complete(std::move(proposal), unexpected(why), now);
+  return !gone.empty();
 }
 
 void group_coordinator::applied(std::uint64_t index, std::uint64_t term, group_time now) {

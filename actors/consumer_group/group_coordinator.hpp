@@ -115,8 +115,9 @@ public:
   [[nodiscard]] std::vector<group_command> take_proposals();
   /// The oldest `count` proposals without a place in the log got one.
   void proposed(std::uint64_t first, std::uint64_t term, std::size_t count);
-  /// The oldest `count` proposals without a place will not get one.
-  void refused(std::size_t count, const error& why, group_time now);
+  /// The oldest `count` proposals without a place will not get one. False if all of them were of an
+  /// earlier time in office, so that it says nothing of what is under way now.
+  bool refused(std::size_t count, const error& why, group_time now);
   /// The entry is in the table.
   void applied(std::uint64_t index, std::uint64_t term, group_time now);
 

@@ -170,16 +170,18 @@ struct group_partition_state : election_host<group_partition_state> {
   void handle(group_proposed& news) { core->proposed(news.first, news.term, news.count); }
 
   void handle(group_refused& news) {
-    ++proposal_round;
     // Of a log that failed this replica hears in a moment.
     const bool is_elsewhere =
         news.why == errc::not_leader || (news.why == errc::storage_failed && !is_alone);
     const auto code = is_elsewhere ? errc::not_coordinator : news.why;
-    core->refused(news.count, {code, "the group's log does not take it now"}, now());
+    if (core->refused(news.count, {code, "the group's log does not take it now"}, now()))
+      ++proposal_round;
     flush();
   }
 
   void handle(group_committed& news) {
+    if (failed)
+      return;
     const auto known = applied_index;
     for (const auto& entry : news.entries) {
       // The state came with it.
@@ -249,10 +251,15 @@ struct group_partition_state : election_host<group_partition_state> {
   }
 
   void handle(group_leadership& news) {
+    if (failed) {
+      // Of its own office it is over; of another replica it is worth knowing.
+      if (!news.here && news.leader >= 0)
+        name_leader(news.leader, news.term);
+      return;
+    }
     // Who is alone leads, or is about to: nobody is to look elsewhere.
     const auto leader = is_alone && news.leader < 0 ? services().node : news.leader;
-    config.route->leader = leader;
-    config.route->leader_epoch = static_cast<std::int32_t>(news.term);
+    name_leader(leader, news.term);
     const bool is_another_office = term != news.term || !news.here;
     // Who wins its own election has followed nobody in the same term.
     if (is_another_office || !core->leads())
@@ -267,6 +274,11 @@ struct group_partition_state : election_host<group_partition_state> {
     flush();
     if (!news.here)
       close_after_hand_over();
+  }
+
+  void name_leader(std::int32_t leader, std::uint64_t of_term) {
+    config.route->leader = leader;
+    config.route->leader_epoch = static_cast<std::int32_t>(of_term);
   }
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
@@ -571,7 +583,8 @@ struct group_partition_state : election_host<group_partition_state> {
   /// Entries up to here are given up next; 0 before the first was seen.
   std::uint64_t compacted = 0;
   std::uint64_t term = 0;
-  /// Goes up when proposals were refused: those that were sent meanwhile count on them.
+  /// Goes up when proposals of the present office were refused: those that were sent meanwhile
+  /// count on them.
   std::uint64_t proposal_round = 1;
   /// Added to the numbers of reads when they are asked for, which so are those of this life.
   std::uint64_t read_life = 0;

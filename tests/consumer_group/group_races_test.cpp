@@ -58,6 +58,24 @@ TEST_CASE("commits that a lost coordinator had under way do not keep offsets for
   CHECK(lab.offsets().rows.empty());
 }
 
+TEST_CASE("a refusal of what an earlier office proposed says nothing of the present one") {
+  group_lab lab;
+  lab.commits = false;
+  const auto early = lab.commit({}, 1);
+  REQUIRE(lab.coordinator->take_proposals().size() == 1);
+  lab.coordinator->follow(-1);
+  CHECK(early->error == errc::not_coordinator);
+  lab.coordinator->lead(lab.now);
+  const auto late = lab.commit({}, 2);
+  REQUIRE(lab.coordinator->take_proposals().size() == 1);
+  const error why{errc::overloaded, "not now"};
+  CHECK_FALSE(lab.coordinator->refused(1, why, lab.now));
+  CHECK_FALSE(late.is_there());
+  CHECK(lab.coordinator->refused(1, why, lab.now));
+  REQUIRE(late.is_there());
+  CHECK(late->error == errc::overloaded);
+}
+
 TEST_CASE("a static member that comes back while a rebalance begins takes part in it") {
   group_lab lab;
   auto call = group_lab::native_join("", {"t"});

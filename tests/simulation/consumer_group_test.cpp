@@ -459,6 +459,32 @@ TEST_CASE("a coordinator that is out of service sends everybody to who took over
   CHECK(commit(broken, 4).error == errc::not_coordinator);
 }
 
+TEST_CASE("news that were behind a coordinator's failure do not bring it back") {
+  group_cluster life(8);
+  const auto broken = life.coordinator();
+  REQUIRE(broken != 0);
+  const auto topic = life.cluster.broker(broken).directory().find(group_topic_name);
+  const auto route = topic->partitions[group_partition_of("g", topic->partitions.size())];
+  const auto tell = [&](auto news) { caf::anon_send(route->handle, group_event{std::move(news)}); };
+  const auto term = static_cast<std::uint64_t>(route->leader_epoch.load());
+  tell(group_failed{{errc::internal, "an invariant is broken"}});
+  tell(group_leadership{term + 1, broken, true});
+  life.cluster.run_for(1);
+  CHECK(route->leader == -1);
+  SUBCASE("who took over is worth knowing") {
+    const auto other = broken % 3 + 1;
+    tell(group_leadership{term + 2, other, false});
+    life.cluster.run_for(1);
+    CHECK(route->leader == other);
+    CHECK(route->leader_epoch == static_cast<std::int32_t>(term + 2));
+  }
+  SUBCASE("that nobody leads is not") {
+    tell(group_leadership{term + 2, -1, false});
+    life.cluster.run_for(1);
+    CHECK(route->leader == -1);
+  }
+}
+
 TEST_CASE("the internal topic keeps no records and says so") {
   group_cluster life(4);
   const auto node = life.cluster.broker(1).directory().find(group_topic_name);
