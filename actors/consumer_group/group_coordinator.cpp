@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::int64_t topics_interval_ms = 1000;
 constexpr std::int64_t expiry_interval_ms = 60'000;
-/// Between two looks at members, which are due every 100 ms: then the node stood still.
+/// Between two looks at members.
+constexpr std::int64_t look_interval_ms = 100;
+/// Between two looks or calls: then the node stood still.
 constexpr std::int64_t pause_ms_min = 500;
 /// Offsets that one entry of the log forgets.
 constexpr std::size_t expired_keys_max = 1000;
@@ -61,7 +63,7 @@ std::string_view to_string(group_phase phase) {
 
 void group_coordinator::lead(group_time now) {
   leads_ = true;
-  watched_ms_ = -1;
+  awake_ms_ = now.steady_ms;
   for (const auto& [id, entry] : table_.groups()) {
     const auto& record = entry.record;
     if (record.members.empty())
@@ -254,7 +256,7 @@ group_answer group_coordinator::check_member(live_group& group, const group_memb
   return {};
 }
 
-void group_coordinator::handle(commit_call call, group_time now) {
+void group_coordinator::act(commit_call call, group_time now) {
   auto refuse = refuse_unless_leading();
   if (refuse.error == errc::none && call.group.empty())
     refuse = {errc::invalid_group, "a group id has at least one character", -1};
@@ -354,7 +356,7 @@ void group_coordinator::forget_commit(const std::string& group) {
     committing_.erase(found);
 }
 
-void group_coordinator::handle(fetch_offsets_call call, group_time) {
+void group_coordinator::act(fetch_offsets_call call, group_time) {
   fetch_offsets_answer answer;
   static_cast<group_answer&>(answer) = refuse_unless_leading();
   const auto* known = answer.error == errc::none ? table_.find(call.group) : nullptr;
@@ -370,7 +372,7 @@ void group_coordinator::handle(fetch_offsets_call call, group_time) {
   call.done(std::move(answer));
 }
 
-void group_coordinator::handle(delete_offsets_call call, group_time) {
+void group_coordinator::act(delete_offsets_call call, group_time) {
   auto refuse = refuse_unless_leading();
   const auto* known = table_.find(call.group);
   const auto* group = find(call.group);
@@ -440,7 +442,7 @@ void group_coordinator::expire_offsets(group_time now) {
 
 // -- looking at groups ----------------------------------------------------------------------------
 
-void group_coordinator::handle(list_groups_call call, group_time) {
+void group_coordinator::act(list_groups_call call, group_time) {
   list_groups_answer answer;
   static_cast<group_answer&>(answer) = refuse_unless_leading();
   if (answer.error == errc::none) {
@@ -455,7 +457,7 @@ void group_coordinator::handle(list_groups_call call, group_time) {
   call.done(std::move(answer));
 }
 
-void group_coordinator::handle(describe_group_call call, group_time) {
+void group_coordinator::act(describe_group_call call, group_time) {
   describe_group_answer answer;
   static_cast<group_answer&>(answer) = refuse_unless_leading();
   if (answer.error == errc::none) {
@@ -475,7 +477,7 @@ void group_coordinator::handle(describe_group_call call, group_time) {
   call.done(std::move(answer));
 }
 
-void group_coordinator::handle(delete_group_call call, group_time) {
+void group_coordinator::act(delete_group_call call, group_time) {
   auto refuse = refuse_unless_leading();
   const auto* group = find(call.group);
   const auto* known = table_.find(call.group);
@@ -498,16 +500,22 @@ void group_coordinator::handle(delete_group_call call, group_time) {
 
 // -- time -----------------------------------------------------------------------------------------
 
+void group_coordinator::note_pause(group_time now) {
+  const auto since_ms = now.steady_ms - std::exchange(awake_ms_, now.steady_ms);
+  // The interval between looks passes in any case: were it given back too, and looks are late as a
+  // rule, nothing would ever end.
+  if (since_ms >= pause_ms_min)
+    for (auto& [id, group] : live_)
+      extend_all(group, since_ms - look_interval_ms, now);
+}
+
 void group_coordinator::tick(group_time now) {
   if (!leads_)
     return;
-  const auto since_ms = watched_ms_ < 0 ? 0 : now.steady_ms - watched_ms_;
+  note_pause(now);
   std::vector<std::string> ids;
-  for (auto& [id, group] : live_) {
+  for (const auto& [id, group] : live_)
     ids.push_back(id);
-    if (since_ms >= pause_ms_min)
-      extend_all(group, since_ms, now);
-  }
   const bool looks_at_topics = now.steady_ms >= next_topics_ms_;
   if (looks_at_topics)
     next_topics_ms_ = now.steady_ms + topics_interval_ms;
@@ -521,7 +529,6 @@ void group_coordinator::tick(group_time now) {
       prepare(*group, now);
     drop_if_idle(id);
   }
-  watched_ms_ = live_.empty() ? -1 : now.steady_ms;
   if (now.steady_ms >= next_expiry_ms_) {
     // Not at once after taking over: the first round only sets the time.
     if (next_expiry_ms_ > 0)

@@ -92,17 +92,13 @@ public:
 
   // -- requests ----------------------------------------------------------------------------------
 
-  void handle(join_call call, group_time now);
-  void handle(sync_call call, group_time now);
-  void handle(heartbeat_call call, group_time now);
-  void handle(leave_call call, group_time now);
-  void handle(commit_call call, group_time now);
-  /// Precondition: leading is proven, and the table has what was committed before the question.
-  void handle(fetch_offsets_call call, group_time now);
-  void handle(delete_offsets_call call, group_time now);
-  void handle(list_groups_call call, group_time now);
-  void handle(describe_group_call call, group_time now);
-  void handle(delete_group_call call, group_time now);
+  /// Any question of a `group_call`. Precondition of `fetch_offsets_call`: leading is proven, and
+  /// the table has what was committed before the question.
+  template <class Call>
+  void handle(Call call, group_time now) {
+    note_pause(now);
+    act(std::move(call), now);
+  }
 
   /// Ends what has taken too long.
   void tick(group_time now);
@@ -175,6 +171,12 @@ private:
   };
 
   // group_coordinator.cpp
+  void act(commit_call call, group_time now);
+  void act(fetch_offsets_call call, group_time now);
+  void act(delete_offsets_call call, group_time now);
+  void act(list_groups_call call, group_time now);
+  void act(describe_group_call call, group_time now);
+  void act(delete_group_call call, group_time now);
   [[nodiscard]] group_answer refuse_unless_leading() const;
   [[nodiscard]] live_group* find(std::string_view group);
   live_group& open(const std::string& group);
@@ -189,6 +191,9 @@ private:
   /// A commit of the group is decided.
   void forget_commit(const std::string& group);
   void expire_offsets(group_time now);
+  /// Called first whenever somebody is heard or looked at: what lies between two of these times, if
+  /// it is long, is the coordinator's own pause.
+  void note_pause(group_time now);
 
   // group_bounds.cpp
   /// Bytes in an entry of the log, about.
@@ -203,6 +208,10 @@ private:
                                                      const join_call& call);
 
   // group_rebalance.cpp
+  void act(join_call call, group_time now);
+  void act(sync_call call, group_time now);
+  void act(heartbeat_call call, group_time now);
+  void act(leave_call call, group_time now);
   [[nodiscard]] group_answer check_join(const join_call& call) const;
   void admit(live_group& group, join_call call, group_time now);
   void rejoin(live_group& group, live_member& member, join_call call, group_time now);
@@ -253,8 +262,8 @@ private:
   std::size_t commits_under_way_ = 0;
   /// Commits of each group that are not yet in the table.
   std::map<std::string, std::size_t, std::less<>> committing_;
-  /// When members were looked at last; -1: there were none.
-  std::int64_t watched_ms_ = -1;
+  /// When somebody was heard or looked at last.
+  std::int64_t awake_ms_ = 0;
   std::int64_t next_topics_ms_ = 0;
   std::int64_t next_expiry_ms_ = 0;
 };

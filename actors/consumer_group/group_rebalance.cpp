@@ -104,7 +104,7 @@ group_answer group_coordinator::check_join(const join_call& call) const {
   return {};
 }
 
-void group_coordinator::handle(join_call call, group_time now) {
+void group_coordinator::act(join_call call, group_time now) {
   auto refuse = refuse_unless_leading();
   if (refuse.error == errc::none)
     refuse = check_join(call);
@@ -542,7 +542,7 @@ void group_coordinator::answer_sync(live_group& group, live_member& member) cons
   std::exchange(member.sync, nullptr)(std::move(answer));
 }
 
-void group_coordinator::handle(sync_call call, group_time now) {
+void group_coordinator::act(sync_call call, group_time now) {
   auto refuse = refuse_unless_leading();
   auto* group = find(call.group);
   if (refuse.error == errc::none && group == nullptr)
@@ -614,7 +614,7 @@ void group_coordinator::finish_sync(const std::string& id, std::int32_t generati
 
 // -- staying and leaving --------------------------------------------------------------------------
 
-void group_coordinator::handle(heartbeat_call call, group_time now) {
+void group_coordinator::act(heartbeat_call call, group_time now) {
   heartbeat_answer answer;
   static_cast<group_answer&>(answer) = refuse_unless_leading();
   auto* group = find(call.group);
@@ -630,7 +630,7 @@ void group_coordinator::handle(heartbeat_call call, group_time now) {
   call.done(std::move(answer));
 }
 
-void group_coordinator::handle(leave_call call, group_time now) {
+void group_coordinator::act(leave_call call, group_time now) {
   leave_answer answer;
   static_cast<group_answer&>(answer) = refuse_unless_leading();
   if (answer.error != errc::none) {
@@ -698,6 +698,8 @@ void group_coordinator::extend_all(live_group& group, std::int64_t pause_ms, gro
   for (auto& [id, until_ms] : group.promised)
     until_ms += pause_ms;
   group.phase_deadline_ms += pause_ms;
+  if (group.settle_deadline_ms > 0)
+    group.settle_deadline_ms += pause_ms;
 }
 
 void group_coordinator::tick_group(live_group& group, group_time now) {

@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <vector>
+
 using namespace aqueduct;
 using namespace aqueduct::actors;
 using namespace aqueduct::actors::test;
@@ -156,6 +159,23 @@ TEST_CASE("the time that the coordinator stood still is not the members' silence
     CHECK(a2->generation == 2);
     CHECK(b->generation == 2);
   }
+  SUBCASE("whatever is heard first afterwards") {
+    // Another group's call is handled before the first look.
+    lab.now.steady_ms += pause_ms;
+    (void)lab.commit({}, 1, 0, "other");
+    lab.advance(6500);
+    CHECK(lab.describe().phase == group_phase::stable);
+    lab.advance(1000);
+    CHECK(lab.describe().phase == group_phase::empty);
+  }
+  SUBCASE("partitions are waited for as long as before") {
+    const auto b = lab.join(group_lab::native_join("", {"t"}));
+    const auto a2 = lab.join(group_lab::native_join(a->member, {"t"}, {{"t", {0, 1, 2, 3}}}));
+    REQUIRE(b.is_there());
+    REQUIRE(parts_of(b->assignment).empty());
+    stand_still();
+    CHECK(lab.describe().phase == group_phase::stable);
+  }
   SUBCASE("an id that was promised can still be used") {
     auto call = group_lab::native_join("", {"t"});
     call.needs_member_id = true;
@@ -173,6 +193,48 @@ TEST_CASE("the time that the coordinator stood still is not the members' silence
     CHECK(lab.describe().phase == group_phase::stable);
     lab.advance(400);
     CHECK(lab.describe().phase == group_phase::empty);
+  }
+}
+
+TEST_CASE("looks that are always late put nothing off for ever") {
+  group_lab lab;
+  const auto silent = lab.join(group_lab::native_join("", {"t"}));
+  REQUIRE(silent->generation == 1);
+  SUBCASE("nobody says anything") {
+    lab.advance(120'000, 600);
+    CHECK(lab.describe().phase == group_phase::empty);
+  }
+  SUBCASE("another member beats") {
+    const auto busy = lab.join(group_lab::native_join("", {"t"}));
+    const auto again = lab.join(group_lab::native_join(silent->member, {"t"}));
+    REQUIRE(again.is_there());
+    const auto owned = parts_of(busy->assignment);
+    const auto generation = again->generation;
+    const auto pass = [&](std::int64_t ms) {
+      lab.now.steady_ms += ms;
+      lab.now.wall_ms += ms;
+    };
+    errc beaten = errc::none;
+    std::int64_t waited_ms = 0;
+    for (; beaten == errc::none && waited_ms < 120'000; waited_ms += 600) {
+      pass(300);
+      beaten = lab.heartbeat(busy->member, generation).error;
+      pass(300);
+      lab.coordinator->tick(lab.now);
+      lab.commit_all();
+    }
+    // The other one is out, and its partitions are shared out anew.
+    CHECK(beaten == errc::rebalance_in_progress);
+    CHECK(waited_ms < 12'000);
+    const auto alone = lab.join(group_lab::native_join(busy->member, {"t"}, owned));
+    REQUIRE(alone.is_there());
+    CHECK(parts_of(alone->assignment) == std::vector<topic_partitions>{{"t", {0, 1, 2, 3}}});
+  }
+  SUBCASE("a rebalance ends without who does not come") {
+    const auto late = lab.join(group_lab::native_join("", {"t"}));
+    lab.advance(120'000, 600);
+    REQUIRE(late.is_there());
+    CHECK(late->error == errc::none);
   }
 }
 
