@@ -555,12 +555,6 @@ void group_coordinator::act(sync_call call, group_time now) {
     refuse = {errc::inconsistent_protocol, "the group chose '" + group->protocol + "'", -1};
   if (refuse.error == errc::none && group->phase == group_phase::preparing)
     refuse = rebalancing();
-  if (refuse.error == errc::none)
-    refuse = check_assigned(std::transform_reduce(
-        call.assignments.begin(), call.assignments.end(), std::size_t{0}, std::plus<>(),
-        [&](const auto& each) {
-          return group->members.contains(each.member) ? each.assignment.size() : 0;
-        }));
   if (refuse.error != errc::none) {
     call.done(refusal<sync_answer>(std::move(refuse)));
     return;
@@ -578,6 +572,17 @@ void group_coordinator::act(sync_call call, group_time now) {
   if (call.who.member != group->leader || is_coordinator_assigned(*group) ||
       std::exchange(group->is_assigning, true))
     return;
+  const auto bytes = std::transform_reduce(call.assignments.begin(), call.assignments.end(),
+                                           std::size_t{0}, std::plus<>(), [&](const auto& each) {
+                                             return group->members.contains(each.member)
+                                                        ? each.assignment.size()
+                                                        : 0;
+                                           });
+  // The others wait for the same: they hear of it too, and all begin anew.
+  if (refuse = check_assigned(bytes); refuse.error != errc::none) {
+    finish_sync(group->id, group->generation, unexpected(refuse.error, refuse.message), now);
+    return;
+  }
   for (auto& each : call.assignments)
     if (const auto found = group->members.find(each.member); found != group->members.end())
       found->second.record.assignment = std::move(each.assignment);

@@ -200,25 +200,40 @@ TEST_CASE("assignments of a group have a bound together") {
   bounds.assignments_bytes_max = 1000;
   group_lab lab(bounds);
   SUBCASE("if the member that leads makes them") {
-    const auto joined = lab.join(classic_join("a", 10));
-    REQUIRE(joined->generation == 1);
-    const auto refused = lab.sync("a", 1, {{"a", text(1001)}});
+    const auto first = lab.join(classic_join("a", 10));
+    REQUIRE(first->generation == 1);
+    const auto b = lab.join(classic_join("b", 10));
+    const auto a = lab.join(classic_join("a", 10));
+    REQUIRE(a.is_there());
+    REQUIRE(b.is_there());
+    REQUIRE(a->leader == "a");
+    // It waits for what the other one says.
+    const auto waiting = lab.sync("b", 2, {{"b", text(1001)}});
+    CHECK(waiting.count() == 0);
+    const auto refused = lab.sync("a", 2, {{"a", text(500)}, {"b", text(501)}});
     REQUIRE(refused.is_there());
+    REQUIRE(waiting.is_there());
     CHECK(refused->error == errc::message_too_large);
-    CHECK(lab.describe().phase == group_phase::completing);
+    CHECK(waiting->error == errc::message_too_large);
+    CHECK(refused->message.find("1000") != std::string::npos);
+    CHECK(lab.describe().phase == group_phase::preparing);
     SUBCASE("it may do better") {
+      const auto b2 = lab.join(classic_join("b", 10));
+      REQUIRE(lab.join(classic_join("a", 10))->generation == 3);
+      REQUIRE(b2.is_there());
       // What is not a member's is not kept.
-      const auto synced = lab.sync("a", 1, {{"a", text(1000)}, {"nobody", text(1000)}});
+      const auto synced = lab.sync("a", 3, {{"a", text(1000)}, {"nobody", text(1000)}});
       REQUIRE(synced.is_there());
       CHECK(synced->error == errc::none);
       CHECK(synced->assignment == text(1000));
+      CHECK(lab.sync("b", 3)->error == errc::none);
     }
     SUBCASE("and is put out if it does not") {
       for (int i = 0; i < 25; ++i) {
-        (void)lab.heartbeat("a", 1);
+        (void)lab.heartbeat("a", 2);
         lab.advance(1000);
       }
-      CHECK(lab.heartbeat("a", 1).error == errc::unknown_member);
+      CHECK(lab.heartbeat("a", 2).error == errc::unknown_member);
     }
   }
   SUBCASE("if the coordinator makes them") {
