@@ -415,10 +415,8 @@ void group_coordinator::act(delete_offsets_call call, group_time) {
 void group_coordinator::expire_offsets(group_time now) {
   for (const auto& [id, entry] : table_.groups()) {
     // What is committed just now comes before the removal in the log, and is not old.
-    if (committing_.contains(id))
-      continue;
-    const auto live = live_.find(id);
-    const bool is_used = live != live_.end() || !entry.record.members.empty();
+    const bool is_used =
+        live_.contains(id) || !entry.record.members.empty() || committing_.contains(id);
     std::vector<offset_key> expired;
     for (const auto& [key, offset] : entry.offsets) {
       const auto unused_since = std::max(entry.record.emptied_ms, offset.committed_ms);

@@ -79,6 +79,24 @@ TEST_CASE("a refusal of what an earlier office proposed says nothing of the pres
   CHECK(late->error == errc::overloaded);
 }
 
+TEST_CASE("a gone topic's offsets go though the group commits others all the time") {
+  group_lab lab;
+  CHECK(lab.commit({}, 7)->error == errc::none);
+  lab.is_gone = true;
+  lab.commits = false;
+  std::vector<awaited<commit_answer>> commits;
+  // There is never a look without a commit that is under way.
+  for (std::int64_t offset = 0; offset < 15; ++offset) {
+    commits.push_back(lab.commit({}, offset, 1));
+    lab.collect();
+    lab.advance(5000, 5000);
+    lab.commit_all();
+  }
+  CHECK(std::ranges::all_of(
+      commits, [](const auto& each) { return each.is_there() && each->error == errc::none; }));
+  CHECK(lab.offset_of() == -1);
+}
+
 TEST_CASE("a static member that comes back while a rebalance begins takes part in it") {
   group_lab lab;
   auto call = group_lab::native_join("", {"t"});
