@@ -68,7 +68,7 @@ public:
     for (auto& topic : rows.topics)
       for (auto& partition : topic.partitions)
         partition.error_code = rows.error_code;
-    if (error == errc::none)
+    if (error == errc::none && keys_)
       fill_offsets(directory, from.rows, rows.topics);
   }
 
@@ -85,22 +85,28 @@ private:
     return row;
   }
 
-  /// Rows for all partitions that have an offset.
+  /// Rows for all partitions that have an offset, also those that this node does not know of yet.
   template <class TopicRow>
   static void add_found(const topic_directory& directory, const std::vector<offset_row>& found,
                         std::vector<TopicRow>& topics) {
-    std::map<uuid, std::string> names;
-    for (const auto& topic : directory.all())
-      names[topic->record.id] = topic->record.name;
     for (const auto& each : found) {
-      const auto name = names.find(each.key.topic);
-      if (name == names.end())
+      const auto name = directory.name_of(each.key.topic);
+      if (!name)
         continue;
-      if (topics.empty() || topics.back().name != name->second)
-        topics.emplace_back().name = name->second;
-      add_row(topics.back(), each.key.partition);
+      if (topics.empty() || topics.back().name != *name)
+        topics.emplace_back().name = *name;
+      put_offset(add_row(topics.back(), each.key.partition), each.value);
     }
   }
+
+  template <class Row>
+  static void put_offset(Row& row, const offset_record& from) {
+    row.committed_offset = from.offset;
+    row.committed_leader_epoch = from.leader_epoch;
+    row.metadata = from.metadata;
+  }
+
+  /// Of the partitions that were asked for.
 
   template <class TopicRow>
   static void fill_offsets(const topic_directory& directory, const std::vector<offset_row>& found,
@@ -113,11 +119,8 @@ private:
       for (auto& partition : topic.partitions) {
         const auto key = offset_key_of(route.get(), partition.partition_index);
         const auto row = key ? by_key.find(*key) : by_key.end();
-        if (row == by_key.end())
-          continue;
-        partition.committed_offset = row->second->value.offset;
-        partition.committed_leader_epoch = row->second->value.leader_epoch;
-        partition.metadata = row->second->value.metadata;
+        if (row != by_key.end())
+          put_offset(partition, row->second->value);
       }
     }
   }

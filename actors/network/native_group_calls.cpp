@@ -212,15 +212,12 @@ namespace {
 /// All offsets of a group, under the names that their topics have now.
 protocol::fetch_offset_response all_offsets(const topic_directory& directory,
                                             const std::vector<offset_row>& rows) {
-  std::map<uuid, std::string> names;
-  for (const auto& topic : directory.all())
-    names[topic->record.id] = topic->record.name;
   std::map<std::string, std::vector<protocol::committed_offset>> by_name;
   for (const auto& row : rows)
-    if (const auto name = names.find(row.key.topic); name != names.end())
-      by_name[name->second].push_back({row.key.partition, errc::none, row.value.offset,
-                                       row.value.leader_epoch, row.value.metadata,
-                                       row.value.committed_ms});
+    if (const auto name = directory.name_of(row.key.topic))
+      by_name[*name].push_back({row.key.partition, errc::none, row.value.offset,
+                                row.value.leader_epoch, row.value.metadata,
+                                row.value.committed_ms});
   protocol::fetch_offset_response response;
   for (auto& [name, partitions] : by_name)
     response.topics.push_back({name, std::move(partitions)});

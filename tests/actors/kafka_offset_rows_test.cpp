@@ -151,6 +151,27 @@ TEST_CASE("who asks for all is told what there is") {
   CHECK(it.row(0).partition_index == 1);
   CHECK(it.row(0).error_code == 0);
   CHECK(it.row(0).committed_offset == 42);
+  CHECK(it.row(0).committed_leader_epoch == 3);
+  CHECK(it.row(0).metadata == "words");
+}
+
+TEST_CASE("who asks for all is told of partitions that this node does not know of yet") {
+  lab it;
+  const auto rows = it.ask_all();
+  auto answer = found(1, 42);
+  answer.rows.push_back({{id_of(7), 2}, {43, 4, "more", 0}});
+  // Of a topic that is not there.
+  answer.rows.push_back({{id_of(9), 0}, {44, 5, "", 0}});
+  it.fill(rows, answer);
+  CHECK(it.response.error_code == 0);
+  REQUIRE(it.response.topics.size() == 1);
+  REQUIRE(it.response.topics[0].partitions.size() == 2);
+  CHECK(it.row(0).committed_offset == 42);
+  CHECK(it.row(1).partition_index == 2);
+  CHECK(it.row(1).error_code == 0);
+  CHECK(it.row(1).committed_offset == 43);
+  CHECK(it.row(1).committed_leader_epoch == 4);
+  CHECK(it.row(1).metadata == "more");
 }
 
 TEST_SUITE_END();
