@@ -1,127 +1,19 @@
 // Members of a group against a coordinator that does as the test says.
-#include "protocol/client/client.hpp"
-#include "tests/client/fake_cluster.hpp"
-
-#include <doctest/doctest.h>
+#include "tests/client/member_lab.hpp"
 
 #include <algorithm>
 #include <latch>
 #include <map>
+#include <mutex>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
 using namespace aqueduct;
 using namespace aqueduct::client;
+using namespace aqueduct::client::test;
 using namespace std::chrono_literals;
-using protocol::api_key;
-using test::fake_cluster;
-using test::reaction;
-using kind = test::reaction::kind;
-
-namespace {
-
-topic_partition tp(int partition, const std::string& topic = "t") {
-  return {topic, partition_id(partition)};
-}
-
-/// Partitions of "t".
-test::fake_coordinator::partition_list share(std::vector<std::int32_t> partitions) {
-  return {{"t", std::move(partitions)}};
-}
-
-/// A cluster with the topic "t" of two partitions, whose coordinator gives both to who joins.
-struct group_lab {
-  explicit group_lab(int brokers = 1) : nodes(brokers) {
-    nodes.add_topic("t", 2);
-    nodes.with([](auto& state) { state.group.assignments = {share({0, 1})}; });
-    cluster_config config;
-    config.brokers = nodes.addresses();
-    config.backoff_min = 1ms;
-    config.backoff_max = 10ms;
-    auto opened = cluster::open(config);
-    REQUIRE_MESSAGE(opened, to_string(opened.error()));
-    on.emplace(*opened);
-  }
-
-  group_consumer_config config() {
-    group_consumer_config made;
-    made.group = "g";
-    made.topics = {"t"};
-    made.session_timeout = 6s;
-    made.heartbeat_interval = 5ms;
-    made.auto_commit = false;
-    made.reading.fetch_wait_max = 20ms;
-    made.reading.backoff_min = 1ms;
-    made.reading.backoff_max = 10ms;
-    made.on_assigned = [this](partition_span all) { tell("assigned", all); };
-    made.on_revoked = [this](partition_span all) { tell("revoked", all); };
-    made.on_lost = [this](partition_span all) { tell("lost", all); };
-    return made;
-  }
-  group_consumer start(group_consumer_config with) {
-    auto made = group_consumer::create(*on, std::move(with));
-    REQUIRE_MESSAGE(made, to_string(made.error()));
-    return std::move(*made);
-  }
-  group_consumer start() { return start(config()); }
-
-  void tell(const std::string& what, partition_span all) {
-    auto line = what;
-    for (const auto& each : all)
-      line += " " + std::to_string(each.partition.value);
-    told.push_back(line);
-  }
-
-  /// Numbers from 0 on in each of the partitions.
-  void store(int count, int partitions = 2) const {
-    auto sender = producer::create(*on);
-    REQUIRE(sender);
-    for (int partition = 0; partition < partitions; ++partition)
-      for (int i = 0; i < count; ++i)
-        REQUIRE(sender->send({.topic = "t",
-                              .partition = partition_id(partition),
-                              .value = bytes_view(std::to_string(i))}));
-    REQUIRE(sender->flush(10s));
-  }
-
-  /// Polls until it holds of the state.
-  template <class Holds>
-  bool poll_until(group_consumer& member, const Holds& holds) {
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
-    while (!nodes.with([&](auto& state) { return holds(state.group); })) {
-      if (std::chrono::steady_clock::now() > deadline)
-        return false;
-      const auto records = member.poll(5ms);
-      REQUIRE_MESSAGE(records, to_string(records.error()));
-      for (const auto& record : *records)
-        read[record.partition.value].push_back(record.offset.value);
-    }
-    return true;
-  }
-  bool poll_until_told(group_consumer& member, const std::string& line) {
-    return poll_until(member, [&](auto&) { return !told.empty() && told.back() == line; });
-  }
-  bool read_until(group_consumer& member, std::size_t count) {
-    return poll_until(member,
-                      [&](auto&) { return read[0].size() >= count && read[1].size() >= count; });
-  }
-  std::optional<std::int64_t> committed(int partition) {
-    return nodes.with([&](auto& state) -> std::optional<std::int64_t> {
-      const auto found = state.group.offsets.find({"t", partition});
-      return found == state.group.offsets.end() ? std::nullopt : std::optional(found->second);
-    });
-  }
-  test::fake_coordinator look() {
-    return nodes.with([](auto& state) { return state.group; });
-  }
-
-  fake_cluster nodes;
-  std::optional<cluster> on;
-  std::vector<std::string> told;
-  std::map<int, std::vector<std::int64_t>> read;
-};
-
-} // namespace
 
 TEST_SUITE_BEGIN("client.group_consumer");
 
@@ -288,92 +180,6 @@ TEST_CASE("with an eager assignor everything is given up before the member joins
   CHECK(lab.look().joins[1].owned.empty());
 }
 
-TEST_CASE("auto commit commits what is finished and nothing else") {
-  group_lab lab;
-  lab.store(10, 1);
-  auto config = lab.config();
-  config.auto_commit = true;
-  config.auto_commit_interval = 0ms;
-  auto member = lab.start(config);
-  const auto first = [&] {
-    for (;;) {
-      const auto records = member.poll(1s, {.records_max = 4});
-      REQUIRE_MESSAGE(records, to_string(records.error()));
-      if (!records->empty())
-        return records->size();
-    }
-  }();
-  CHECK(first == 4);
-  // What was returned is the user's still.
-  CHECK(lab.committed(0) == std::nullopt);
-  REQUIRE(member.poll(1s, {.records_max = 4}));
-  CHECK(lab.committed(0) == 4);
-  const auto closed = member.close();
-  CHECK_MESSAGE(closed, to_string(closed.error()));
-  CHECK(lab.committed(0) == 8);
-  CHECK_FALSE(lab.committed(1).value_or(0) > 0);
-}
-
-TEST_CASE("without auto commit only what is asked for is committed") {
-  group_lab lab;
-  lab.store(5);
-  auto member = lab.start();
-  REQUIRE(lab.read_until(member, 5));
-  CHECK(lab.look().commits.empty());
-  SUBCASE("everything") {
-    REQUIRE(member.commit());
-    CHECK(lab.committed(0) == 5);
-    CHECK(lab.committed(1) == 5);
-    CHECK(lab.look().commits.size() == 1);
-    // Nothing has changed: there is nothing to ask.
-    REQUIRE(member.commit());
-    CHECK(lab.look().commits.size() == 1);
-  }
-  SUBCASE("some offsets, in one request") {
-    const std::vector<offset_commit> rows = {{tp(0), offset_t(2), "words"}, {tp(1), offset_t(3)}};
-    REQUIRE(member.commit(rows));
-    const auto seen = lab.look();
-    REQUIRE(seen.commits.size() == 1);
-    CHECK(seen.commits[0].generation == 1);
-    CHECK(seen.commits[0].member_id == member.member_id());
-    CHECK(seen.commits[0].topics.at(0).partitions.at(0).metadata == "words");
-    CHECK(lab.committed(0) == 2);
-    CHECK(lab.committed(1) == 3);
-  }
-  SUBCASE("of which one is refused") {
-    const std::vector<offset_commit> rows = {{tp(0), offset_t(2), std::string(5000, 'x')},
-                                             {tp(1), offset_t(3)}};
-    CHECK(member.commit(rows).error().code == errc::metadata_too_large);
-    CHECK(lab.committed(0) == std::nullopt);
-    CHECK(lab.committed(1) == 3);
-  }
-  REQUIRE(member.close());
-  CHECK(lab.look().commits.size() == 1);
-}
-
-TEST_CASE("a commit of a generation that is over is refused by name") {
-  group_lab lab;
-  lab.store(5);
-  auto config = lab.config();
-  config.heartbeat_interval = 2s;
-  auto member = lab.start(config);
-  REQUIRE(lab.read_until(member, 5));
-  SUBCASE("because there is a new one") {
-    lab.nodes.with([](auto& state) { ++state.group.generation; });
-    CHECK(member.commit().error().code == errc::generation_mismatch);
-  }
-  SUBCASE("because the member was put out") {
-    lab.nodes.with([](auto& state) { state.group.expel(); });
-    CHECK(member.commit().error().code == errc::unknown_member);
-  }
-  SUBCASE("because a rebalance is under way") {
-    lab.nodes.on_next(api_key::commit_offset, 1,
-                      {.what = kind::fail, .code = errc::rebalance_in_progress});
-    CHECK(member.commit().error().code == errc::rebalance_in_progress);
-  }
-  CHECK(lab.committed(0) == std::nullopt);
-}
-
 TEST_CASE("a member that was put out loses what it had, and joins again by another name") {
   group_lab lab;
   lab.store(5);
@@ -425,7 +231,7 @@ TEST_CASE("a coordinator that is out of service is left for the one that took ov
     code = errc::internal;
   }
   for (const auto key : {api_key::heartbeat, api_key::commit_offset})
-    lab.nodes.on(key, [code](const test::fake_request& request) {
+    lab.nodes.on(key, [code](const fake_request& request) {
       return reaction{.what = request.node == 0 ? kind::fail : kind::normal, .code = code};
     });
   lab.nodes.with([](auto& state) { state.group.node = 1; });
@@ -443,7 +249,7 @@ TEST_CASE("a coordinator that is out of service is left for the one that took ov
 TEST_CASE("a coordinator that falls silent is left for the one that took over") {
   group_lab lab(2);
   lab.store(5);
-  const auto is_silent = [](const test::fake_request& request) {
+  const auto is_silent = [](const fake_request& request) {
     return reaction{.what = request.node == 0 ? kind::ignore : kind::normal};
   };
   const auto moves = [&](api_key key) {

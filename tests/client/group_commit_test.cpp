@@ -1,0 +1,103 @@
+// What members of a group commit.
+#include "tests/client/member_lab.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+using namespace aqueduct;
+using namespace aqueduct::client;
+using namespace aqueduct::client::test;
+using namespace std::chrono_literals;
+
+TEST_SUITE_BEGIN("client.group_commit");
+
+TEST_CASE("auto commit commits what is finished and nothing else") {
+  group_lab lab;
+  lab.store(10, 1);
+  auto config = lab.config();
+  config.auto_commit = true;
+  config.auto_commit_interval = 0ms;
+  auto member = lab.start(config);
+  const auto first = [&] {
+    for (;;) {
+      const auto records = member.poll(1s, {.records_max = 4});
+      REQUIRE_MESSAGE(records, to_string(records.error()));
+      if (!records->empty())
+        return records->size();
+    }
+  }();
+  CHECK(first == 4);
+  // What was returned is the user's still.
+  CHECK(lab.committed(0) == std::nullopt);
+  REQUIRE(member.poll(1s, {.records_max = 4}));
+  CHECK(lab.committed(0) == 4);
+  const auto closed = member.close();
+  CHECK_MESSAGE(closed, to_string(closed.error()));
+  CHECK(lab.committed(0) == 8);
+  CHECK_FALSE(lab.committed(1).value_or(0) > 0);
+}
+
+TEST_CASE("without auto commit only what is asked for is committed") {
+  group_lab lab;
+  lab.store(5);
+  auto member = lab.start();
+  REQUIRE(lab.read_until(member, 5));
+  CHECK(lab.look().commits.empty());
+  SUBCASE("everything") {
+    REQUIRE(member.commit());
+    CHECK(lab.committed(0) == 5);
+    CHECK(lab.committed(1) == 5);
+    CHECK(lab.look().commits.size() == 1);
+    // Nothing has changed: there is nothing to ask.
+    REQUIRE(member.commit());
+    CHECK(lab.look().commits.size() == 1);
+  }
+  SUBCASE("some offsets, in one request") {
+    const std::vector<offset_commit> rows = {{tp(0), offset_t(2), "words"}, {tp(1), offset_t(3)}};
+    REQUIRE(member.commit(rows));
+    const auto seen = lab.look();
+    REQUIRE(seen.commits.size() == 1);
+    CHECK(seen.commits[0].generation == 1);
+    CHECK(seen.commits[0].member_id == member.member_id());
+    CHECK(seen.commits[0].topics.at(0).partitions.at(0).metadata == "words");
+    CHECK(lab.committed(0) == 2);
+    CHECK(lab.committed(1) == 3);
+  }
+  SUBCASE("of which one is refused") {
+    const std::vector<offset_commit> rows = {{tp(0), offset_t(2), std::string(5000, 'x')},
+                                             {tp(1), offset_t(3)}};
+    CHECK(member.commit(rows).error().code == errc::metadata_too_large);
+    CHECK(lab.committed(0) == std::nullopt);
+    CHECK(lab.committed(1) == 3);
+  }
+  REQUIRE(member.close());
+  CHECK(lab.look().commits.size() == 1);
+}
+
+TEST_CASE("a commit of a generation that is over is refused by name") {
+  group_lab lab;
+  lab.store(5);
+  auto config = lab.config();
+  config.heartbeat_interval = 2s;
+  auto member = lab.start(config);
+  REQUIRE(lab.read_until(member, 5));
+  SUBCASE("because there is a new one") {
+    lab.nodes.with([](auto& state) { ++state.group.generation; });
+    CHECK(member.commit().error().code == errc::generation_mismatch);
+  }
+  SUBCASE("because the member was put out") {
+    lab.nodes.with([](auto& state) { state.group.expel(); });
+    CHECK(member.commit().error().code == errc::unknown_member);
+  }
+  SUBCASE("because a rebalance is under way") {
+    lab.nodes.on_next(api_key::commit_offset, 1,
+                      {.what = kind::fail, .code = errc::rebalance_in_progress});
+    CHECK(member.commit().error().code == errc::rebalance_in_progress);
+  }
+  CHECK(lab.committed(0) == std::nullopt);
+}
+
+TEST_SUITE_END();
