@@ -57,7 +57,8 @@ struct group_consumer_config {
 
   /// Called within `poll`, `run` and `close`; a poll from there is refused. First what is taken,
   /// which the member may commit still, then what is new. `on_lost` in place of `on_revoked`: the
-  /// partitions are others' already, and nothing can be committed any more.
+  /// partitions are others' already, and nothing can be committed any more. What they throw comes
+  /// out of the call, after it has been acted on as if they had returned.
   std::function<void(partition_span)> on_assigned{};
   std::function<void(partition_span)> on_revoked{};
   std::function<void(partition_span)> on_lost{};

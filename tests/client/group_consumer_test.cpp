@@ -101,6 +101,114 @@ TEST_CASE("where the group is that cannot be looked up is asked for again") {
   }
 }
 
+TEST_CASE("a callback that throws leaves the member in its group") {
+  group_lab lab;
+  auto config = lab.config();
+  std::string throwing;
+  std::optional<std::string> thrown;
+  const auto tell = [&](const std::string& what) {
+    return [&, what](partition_span all) {
+      lab.tell(what, all);
+      if (what == throwing && !thrown)
+        throw std::runtime_error(*(thrown = what));
+    };
+  };
+  config.on_assigned = tell("assigned");
+  config.on_revoked = tell("revoked");
+  config.on_lost = tell("lost");
+  const auto poll_until_thrown = [&](group_consumer& member) {
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (std::chrono::steady_clock::now() < deadline)
+      try {
+        const auto polled = member.poll(5ms);
+        REQUIRE(polled);
+      } catch (const std::runtime_error& error) {
+        CHECK(error.what() == throwing);
+        return;
+      }
+    FAIL("nothing was thrown");
+  };
+  const auto rebalance = [&] {
+    lab.nodes.with([](auto& state) { state.group.is_rebalancing = true; });
+  };
+  const auto joins_again = [&](group_consumer& member) {
+    const auto joins = lab.look().joins.size();
+    rebalance();
+    return lab.poll_until(member, [&](auto& group) { return group.joins.size() > joins; });
+  };
+  SUBCASE("what is new is its own") {
+    throwing = "assigned";
+    auto member = lab.start(config);
+    poll_until_thrown(member);
+    CHECK(member.assigned() == std::vector{tp(0), tp(1)});
+    CHECK(joins_again(member));
+    CHECK(lab.look().joins[1].owned == share({0, 1}));
+  }
+  SUBCASE("what is taken is gone, and what is new comes with the next assignment") {
+    throwing = "revoked";
+    lab.nodes.with([](auto& state) {
+      state.topics.at("t").partitions.resize(3);
+      state.group.assignments = {share({0, 1}), share({1, 2})};
+    });
+    auto member = lab.start(config);
+    REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+    rebalance();
+    poll_until_thrown(member);
+    REQUIRE(lab.poll_until_told(member, "assigned 2"));
+    CHECK(lab.told == std::vector<std::string>{"assigned 0 1", "revoked 0", "assigned 2"});
+    REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 3; }));
+    CHECK(lab.look().joins[2].owned == share({1}));
+    CHECK(joins_again(member));
+    CHECK(lab.look().joins[3].owned == share({1, 2}));
+  }
+  SUBCASE("what an eager assignor takes is gone") {
+    throwing = "revoked";
+    lab.nodes.with([](auto& state) { state.group.assignor = "range"; });
+    config.assignors = {"range"};
+    auto member = lab.start(config);
+    REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+    rebalance();
+    poll_until_thrown(member);
+    CHECK(member.assigned().empty());
+    REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 2; }));
+    CHECK(lab.look().joins[1].owned.empty());
+    CHECK(joins_again(member));
+  }
+  SUBCASE("what was lost is gone") {
+    throwing = "lost";
+    auto member = lab.start(config);
+    REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+    lab.nodes.with([](auto& state) { state.group.expel(); });
+    poll_until_thrown(member);
+    REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 2; }));
+    CHECK(joins_again(member));
+  }
+  SUBCASE("also in a run, after which polls are as ever") {
+    throwing = "assigned";
+    lab.store(5);
+    auto member = lab.start(config);
+    CHECK_THROWS_AS((void)member.run([](const record_view&) { return result<void>(); }),
+                    std::runtime_error);
+    REQUIRE(lab.read_until(member, 5));
+    CHECK(member.commit());
+    CHECK(lab.committed(1) == 5);
+  }
+  SUBCASE("but for the last one") {
+    throwing = "revoked";
+    {
+      auto member = lab.start(config);
+      REQUIRE(lab.poll_until_told(member, "assigned 0 1"));
+      SUBCASE("which whoever closes hears of") {
+        CHECK_THROWS_AS((void)member.close(), std::runtime_error);
+        CHECK(lab.look().leaves.size() == 1);
+        CHECK(member.close());
+      }
+      SUBCASE("or nobody") {}
+    }
+    CHECK(lab.look().leaves.size() == 1);
+  }
+}
+
 TEST_CASE("a partition that cannot be looked up for long is named to whoever polls") {
   group_lab lab;
   lab.nodes.with([](auto& state) { state.group.unknown = {{"t", 1}}; });

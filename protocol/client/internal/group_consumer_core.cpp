@@ -20,6 +20,12 @@ std::vector<topic_partition> without(const std::vector<topic_partition>& all,
   return rest;
 }
 
+/// What a callback threw, once everything that must not be missed is done.
+void rethrow(const std::exception_ptr& thrown) {
+  if (thrown)
+    std::rethrow_exception(thrown);
+}
+
 /// The records of one partition, and how far the handler came.
 struct partition_work {
   topic_partition tp;
@@ -71,7 +77,11 @@ group_consumer_core::group_consumer_core(std::shared_ptr<cluster_core> on,
       next_commit_(after(clock::now(), config_.auto_commit_interval)) {}
 
 group_consumer_core::~group_consumer_core() {
-  (void)close(false);
+  try {
+    (void)close(false);
+  } catch (...) {
+    // The user's, who left without asking what comes of it.
+  }
 }
 
 // -- poll -----------------------------------------------------------------------------------------
@@ -113,10 +123,12 @@ result<void> group_consumer_core::act_on_news() {
         return taken;
       break;
     case group_session::news::kind::give_up:
-    case group_session::news::kind::lost:
-      give_up(owned_, news->what == group_session::news::kind::lost);
+    case group_session::news::kind::lost: {
+      const auto thrown = give_up(owned_, news->what == group_session::news::kind::lost);
       session_->done({});
+      rethrow(thrown);
       break;
+    }
     case group_session::news::kind::refused:
       return unexpected(news->why);
     }
@@ -138,8 +150,8 @@ result<void> group_consumer_core::go_on_taking_over() {
 /// known, which is not the same as that nothing was committed: it waits.
 result<void> group_consumer_core::take_over(const std::vector<topic_partition>& given) {
   unfinished_ = given;
-  if (const auto taken = without(owned_, given); !taken.empty())
-    give_up(taken, false);
+  // If it throws, the next poll goes on, or the next assignment.
+  rethrow(give_up(without(owned_, given), false));
   auto found = starts_of(without(given, owned_));
   if (!found)
     return found.propagate();
@@ -157,22 +169,23 @@ result<void> group_consumer_core::take_over(const std::vector<topic_partition>& 
     try_again_at_ = after(clock::now(), look_up_backoff_.next());
   else
     unfinished_.reset();
-  if (!added.empty())
-    call_back(config_.on_assigned, added);
+  const auto thrown = added.empty() ? nullptr : call_back(config_.on_assigned, added);
   if (!found->missing)
     session_->done(owned_);
-  else if (clock::now() >= complain_at_)
+  rethrow(thrown);
+  if (found->missing && clock::now() >= complain_at_)
     return unexpected(*found->missing);
   return {};
 }
 
-void group_consumer_core::give_up(const std::vector<topic_partition>& taken, bool is_lost) {
+std::exception_ptr group_consumer_core::give_up(const std::vector<topic_partition>& taken,
+                                                bool is_lost) {
   if (taken.empty())
-    return;
+    return nullptr;
   const auto all = taken;
   if (!is_lost && config_.auto_commit)
     (void)commit_finished();
-  call_back(is_lost ? config_.on_lost : config_.on_revoked, all);
+  auto thrown = call_back(is_lost ? config_.on_lost : config_.on_revoked, all);
   owned_ = without(owned_, all);
   std::vector<assignment> kept;
   for (const auto& tp : owned_)
@@ -183,20 +196,22 @@ void group_consumer_core::give_up(const std::vector<topic_partition>& taken, boo
     committed_.erase(tp);
     retries_.erase(tp);
   }
+  return thrown;
 }
 
-void group_consumer_core::call_back(const std::function<void(partition_span)>& told,
-                                    partition_span partitions) {
+std::exception_ptr group_consumer_core::call_back(const std::function<void(partition_span)>& told,
+                                                  partition_span partitions) {
   if (!told)
-    return;
+    return nullptr;
+  std::exception_ptr thrown;
   is_calling_back_ = true;
   try {
     told(partitions);
   } catch (...) {
-    is_calling_back_ = false;
-    throw;
+    thrown = std::current_exception();
   }
   is_calling_back_ = false;
+  return thrown;
 }
 
 result<group_consumer_core::known_starts>
@@ -307,13 +322,18 @@ result<void> group_consumer_core::run(const group_consumer::handler& work,
   finish_all();
   runs_handlers_ = true;
   result<void> outcome;
-  while (!is_stopped_ && outcome) {
+  std::exception_ptr thrown;
+  while (!is_stopped_ && outcome && !thrown) {
     resume_retries();
-    const auto records = poll(100ms, {});
-    if (records)
-      work_on(*records, work, options);
-    else
-      outcome = records.propagate();
+    try {
+      const auto records = poll(100ms, {});
+      if (records)
+        work_on(*records, work, options);
+      else
+        outcome = records.propagate();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
   }
   if (config_.auto_commit && (outcome || !is_closed_)) {
     const auto committed = commit_finished();
@@ -330,6 +350,7 @@ result<void> group_consumer_core::run(const group_consumer::handler& work,
   for (const auto& [tp, offset] : finished_)
     if (const auto position = reading_->position(tp); position && *position != offset)
       (void)reading_->seek(tp, start_position::at(offset));
+  rethrow(thrown);
   return outcome;
 }
 
@@ -386,11 +407,11 @@ result<void> group_consumer_core::close(bool commits_all) {
     finish_all();
   if (config_.auto_commit && !owned_.empty())
     outcome = commit_finished();
-  if (!owned_.empty())
-    call_back(config_.on_revoked, owned_);
+  const auto thrown = owned_.empty() ? nullptr : call_back(config_.on_revoked, owned_);
   owned_.clear();
   session_->leave();
   reading_->close();
+  rethrow(thrown);
   return outcome;
 }
 

@@ -6,6 +6,7 @@
 #include "protocol/client/internal/group_session.hpp"
 
 #include <atomic>
+#include <exception>
 #include <map>
 
 namespace aqueduct::client {
@@ -44,8 +45,10 @@ private:
   [[nodiscard]] result<void> act_on_news();
   [[nodiscard]] result<void> go_on_taking_over();
   [[nodiscard]] result<void> take_over(const std::vector<topic_partition>& given);
-  void give_up(const std::vector<topic_partition>& taken, bool is_lost);
-  void call_back(const std::function<void(partition_span)>& told, partition_span partitions);
+  /// What the callback threw: the partitions are given up whatever it does.
+  [[nodiscard]] std::exception_ptr give_up(const std::vector<topic_partition>& taken, bool is_lost);
+  [[nodiscard]] std::exception_ptr call_back(const std::function<void(partition_span)>& told,
+                                             partition_span partitions);
   [[nodiscard]] result<known_starts> starts_of(const std::vector<topic_partition>& partitions);
   /// Everything that polls returned is finished.
   void finish_all();
