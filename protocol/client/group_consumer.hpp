@@ -118,7 +118,8 @@ public:
   /// rebalance_in_progress (try again after the next poll), generation_mismatch, unknown_member
   /// (the partitions are others' now), timed_out ...
   [[nodiscard]] result<void> commit();
-  /// Commits these. The first row that is refused decides about the error.
+  /// Commits these. The first row that is refused decides about the error. What is too much for one
+  /// request goes in several: when one of them fails, those before it are committed.
   [[nodiscard]] result<void> commit(std::span<const offset_commit> offsets);
 
   /// What is the member's now.

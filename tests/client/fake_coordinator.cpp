@@ -48,6 +48,11 @@ result<leave_group_response> fake_coordinator::answer(leave_group_request reques
 result<commit_offset_response> fake_coordinator::answer(commit_offset_request request) {
   if (auto checked = check(request.member_id, request.generation); !checked)
     return checked.propagate();
+  std::size_t rows = 0;
+  for (const auto& topic : request.topics)
+    rows += topic.partitions.size();
+  if (rows > commit_rows_max)
+    return unexpected(errc::message_too_large, "the offsets of the request take too much");
   commit_offset_response response;
   for (const auto& topic : request.topics) {
     auto& told = response.topics.emplace_back();

@@ -32,6 +32,8 @@ public:
   std::string assignor = "cooperative-sticky";
   /// Heartbeats are told to join again, until somebody does.
   bool is_rebalancing = false;
+  /// Rows of a commit; one that has more is too large.
+  std::size_t commit_rows_max = 1'000'000;
   /// The coordinator has forgotten its members: they went, or it took them for gone.
   void expel() { members.clear(); }
 

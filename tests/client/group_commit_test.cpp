@@ -77,6 +77,88 @@ TEST_CASE("without auto commit only what is asked for is committed") {
   CHECK(lab.look().commits.size() == 1);
 }
 
+TEST_CASE("what does not fit one commit goes in several") {
+  group_lab lab;
+  constexpr int partitions = 20;
+  std::vector<std::int32_t> all(partitions);
+  std::iota(all.begin(), all.end(), 0);
+  lab.nodes.with([&](auto& state) {
+    state.topics.at("t").partitions.resize(partitions);
+    state.group.assignments = {share(all)};
+    state.group.commit_rows_max = 3;
+  });
+  lab.store(2, partitions);
+  auto config = lab.config();
+  config.auto_commit_interval = 0ms;
+  const auto is_committed = [&](auto& group) {
+    return group.offsets.size() == partitions &&
+           std::ranges::all_of(group.offsets, [](const auto& each) { return each.second == 2; });
+  };
+  const auto read_all = [&](group_consumer& member) {
+    REQUIRE(lab.poll_until(member, [&](auto&) {
+      return lab.read.size() == partitions && std::ranges::all_of(lab.read, [](const auto& each) {
+               return each.second.size() == 2;
+             });
+    }));
+  };
+  SUBCASE("that is asked for") {
+    auto member = lab.start(config);
+    read_all(member);
+    CHECK(member.commit());
+    CHECK(is_committed(lab.nodes.group));
+  }
+  SUBCASE("that is due") {
+    config.auto_commit = true;
+    auto member = lab.start(config);
+    read_all(member);
+    CHECK(lab.poll_until(member, is_committed));
+  }
+  SUBCASE("of which some rows are refused") {
+    auto member = lab.start(config);
+    read_all(member);
+    std::vector<offset_commit> rows;
+    for (int partition = 0; partition < partitions; ++partition)
+      rows.push_back({tp(partition), offset_t(1)});
+    rows[4].metadata = std::string(5000, 'x');
+    const auto committed = member.commit(rows);
+    REQUIRE_FALSE(committed);
+    CHECK(committed.error().code == errc::metadata_too_large);
+    CHECK(committed.error().message.starts_with("t/4"));
+    CHECK(lab.look().offsets.size() == partitions - 1);
+  }
+  SUBCASE("but for a row that is too large by itself") {
+    lab.nodes.with([](auto& state) { state.group.commit_rows_max = 0; });
+    auto member = lab.start(config);
+    read_all(member);
+    CHECK(member.commit().error().code == errc::message_too_large);
+  }
+  SUBCASE("until the member is put out") {
+    config.heartbeat_interval = 2s;
+    auto member = lab.start(config);
+    read_all(member);
+    lab.nodes.on(api_key::commit_offset, [](const fake_request& request) {
+      return request.number < 6 ? reaction{}
+                                : reaction{.what = kind::fail, .code = errc::unknown_member};
+    });
+    CHECK(member.commit().error().code == errc::unknown_member);
+    CHECK(lab.nodes.count(api_key::commit_offset) == 7);
+  }
+}
+
+TEST_CASE("large commits are not sent as one") {
+  group_lab lab;
+  lab.store(5);
+  auto member = lab.start();
+  REQUIRE(lab.read_until(member, 5));
+  std::vector<offset_commit> rows;
+  for (int i = 0; i < 300; ++i)
+    rows.push_back({tp(i % 2), offset_t(i / 2 % 5), std::string(4000, 'x')});
+  CHECK(member.commit(rows));
+  const auto seen = lab.look();
+  CHECK(seen.commits.size() > 3);
+  CHECK(seen.commits.size() < 10);
+}
+
 TEST_CASE("a commit of a generation that is over is refused by name") {
   group_lab lab;
   lab.store(5);

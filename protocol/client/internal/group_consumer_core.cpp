@@ -12,6 +12,9 @@ namespace {
 
 /// How long a poll sleeps before it looks for news of the group.
 constexpr auto nap = 20ms;
+/// Of a request that commits, about, and of a row in it without topic and metadata.
+constexpr std::size_t request_bytes_max = std::size_t{256} << 10;
+constexpr std::size_t row_bytes = 32;
 
 std::vector<topic_partition> without(const std::vector<topic_partition>& all,
                                      const std::vector<topic_partition>& some) {
@@ -24,6 +27,17 @@ std::vector<topic_partition> without(const std::vector<topic_partition>& all,
 void rethrow(const std::exception_ptr& thrown) {
   if (thrown)
     std::rethrow_exception(thrown);
+}
+
+/// How many of these rows a request has at most: it stays well below what a frame may take.
+std::size_t rows_of_one_request(std::span<const offset_commit> rows) {
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while (count < rows.size() && (count == 0 || bytes < request_bytes_max)) {
+    const auto& row = rows[count++];
+    bytes += row_bytes + row.partition.topic.size() + row.metadata.size();
+  }
+  return count;
 }
 
 /// The records of one partition, and how far the handler came.
@@ -278,15 +292,34 @@ result<void> group_consumer_core::commit() {
 }
 
 result<void> group_consumer_core::commit(std::span<const offset_commit> offsets) {
-  return commit_offsets({offsets.begin(), offsets.end()});
+  return commit_offsets(offsets);
 }
 
-result<void> group_consumer_core::commit_offsets(const std::vector<offset_commit>& rows) {
-  if (rows.empty())
-    return {};
+/// In requests that are small enough for the coordinator, which says so of those that are not.
+result<void> group_consumer_core::commit_offsets(std::span<const offset_commit> rows) {
   const auto self = session_->who();
-  if (self.member.empty())
+  if (!rows.empty() && self.member.empty())
     return unexpected(errc::unknown_member, "the consumer is in no group at the moment");
+  result<void> outcome;
+  auto rows_max = rows.size();
+  while (!rows.empty()) {
+    const auto some = rows.first(std::min(rows_max, rows_of_one_request(rows)));
+    const auto committed = commit_some(self, some, outcome);
+    if (!committed && committed.error().code == errc::message_too_large && some.size() > 1) {
+      rows_max = some.size() / 2;
+      continue;
+    }
+    if (!committed)
+      return outcome ? committed : outcome;
+    rows = rows.subspan(some.size());
+  }
+  return outcome;
+}
+
+/// The first row that is refused decides about `outcome`, unless that is an error already.
+result<void> group_consumer_core::commit_some(const group_session::identity& self,
+                                              std::span<const offset_commit> rows,
+                                              result<void>& outcome) {
   protocol::commit_offset_request request;
   request.group = config_.group;
   request.member_id = self.member;
@@ -299,7 +332,6 @@ result<void> group_consumer_core::commit_offsets(const std::vector<offset_commit
   const auto answer = caller_.ask(request, after(clock::now(), config_.reading.request_timeout));
   if (!answer)
     return answer.propagate();
-  result<void> outcome;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     auto code = errc::internal;
     if (i < answer->topics.size() && !answer->topics[i].partitions.empty())
@@ -310,7 +342,7 @@ result<void> group_consumer_core::commit_offsets(const std::vector<offset_commit
       outcome = unexpected(code, to_string(rows[i].partition) + ": " +
                                      std::string(describe(code).meaning));
   }
-  return outcome;
+  return {};
 }
 
 // -- handlers -------------------------------------------------------------------------------------

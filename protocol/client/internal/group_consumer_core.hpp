@@ -8,6 +8,7 @@
 #include <atomic>
 #include <exception>
 #include <map>
+#include <span>
 
 namespace aqueduct::client {
 
@@ -54,7 +55,10 @@ private:
   void finish_all();
   void commit_if_due();
   [[nodiscard]] result<void> commit_finished();
-  [[nodiscard]] result<void> commit_offsets(const std::vector<offset_commit>& rows);
+  [[nodiscard]] result<void> commit_offsets(std::span<const offset_commit> rows);
+  [[nodiscard]] result<void> commit_some(const group_session::identity& self,
+                                         std::span<const offset_commit> rows,
+                                         result<void>& outcome);
   void work_on(const record_set& records, const group_consumer::handler& work,
                const run_options& options);
   void resume_retries();
