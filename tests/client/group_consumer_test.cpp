@@ -91,6 +91,28 @@ TEST_CASE("where the group is that cannot be looked up is asked for again") {
     CHECK(lab.read[1].empty());
     CHECK(lab.told == std::vector<std::string>{"assigned 0"});
   }
+  SUBCASE("also if nothing at all can be, until the group is rebalanced") {
+    lab.nodes.on(api_key::fetch_offset, [](const fake_request&) {
+      return reaction{.what = kind::fail, .code = errc::internal, .retriable = false};
+    });
+    std::optional<error> why;
+    const auto polls_until = [&](auto holds) {
+      const auto deadline = std::chrono::steady_clock::now() + 10s;
+      while (!holds() && std::chrono::steady_clock::now() < deadline)
+        if (const auto records = member.poll(5ms); !records)
+          why = records.error();
+      return holds();
+    };
+    REQUIRE(polls_until([&] { return why.has_value(); }));
+    CHECK(why->code == errc::internal);
+    lab.nodes.with([](auto& state) { state.group.is_rebalancing = true; });
+    REQUIRE(polls_until([&] { return lab.look().joins.size() == 2; }));
+    CHECK(lab.look().joins[1].owned == share({0}));
+    lab.nodes.on(api_key::fetch_offset, [](const fake_request&) { return reaction{}; });
+    lab.nodes.with([](auto& state) { state.group.unknown.clear(); });
+    REQUIRE(polls_until([&] { return member.assigned() == std::vector{tp(0), tp(1)}; }));
+    CHECK(lab.told == std::vector<std::string>{"assigned 0", "assigned 1"});
+  }
   SUBCASE("or the member is put out") {
     lab.nodes.with([](auto& state) { state.group.expel(); });
     REQUIRE(lab.poll_until(
@@ -99,6 +121,25 @@ TEST_CASE("where the group is that cannot be looked up is asked for again") {
     REQUIRE(lab.poll_until(member, [&](auto&) { return lab.read[1].size() >= 3; }));
     CHECK(lab.read[1].front() == 7);
   }
+}
+
+TEST_CASE("with an eager assignor what waits to be looked up is not held on to") {
+  group_lab lab;
+  lab.nodes.with([](auto& state) {
+    state.group.assignor = "range";
+    state.group.unknown = {{"t", 1}};
+  });
+  auto config = lab.config();
+  config.assignors = {"range"};
+  auto member = lab.start(config);
+  REQUIRE(lab.poll_until_told(member, "assigned 0"));
+  lab.nodes.with([](auto& state) { state.group.is_rebalancing = true; });
+  REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 2; }));
+  CHECK(lab.look().joins[1].owned.empty());
+  lab.nodes.with([](auto& state) { state.group.unknown.clear(); });
+  REQUIRE(lab.poll_until(member, [&](auto&) { return member.assigned().size() == 2; }));
+  CHECK(std::vector(lab.told.begin(), lab.told.begin() + 2) ==
+        std::vector<std::string>{"assigned 0", "revoked 0"});
 }
 
 TEST_CASE("a callback that throws leaves the member in its group") {
