@@ -395,6 +395,18 @@ TEST_CASE("a coordinator that is out of service is left for the one that took ov
   CHECK(lab.told == std::vector<std::string>{"assigned 0 1"});
 }
 
+TEST_CASE("a broker that knows of no coordinator is not the only one to be asked") {
+  group_lab lab(2, 1);
+  lab.nodes.with([](auto& state) { state.group.node = 1; });
+  // Its own replica of the coordinator is out of service: it hears no more of who leads.
+  lab.nodes.on(api_key::find_coordinator, [](const fake_request& request) {
+    return reaction{.what = request.node == 0 ? kind::fail : kind::normal,
+                    .code = errc::coordinator_loading};
+  });
+  auto member = lab.start();
+  CHECK(lab.poll_until_told(member, "assigned 0 1"));
+}
+
 TEST_CASE("a coordinator that falls silent is left for the one that took over") {
   group_lab lab(2);
   lab.store(5);

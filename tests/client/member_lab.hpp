@@ -34,11 +34,14 @@ inline fake_coordinator::partition_list share(std::vector<std::int32_t> partitio
 
 /// A cluster with the topic "t" of two partitions, whose coordinator gives both to who joins.
 struct group_lab {
-  explicit group_lab(int brokers = 1) : nodes(brokers) {
+  /// `named`: brokers that the client is told of; the others it hears of. 0: all.
+  explicit group_lab(int brokers = 1, std::size_t named = 0) : nodes(brokers) {
     nodes.add_topic("t", 2);
     nodes.with([](auto& state) { state.group.assignments = {share({0, 1})}; });
     cluster_config config;
     config.brokers = nodes.addresses();
+    if (named > 0)
+      config.brokers.resize(named);
     config.backoff_min = milliseconds(1);
     config.backoff_max = milliseconds(10);
     auto opened = cluster::open(config);

@@ -160,7 +160,7 @@ void cluster_core::retire(const std::shared_ptr<broker_link>& old, const error& 
     old->shut_down(why);
 }
 
-std::vector<std::shared_ptr<broker_link>> cluster_core::candidates() {
+std::vector<std::shared_ptr<broker_link>> cluster_core::candidates(choice among) {
   std::vector<std::shared_ptr<broker_link>> known = bootstrap_links_;
   std::vector<node_id> nodes;
   {
@@ -184,13 +184,15 @@ std::vector<std::shared_ptr<broker_link>> cluster_core::candidates() {
   std::ranges::stable_sort(known, {}, [&](const auto& each) {
     if (is_any_stalled)
       return each->is_stalled() ? 1 : 0;
+    if (among == choice::everybody)
+      return each->is_waiting() ? 1 : 0;
     return each->is_ready() ? 0 : each->is_waiting() ? 2 : 1;
   });
   return known;
 }
 
-std::shared_ptr<broker_link> cluster_core::any_link() {
-  const auto known = candidates();
+std::shared_ptr<broker_link> cluster_core::any_link(choice among) {
+  const auto known = candidates(among);
   return known.empty() ? nullptr : known.front();
 }
 

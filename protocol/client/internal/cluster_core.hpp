@@ -66,8 +66,15 @@ public:
   [[nodiscard]] boost::asio::io_context& context() { return loop_.context(); }
   /// The link to a broker; nullptr if nobody named its address yet.
   [[nodiscard]] std::shared_ptr<broker_link> link(node_id node, lane which);
+  /// Who is asked what any broker may know.
+  enum class choice : std::uint8_t {
+    /// Who is connected, if anybody is.
+    connected,
+    /// Everybody in turn, as those that are connected have no answer; last who is in back-off.
+    everybody,
+  };
   /// A link to whoever is there; nullptr only while closing.
-  [[nodiscard]] std::shared_ptr<broker_link> any_link();
+  [[nodiscard]] std::shared_ptr<broker_link> any_link(choice among = choice::connected);
   [[nodiscard]] std::optional<node_id> leader(const topic_partition& tp) const;
   /// Somebody named the address of a broker that the metadata does not have yet.
   void learn(node_id node, const endpoint& address);
@@ -104,7 +111,8 @@ private:
   explicit cluster_core(cluster_config config);
 
   [[nodiscard]] std::shared_ptr<broker_link> make_link(const endpoint& to);
-  [[nodiscard]] std::vector<std::shared_ptr<broker_link>> candidates();
+  [[nodiscard]] std::vector<std::shared_ptr<broker_link>>
+  candidates(choice among = choice::connected);
   [[nodiscard]] result<void> reach_first_broker();
   void shut_down();
   void retire(const std::shared_ptr<broker_link>& old, const error& why);

@@ -82,6 +82,8 @@ private:
       question.group = group_;
       auto found = wait_for<protocol::find_coordinator_request>(std::nullopt, question, deadline,
                                                                 lane::direct);
+      // A broker may not hear of it for long, though another one knows.
+      ask_next_ = found ? cluster_core::choice::connected : cluster_core::choice::everybody;
       if (!found)
         return {{}, found.fail};
       coordinator_ = node_id(found.value->node);
@@ -96,14 +98,14 @@ private:
     using outcome = answer<response_of<Request>>;
     const auto reply = std::make_shared<std::optional<outcome>>();
     const auto state = state_;
-    const bool posted =
-        cluster_->post([core = cluster_, node, request, deadline, which, reply, state] {
+    const bool posted = cluster_->post(
+        [core = cluster_, node, request, deadline, which, reply, state, among = ask_next_] {
           const auto put = [reply, state](outcome got) {
             const std::lock_guard lock(state->mutex);
             *reply = std::move(got);
             state->changed.notify_all();
           };
-          const auto to = node ? core->link(*node, which) : core->any_link();
+          const auto to = node ? core->link(*node, which) : core->any_link(among);
           if (!to)
             return put({{}, failure::of(errc::broker_unavailable, "no address is known")});
           call_options options;
@@ -126,6 +128,8 @@ private:
   std::shared_ptr<cluster_core> cluster_;
   std::string group_;
   std::optional<node_id> coordinator_;
+  /// For the coordinator.
+  cluster_core::choice ask_next_ = cluster_core::choice::connected;
   std::shared_ptr<shared_state> state_ = std::make_shared<shared_state>();
 };
 
