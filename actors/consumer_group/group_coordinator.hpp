@@ -56,9 +56,9 @@ public:
     /// What the members of a group are assigned, all together.
     std::size_t assignments_bytes_max = std::size_t{4} << 20;
     std::size_t offset_metadata_bytes_max = 4096;
-    /// How long the offsets of an empty group are kept.
+    /// How long an offset is kept after the group's last member left and after its commit.
     std::int64_t retention_ms = std::int64_t{7} * 24 * 3600 * 1000;
-    /// Offsets that one entry of the log has, and so one commit, or one removal of offsets.
+    /// Of the offsets in one entry of the log, and so in one commit, or one removal of offsets.
     std::size_t offsets_bytes_max = std::size_t{1} << 20;
 
     /// Keeps entries of the log to half of a frame between nodes.

@@ -431,7 +431,8 @@ struct group_partition_state : election_host<group_partition_state> {
     config.route->leader = -1;
     if (why.code == errc::storage_damaged && config.damaged)
       std::exchange(config.damaged, nullptr)(config.group, why);
-    self->send(replica, replica_request{replica_fail{why}});
+    if (replica)
+      self->send(replica, replica_request{replica_fail{why}});
     failed = std::move(why);
     membership.resign();
     elections.close();
