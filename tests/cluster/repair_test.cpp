@@ -111,12 +111,14 @@ TEST_CASE("a node with damaged files is repaired from the others, which serve on
   writer.wait_for_more(100);
   CHECK(nodes.says({bad}, "the damaged replica is repaired"));
   writer.wait_for_more(100);
-  // In a segment that is closed, which a scrub finds. A node that starts may read it by itself.
+  // In a segment that is closed, which a scrub finds, unless somebody read it before and it is
+  // repaired already.
   const auto closed = segments_of(nodes, bad, large);
   REQUIRE(closed.size() > 3);
   flip_byte(closed[1], 20'000);
   const auto operators = nodes.admin_address(bad);
-  CHECK(aq({"--admin", operators, "admin", "scrub", "large"}).first == damaged_data);
+  const auto scrubbed = aq({"--admin", operators, "admin", "scrub", "large"}).first;
+  CHECK((scrubbed == 0 || scrubbed == damaged_data));
   const auto deadline = test_clock::now() + patience;
   const auto is_mended = [&] {
     const auto [status, text] = aq({"--admin", operators, "--output", "json", "admin", "status"});
@@ -127,6 +129,7 @@ TEST_CASE("a node with damaged files is repaired from the others, which serve on
   while (!mended && test_clock::now() < deadline)
     mended = is_mended();
   CHECK(mended);
+  CHECK(nodes.says({bad}, "partition " + large + "/0: the damaged replica is repaired"));
   send_large(10);
   writer.wait_for_more(100);
   for (int node = 1; node <= 3; ++node) {
