@@ -33,13 +33,18 @@ class Relay:
                 continue
             with self.lock:
                 self.sockets |= {client, node}
-            for one, other in ((client, node), (node, client)):
-                threading.Thread(target=self.pump, args=(one, other), daemon=True).start()
+            there, back = self.conversation()
+            for way in ((client, node, there), (node, client, back)):
+                threading.Thread(target=self.pump, args=way, daemon=True).start()
 
-    def pump(self, source, sink):
+    def conversation(self):
+        """For each way of a new connection, what to pass on when some bytes came."""
+        return (lambda data: data,) * 2
+
+    def pump(self, source, sink, passed_on):
         try:
             while data := source.recv(CHUNK):
-                sink.sendall(data)
+                sink.sendall(passed_on(data))
         except OSError:
             pass  # cut
         with self.lock:

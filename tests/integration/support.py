@@ -140,11 +140,13 @@ class BrokerTest(unittest.TestCase):
 
 
 class NodeTest(BrokerTest):
-    """Test cases that share one node; each uses topics of its own."""
+    """Test cases that share one node, made by NODE; each uses topics of its own."""
+
+    NODE = Node
 
     @classmethod
     def setUpClass(cls):
-        cls.node = Node()
+        cls.node = cls.NODE()
 
     @classmethod
     def tearDownClass(cls):
