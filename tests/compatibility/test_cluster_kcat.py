@@ -1,9 +1,10 @@
 """kcat on a cluster of three nodes, while some of them die."""
 
 import re
+import unittest
 
 import wire
-from clients import Program, kcat, numbers
+from clients import Program, kcat, librdkafka, missing_features, numbers
 from cluster import Cluster, ClusterTest, wait_for
 from relay import Relay
 
@@ -49,7 +50,7 @@ class Healthy(KcatTest):
                                         listed.text),
                              [("0", "1,2,3"), ("1", "2,3,1"), ("2", "3,1,2")])
             self.assertEqual(set(re.findall(r"Disabling feature (\w+)", listed.err.decode())),
-                             {"MsgVer1", "ThrottleTime", "SaslHandshake", "SaslAuthReq"})
+                             missing_features())
 
     def test_every_kind_of_acknowledgement(self):
         topic = self.topic()
@@ -165,6 +166,8 @@ class Relayed(KcatTest):
         for relay in cls.relays.values():
             relay.close()
 
+    @unittest.skipIf(librdkafka() >= (2, 12), "kcat whose connections are all cut is not tested: "
+                     "it ends, with this librdkafka")
     def test_connections_are_cut_and_leaders_killed(self):
         topic = self.topic()
         producer = self.started("-P", "-t", topic, "-X", "enable.idempotence=true", "-X",
@@ -226,12 +229,15 @@ class Racks(KcatTest):
         self.assertNotIn("preferred replica updated", consumer.said)
 
     def test_a_consumer_waits_for_its_replica_until_that_is_back(self):
-        """It is librdkafka that waits, for five minutes (the "lease" in its rdkafka_fetcher.c): it
-        asks who leads, is told every second, and stays with the replica nevertheless."""
+        """It is librdkafka 2.0 that waits, for five minutes (the "lease" in its rdkafka_fetcher.c):
+        it asks who leads, is told every second, and stays with the replica nevertheless."""
         consumer = self.consumer()
         consumer.wait_for("all is read", lambda one: one.printed == THOUSAND)
         self.cluster[self.near].kill()
         self.kcat("-P", "-t", self.name, input=THOUSAND)
+        if librdkafka() >= (2, 12):
+            consumer.wait_for("it reads from the leader", lambda one: one.printed == THOUSAND * 2)
+            return
         stays = f"unchanged, not migrating away from preferred replica {self.near}"
         consumer.wait_for("it asked", lambda one: stays in one.said)
         self.assertEqual(consumer.printed, THOUSAND)
