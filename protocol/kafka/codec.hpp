@@ -33,9 +33,11 @@ struct request_header {
 /// its header ends with the correlation id, as nothing can be said of what follows.
 [[nodiscard]] result<request_header> read_request_header(const buffer& frame);
 
-/// Reads a message that fills `payload` exactly. Buffers in the message are slices of `payload`.
-/// Fails with invalid_request on anything else, and never allocates more than 64 KiB plus sixteen
-/// times the size of `payload`. Precondition: the API has the version.
+/// Reads a message from the beginning of `payload`. What is behind it is ignored, as Kafka does:
+/// librdkafka since 2.1 sends three bytes more when it asks for all topics (its issue 5049).
+/// Buffers in the message are slices of `payload`. Fails with invalid_request on anything else, and
+/// never allocates more than 64 KiB plus sixteen times the size of `payload`. Precondition: the API
+/// has the version.
 template <message M>
 [[nodiscard]] result<M> decode(const buffer& payload, std::int16_t version);
 

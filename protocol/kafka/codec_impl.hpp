@@ -253,7 +253,6 @@ public:
 
   [[nodiscard]] bool failed() const { return reader_.failed(); }
   [[nodiscard]] std::string_view failed_field() const { return failed_field_; }
-  [[nodiscard]] std::size_t remaining() const { return reader_.remaining(); }
 
 private:
   // False: it was null.
@@ -381,17 +380,13 @@ result<M> decode(const buffer& payload, std::int16_t version) {
   detail::decoder from(payload, version, describe(M::api).is_flexible(version));
   M value;
   from.take(value);
-  const auto what = std::string(M::title) + " of version " + std::to_string(version);
   if (from.failed())
     return unexpected(errc::invalid_request,
-                      what + " cannot be read" +
+                      std::string(M::title) + " of version " + std::to_string(version) +
+                          " cannot be read" +
                           (from.failed_field().empty()
                                ? std::string()
                                : ", from field " + std::string(from.failed_field()) + " on"));
-  if (from.remaining() > 0)
-    return unexpected(errc::invalid_request, what + " is followed by " +
-                                                 std::to_string(from.remaining()) +
-                                                 " bytes that do not belong to it");
   return value;
 }
 

@@ -55,6 +55,16 @@ class Negotiation(WireTest):
         with wire.Connection(self.node.address) as other:
             self.assertEqual(other.call(wire.API_VERSIONS, 0).take("h"), 0)
 
+    def test_bytes_behind_a_message_are_ignored(self):
+        """librdkafka since 2.1 sends three, when it asks for all topics."""
+        topic = self.topic()
+        for version, all_topics in ((1, struct.pack(">i", -1)), (9, b"\0\0\0\0\0"),
+                                    (13, b"\0\0\0\0")):
+            with wire.Connection(self.node.address) as client:
+                answer = client.call(wire.METADATA, version, all_topics + b"\1\0\0",
+                                     flexible=version >= 9)
+                self.assertIn(topic.encode(), answer.data, version)
+
     def test_sizes_that_no_request_has_end_the_connection(self):
         for size in (-1, 0, 7, 0x7fffffff):
             for first in (b"", struct.pack(">ihhih", 10, wire.API_VERSIONS, 0, 1, -1)):

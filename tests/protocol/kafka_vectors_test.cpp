@@ -116,7 +116,7 @@ TEST_SUITE("protocol.kafka.vectors") {
     CHECK(used == vectors.size());
   }
 
-  TEST_CASE("a message cut at any byte, or with one too many, is refused") {
+  TEST_CASE("a message cut at any byte is refused, what is behind it ignored") {
     const auto vectors = read_vectors();
     for_each_kafka_message([&]<class M>() {
       const auto version = kafka::describe(M::api).version_max;
@@ -129,7 +129,7 @@ TEST_SUITE("protocol.kafka.vectors") {
       }
       std::vector<std::byte> longer(whole.bytes().begin(), whole.bytes().end());
       longer.emplace_back();
-      CHECK_FALSE(kafka::decode<M>(buffer::from(longer), version));
+      CHECK(kafka::decode<M>(buffer::from(longer), version));
     });
   }
 }
