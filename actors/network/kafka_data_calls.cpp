@@ -264,14 +264,28 @@ private:
     for (const auto& partition : from.partitions) {
       auto& row = topic.partitions.emplace_back();
       row.partition_index = partition.partition;
-      row.leader_id = alive.contains(partition.leader) ? partition.leader : -1;
+      row.leader_id = leader_of(partition, alive);
       row.leader_epoch = partition.leader_epoch;
-      row.error_code = row.leader_id < 0 ? number_of(error_code::leader_not_available)
-                                         : answer_.error(partition.error);
+      if (row.leader_id < 0)
+        row.error_code = number_of(error_code::leader_not_available);
+      else if (row.leader_id == partition.leader)
+        row.error_code = answer_.error(partition.error);
       row.replica_nodes = partition.replicas;
       for (const auto replica : partition.replicas)
         (alive.contains(replica) ? row.isr_nodes : row.offline_replicas).push_back(replica);
     }
+  }
+
+  /// Who has not heard who leads names a replica that is there: it knows, or will in a moment. In
+  /// Kafka a partition has a leader as long as one of its replicas is there, and clients count on
+  /// it: kafka-go gives up what it writes when there is none.
+  static std::int32_t leader_of(const protocol::partition_metadata& partition,
+                                const std::set<std::int32_t>& alive) {
+    if (alive.contains(partition.leader))
+      return partition.leader;
+    const auto other = std::ranges::find_if(
+        partition.replicas, [&](std::int32_t node) { return alive.contains(node); });
+    return other == partition.replicas.end() ? -1 : *other;
   }
 
   kafka_answer answer_;

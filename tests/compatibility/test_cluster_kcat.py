@@ -52,6 +52,17 @@ class Healthy(KcatTest):
             self.assertEqual(set(re.findall(r"Disabling feature (\w+)", listed.err.decode())),
                              missing_features())
 
+    def test_a_new_topic_has_leaders_wherever_it_is_known(self):
+        for number in range(20):
+            topic = f"new-{number}"
+            self.aq("topic", "create", topic, "-p", 3, "-r", 3)
+            for node in self.cluster.nodes.values():
+                with wire.Connection(node.address) as client:
+                    rows = wait_for("it is known", lambda: client.leaders(topic))
+                self.assertEqual(len(rows), 3)
+                for error, leader in rows:
+                    self.assertEqual((error, leader in self.cluster.nodes), (0, True))
+
     def test_every_kind_of_acknowledgement(self):
         topic = self.topic()
         for acks in ("0", "1", "all"):

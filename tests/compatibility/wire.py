@@ -260,6 +260,25 @@ class Connection:
         assert response.left == 0
         return rows
 
+    def leaders(self, topic):
+        """(error, leader) of each partition, of a Metadata 4; nothing of a topic it does not know."""
+        answer = self.call(METADATA, 4, struct.pack(">i", 1) + text(topic) + b"\0")
+        answer.take("i")
+        for _ in range(answer.take("i")):
+            answer.take("i")
+            answer.text(), answer.take("i")
+            answer.bytes(answer.take("h"))
+        answer.bytes(answer.take("h"))
+        answer.take("ii")
+        answer.take("h"), answer.text(), answer.take("b")
+        rows = []
+        for _ in range(answer.take("i")):
+            error, _, leader = answer.take("hii")
+            for _ in range(2):
+                answer.bytes(4 * answer.take("i"))
+            rows.append((error, leader))
+        return rows
+
     def preferred_replica(self, topic, rack):
         """The node that a consumer of the rack is sent to; -1: it stays."""
         response = self.call(FETCH, 11, fetch(topic, 0, rack=rack))
