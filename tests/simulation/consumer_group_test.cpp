@@ -287,6 +287,29 @@ struct group_cluster {
       cluster.run_for(50);
     }
   }
+  /// Of the coordinator of group "g", as `node` knows it.
+  [[nodiscard]] std::shared_ptr<partition_route> route(std::int32_t node) {
+    const auto topic = cluster.broker(node).directory().find(group_topic_name);
+    return topic->partitions[group_partition_of("g", topic->partitions.size())];
+  }
+  /// What the coordinator on `node` says to a commit of who is no member.
+  commit_answer commit(std::int32_t node, std::int64_t offset) {
+    const auto answer = std::make_shared<std::optional<commit_answer>>();
+    commit_call call;
+    call.group = "g";
+    call.rows = {{{uuid{}, 0}, offset, -1, ""}};
+    call.done = [answer](commit_answer said) { *answer = std::move(said); };
+    caf::anon_send(route(node)->coordinator, group_call{std::move(call)});
+    REQUIRE(cluster.run_until([&] { return answer->has_value(); }, 5000));
+    return **answer;
+  }
+  /// Another node that knows itself to be the coordinator; 0: there is none.
+  [[nodiscard]] std::int32_t successor_of(std::int32_t former) {
+    for (std::int32_t node = 1; node <= 3; ++node)
+      if (node != former && route(node)->leader == node)
+        return node;
+    return 0;
+  }
   [[nodiscard]] bool is_shared_out() const {
     std::set<std::int32_t> owned;
     for (const auto& member : members) {
@@ -343,26 +366,15 @@ TEST_CASE("who was just elected is the coordinator, though it may be loading") {
   const auto lost = life.coordinator();
   REQUIRE(lost != 0);
   life.cluster.crash(lost);
-  const auto route = [&](std::int32_t node) {
-    const auto topic = life.cluster.broker(node).directory().find(group_topic_name);
-    return topic->partitions[group_partition_of("g", topic->partitions.size())];
-  };
-  std::int32_t elected = 0;
-  REQUIRE(life.cluster.run_until(
-      [&] {
-        for (std::int32_t node = 1; node <= 3; ++node)
-          if (node != lost && route(node)->leader == node)
-            elected = node;
-        return elected != 0;
-      },
-      20'000));
+  REQUIRE(life.cluster.run_until([&] { return life.successor_of(lost) != 0; }, 20'000));
+  const auto elected = life.successor_of(lost);
   // What a client asks whom FindCoordinator has sent to this node.
   const auto answer = std::make_shared<std::optional<heartbeat_answer>>();
   heartbeat_call call;
   call.group = "g";
   call.who = {"nobody", "", 1};
   call.done = [answer](heartbeat_answer said) { *answer = std::move(said); };
-  caf::anon_send(route(elected)->coordinator, group_call{std::move(call)});
+  caf::anon_send(life.route(elected)->coordinator, group_call{std::move(call)});
   REQUIRE(life.cluster.run_until([&] { return answer->has_value(); }, 5000));
   CHECK((*answer)->error != errc::not_coordinator);
 }
@@ -371,34 +383,15 @@ TEST_CASE("offsets that are asked for of a coordinator that is deposed meanwhile
   group_cluster life(6);
   const auto deposed = life.coordinator();
   REQUIRE(deposed != 0);
-  const auto route = [&](std::int32_t node) {
-    const auto topic = life.cluster.broker(node).directory().find(group_topic_name);
-    return topic->partitions[group_partition_of("g", topic->partitions.size())];
-  };
-  const auto commit = [&](std::int32_t node, std::int64_t offset) {
-    const auto answer = std::make_shared<std::optional<commit_answer>>();
-    commit_call call;
-    call.group = "g";
-    call.rows = {{{uuid{}, 0}, offset, -1, ""}};
-    call.done = [answer](commit_answer said) { *answer = std::move(said); };
-    caf::anon_send(route(node)->coordinator, group_call{std::move(call)});
-    REQUIRE(life.cluster.run_until([&] { return answer->has_value(); }, 5000));
-    return (*answer)->error;
-  };
-  REQUIRE(commit(deposed, 1) == errc::none);
+  REQUIRE(life.commit(deposed, 1).error == errc::none);
 
   // It stands still while the others elect another one, which takes the next commit.
   life.cluster.wires().isolate(deposed, 3);
   life.cluster.pause(deposed, true);
-  std::int32_t elected = 0;
-  const auto finds_successor = [&] {
-    for (std::int32_t node = 1; node <= 3; ++node)
-      if (node != deposed && route(node)->leader == node)
-        elected = node;
-    return elected != 0;
-  };
-  REQUIRE(life.cluster.run_until(finds_successor, 20'000));
-  REQUIRE(life.cluster.run_until([&] { return commit(elected, 2) == errc::none; }, 5000));
+  REQUIRE(life.cluster.run_until([&] { return life.successor_of(deposed) != 0; }, 20'000));
+  const auto elected = life.successor_of(deposed);
+  REQUIRE(
+      life.cluster.run_until([&] { return life.commit(elected, 2).error == errc::none; }, 5000));
   life.cluster.pause(deposed, false);
 
   int answers = 0;
@@ -409,10 +402,10 @@ TEST_CASE("offsets that are asked for of a coordinator that is deposed meanwhile
     ++answers;
     read = std::move(said);
   };
-  caf::anon_send(route(deposed)->coordinator, group_call{std::move(call)});
+  caf::anon_send(life.route(deposed)->coordinator, group_call{std::move(call)});
   life.cluster.run_for(1);
   // It takes itself for the coordinator, and cannot prove it.
-  CHECK(route(deposed)->leader == deposed);
+  CHECK(life.route(deposed)->leader == deposed);
   CHECK(answers == 0);
   life.cluster.heal_network();
   REQUIRE(life.cluster.run_until([&] { return answers > 0; }, 5000));
@@ -426,45 +419,26 @@ TEST_CASE("a coordinator that is out of service sends everybody to who took over
   group_cluster life(7);
   const auto broken = life.coordinator();
   REQUIRE(broken != 0);
-  const auto route = [&](std::int32_t node) {
-    const auto topic = life.cluster.broker(node).directory().find(group_topic_name);
-    return topic->partitions[group_partition_of("g", topic->partitions.size())];
-  };
-  const auto commit = [&](std::int32_t node, std::int64_t offset) {
-    const auto answer = std::make_shared<std::optional<commit_answer>>();
-    commit_call call;
-    call.group = "g";
-    call.rows = {{{uuid{}, 0}, offset, -1, ""}};
-    call.done = [answer](commit_answer said) { *answer = std::move(said); };
-    caf::anon_send(route(node)->coordinator, group_call{std::move(call)});
-    REQUIRE(life.cluster.run_until([&] { return answer->has_value(); }, 5000));
-    return **answer;
-  };
-  REQUIRE(commit(broken, 1).error == errc::none);
+  REQUIRE(life.commit(broken, 1).error == errc::none);
 
-  caf::anon_send(route(broken)->handle,
+  caf::anon_send(life.route(broken)->handle,
                  group_event{group_failed{{errc::internal, "an invariant is broken"}}});
-  const auto refused = commit(broken, 2);
+  const auto refused = life.commit(broken, 2);
   CHECK(refused.error == errc::not_coordinator);
   CHECK(refused.message == "an invariant is broken");
   CHECK(refused.coordinator == -1);
-  const auto elected = [&] {
-    for (std::int32_t node = 1; node <= 3; ++node)
-      if (node != broken && route(node)->leader == node)
-        return node;
-    return 0;
-  };
+  const auto elected = [&] { return life.successor_of(broken); };
   REQUIRE(life.cluster.run_until([&] { return elected() != 0; }, 20'000));
-  CHECK(life.cluster.run_until([&] { return commit(elected(), 3).error == errc::none; }, 5000));
-  CHECK(commit(broken, 4).error == errc::not_coordinator);
+  CHECK(
+      life.cluster.run_until([&] { return life.commit(elected(), 3).error == errc::none; }, 5000));
+  CHECK(life.commit(broken, 4).error == errc::not_coordinator);
 }
 
 TEST_CASE("news that were behind a coordinator's failure do not bring it back") {
   group_cluster life(8);
   const auto broken = life.coordinator();
   REQUIRE(broken != 0);
-  const auto topic = life.cluster.broker(broken).directory().find(group_topic_name);
-  const auto route = topic->partitions[group_partition_of("g", topic->partitions.size())];
+  const auto route = life.route(broken);
   const auto tell = [&](auto news) { caf::anon_send(route->handle, group_event{std::move(news)}); };
   const auto term = static_cast<std::uint64_t>(route->leader_epoch.load());
   tell(group_failed{{errc::internal, "an invariant is broken"}});
