@@ -171,10 +171,13 @@ private:
   }
 
   void decided(const std::vector<election_outcome>& outcomes) {
-    for (std::size_t i = 0; i < outcomes.size(); ++i)
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      const auto& outcome = outcomes[i];
+      const bool led_already = outcome.verdict == election_verdict::not_needed;
       say(response.replica_election_results[places_[i].topic]
               .partition_result[places_[i].partition],
-          code_of(outcomes[i].verdict), outcomes[i].message);
+          code_of(outcome.verdict), led_already ? "it leads already" : outcome.message);
+    }
     if (is_of_all_)
       drop_unneeded();
     arrived();

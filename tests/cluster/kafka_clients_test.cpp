@@ -7,6 +7,7 @@
 #include "protocol/kafka/placement_messages.hpp"
 #include "protocol/kafka/topic_messages.hpp"
 #include "protocol/kafka/transaction_messages.hpp"
+#include "tests/cluster/cluster_user.hpp"
 #include "tests/support/raw_socket.hpp"
 #include "tests/support/test_cluster.hpp"
 
@@ -72,17 +73,9 @@ void wait_for(F&& condition, const char* what) {
   }
 }
 
-/// The node that leads partition 0 as every running node says.
+/// The node that leads partition 0, as a node knows it; in Kafka's protocol it would guess.
 int leader_of(const test_cluster& cluster, int asked, const std::string& topic) {
-  int leader = -1;
-  wait_for(
-      [&] {
-        const auto found = metadata(cluster, asked, topic).topics.at(0);
-        leader = found.partitions.empty() ? -1 : found.partitions[0].leader_id;
-        return leader > 0;
-      },
-      "somebody leads");
-  return leader;
+  return test::leader_of(test::open({cluster.address(asked)}), topic, 0);
 }
 
 void create(const test_cluster& cluster, const std::string& topic, std::int16_t replication) {
@@ -130,8 +123,13 @@ TEST_SUITE("cluster.kafka") {
     create(cluster, "listed", 3);
     const auto leader = leader_of(cluster, 1, "listed");
     for (int node = 1; node <= 3; ++node) {
-      wait_for([&] { return leader_of(cluster, node, "listed") == leader; }, "all agree");
-      const auto said = metadata(cluster, node, "listed");
+      kafka::metadata_response said;
+      wait_for(
+          [&] {
+            said = metadata(cluster, node, "listed");
+            return said.topics.at(0).partitions.at(0).leader_id == leader;
+          },
+          "all agree");
       CHECK(said.brokers.size() == 3);
       CHECK(std::ranges::count(said.brokers, said.controller_id,
                                &kafka::metadata_response::broker_entry::node_id) == 1);
@@ -306,8 +304,8 @@ TEST_SUITE("cluster.kafka") {
     create(cluster, "elected", 3);
     const auto preferred =
         metadata(cluster, 1, "elected").topics.at(0).partitions.at(0).replica_nodes[0];
-    wait_for([&] { return leader_of(cluster, 1, "elected") == preferred; }, "the first leads");
     const auto other = preferred % 3 + 1;
+    wait_for([&] { return leader_of(cluster, other, "elected") == preferred; }, "the first leads");
     kafka::elect_leaders_request request;
     request.timeout_ms = 20'000;
     request.topic_partitions.emplace().push_back({"elected", {0, 9}});

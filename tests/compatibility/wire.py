@@ -261,7 +261,7 @@ class Connection:
         return rows
 
     def leaders(self, topic):
-        """(error, leader) of each partition, of a Metadata 4; nothing of a topic it does not know."""
+        """(error, leader) of each partition, of a Metadata 4; nothing if it knows no such topic."""
         answer = self.call(METADATA, 4, struct.pack(">i", 1) + text(topic) + b"\0")
         answer.take("i")
         for _ in range(answer.take("i")):
