@@ -113,7 +113,12 @@ struct node::impl {
     if (!claimed)
       return claimed.propagate();
     data.emplace(std::move(*claimed));
-    auto opened = storage::rocksdb_kv::open({.directory = data->kv_path()});
+    storage::rocksdb_options store;
+    store.directory = data->kv_path();
+    store.warn = [log = component_logger("storage")](std::string_view text) {
+      log->warn("RocksDB: {}", text);
+    };
+    auto opened = storage::rocksdb_kv::open(store);
     if (!opened)
       return opened.propagate();
     state = std::move(*opened);

@@ -10,12 +10,20 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
+#include <rocksdb/transaction_log.h>
 #include <rocksdb/write_batch.h>
 
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstdio>
+#include <mutex>
 
 namespace aqueduct::storage {
 
@@ -56,6 +64,30 @@ std::string full_end(family in, std::string_view to) {
   return to.empty() ? end_of_prefix(full_key(in, {})) : full_key(in, to);
 }
 
+/// RocksDB's own goes into a file, and on a full disk ends the process: in version 7.8 a line that
+/// follows one that could not be written is a failed assertion.
+class warning_logger final : public rocksdb::Logger {
+public:
+  explicit warning_logger(std::function<void(std::string_view)> warn)
+      : Logger(rocksdb::WARN_LEVEL), warn_(std::move(warn)) {}
+
+  using Logger::Logv;
+  void Logv(rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < GetInfoLogLevel() || level > rocksdb::FATAL_LEVEL || !warn_)
+      return;
+    std::array<char, 1024> line;
+    const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
+    std::string_view text(line.data(),
+                          std::min(line.size() - 1, static_cast<std::size_t>(std::max(length, 0))));
+    while (text.ends_with('\n'))
+      text.remove_suffix(1);
+    warn_(text);
+  }
+
+private:
+  const std::function<void(std::string_view)> warn_;
+};
+
 rocksdb::Options database_options(const rocksdb_options& settings) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(settings.block_cache_bytes, 2);
@@ -77,9 +109,7 @@ rocksdb::Options database_options(const rocksdb_options& settings) {
   options.table_cache_numshardbits = 2;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.max_log_file_size = 1 << 20;
-  options.keep_log_file_num = 2;
+  options.info_log = std::make_shared<warning_logger>(settings.warn);
   options.skip_stats_update_on_db_open = true;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   return options;
@@ -88,6 +118,9 @@ rocksdb::Options database_options(const rocksdb_options& settings) {
 } // namespace
 
 struct rocksdb_kv::parts {
+  explicit parts(rocksdb_options given) : options(std::move(given)) {}
+
+  const rocksdb_options options;
   std::unique_ptr<rocksdb::DB> db;
   /// A write found the disk full, and RocksDB refuses all others until it is told to go on.
   std::atomic<bool> is_stopped{false};
@@ -95,6 +128,8 @@ struct rocksdb_kv::parts {
   std::atomic<bool> logged_dirty{false};
   std::atomic<bool> unlogged_dirty{false};
   shared_flush flushes;
+  /// Held by a write to RocksDB's log while the disk is nearly full.
+  std::mutex nearly_full;
 
   ~parts() {
     if (!db)
@@ -113,6 +148,43 @@ struct rocksdb_kv::parts {
                         "the key-value store found the disk full: " + status.ToString());
     is_stopped = false;
     return {};
+  }
+
+  /// RocksDB's log must not meet a full disk: in version 7.8 the next write to the same file is a
+  /// failed assertion, and a log that cannot be made is an error for good. The log takes its space
+  /// in large steps; near a full disk a write has to fit into what is taken. What is returned is
+  /// kept until the write is done.
+  [[nodiscard]] result<std::unique_lock<std::mutex>> room_in_log(std::uint64_t bytes) {
+    const auto space = posix_disk().space(options.directory);
+    if (!space)
+      return space.propagate();
+    if (space->free_bytes >= options.keep_free_bytes)
+      return std::unique_lock<std::mutex>();
+    std::unique_lock lock(nearly_full);
+    // Seven bytes of header for each part in a block of 32 KiB, what the file system writes about
+    // the file, and writes that found more room a moment ago.
+    const auto needed = bytes + bytes / 1024 + (128 << 10);
+    std::uint64_t in_memory = 0;
+    db->GetIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &in_memory);
+    // A full memory table would begin another log.
+    if (reserved_in_log() < needed || in_memory + 2 * needed > options.write_buffer_bytes)
+      return unexpected(errc::storage_full,
+                        "cannot write the key-value store: " + std::to_string(space->free_bytes) +
+                            " bytes are free on its disk, " +
+                            std::to_string(options.keep_free_bytes) + " are needed");
+    return lock;
+  }
+
+  /// Bytes that the log's file has on disk behind its end.
+  [[nodiscard]] std::uint64_t reserved_in_log() {
+    std::unique_ptr<rocksdb::LogFile> log;
+    struct stat status {};
+    if (!db->GetCurrentWalFile(&log).ok() ||
+        ::stat((options.directory + log->PathName()).c_str(), &status) != 0)
+      return 0;
+    const auto on_disk = static_cast<std::uint64_t>(status.st_blocks) * 512;
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    return on_disk > size ? on_disk - size : 0;
   }
 
   [[nodiscard]] unexpected failed(const std::string& what, const rocksdb::Status& status) {
@@ -161,7 +233,7 @@ result<std::unique_ptr<rocksdb_kv>> rocksdb_kv::open(const rocksdb_options& opti
   const auto status = rocksdb::DB::Open(database_options(options), options.directory, &opened);
   if (!status.ok())
     return failed("open", status);
-  auto p = std::make_unique<parts>();
+  auto p = std::make_unique<parts>(options);
   p->db.reset(opened);
   return std::unique_ptr<rocksdb_kv>(new rocksdb_kv(std::move(p)));
 }
@@ -232,6 +304,13 @@ result<void> rocksdb_kv::write(const write_batch& batch, durability how) {
   }
   if (auto resumed = parts_->resume(); !resumed)
     return resumed;
+  std::unique_lock<std::mutex> room;
+  if (logged) {
+    auto found = parts_->room_in_log(changes.GetDataSize());
+    if (!found)
+      return found.propagate();
+    room = std::move(*found);
+  }
   rocksdb::WriteOptions options;
   options.disableWAL = !logged;
   options.sync = logged && how == durability::synced;

@@ -4,7 +4,9 @@
 #include "storage/kv.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 namespace aqueduct::storage {
 
@@ -17,6 +19,12 @@ struct rocksdb_options {
   std::uint64_t write_buffer_bytes = std::uint64_t{4} << 20;
   std::uint32_t open_files_max = 128;
   std::uint32_t background_threads = 2;
+  /// With less free space than this, only that is written to RocksDB's log for which it has taken
+  /// the space already. More than it takes at once, which is a little over `write_buffer_bytes`.
+  std::uint64_t keep_free_bytes = std::uint64_t{16} << 20;
+  /// Takes what RocksDB warns of, a line without its end, at most 1 KiB. Called from any thread and
+  /// with RocksDB's locks held: it must not use the store. None: nobody is told.
+  std::function<void(std::string_view)> warn;
 };
 
 class rocksdb_kv final : public kv {
