@@ -427,6 +427,21 @@ TEST_CASE("a record that nobody answers for fails when its delivery time is over
   CHECK(outcome.error().code == errc::timed_out);
 }
 
+TEST_CASE("a record that is refused until its delivery time is over fails with the reason") {
+  fake_cluster brokers;
+  brokers.add_topic("t", 1);
+  brokers.on(api_key::produce, [](const test::fake_request&) {
+    return reaction{.what = kind::fail_partitions, .code = errc::storage_full};
+  });
+  const auto on = open(brokers);
+  auto config = quick();
+  config.delivery_timeout = 50ms;
+  const auto outcome = create(on, config).send_and_wait({.topic = "t", .value = "0"});
+
+  CHECK(outcome.error().code == errc::timed_out);
+  CHECK(outcome.error().message.find("STORAGE_FULL") != std::string::npos);
+}
+
 TEST_CASE("a request without an answer is sent again on a new connection") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);

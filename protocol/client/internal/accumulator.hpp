@@ -33,6 +33,8 @@ struct partition_queue {
   // The I/O thread's.
   std::optional<partition_pipeline> pipeline;
   bool is_active = false;
+  /// Why the last attempt has to be repeated, if nothing was stored since.
+  std::optional<error> last_refusal;
 };
 
 struct accumulator_topic {

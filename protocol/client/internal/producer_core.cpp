@@ -224,11 +224,13 @@ void producer_core::expire(time_point now) {
   for (auto* queue : active_)
     for (auto& batch : queue->pipeline->expire(now))
       over.push_back({queue, std::move(batch)});
-  for (const auto& [queue, batch] : over)
-    tell_failed(*batch, queue->partition,
-                {errc::timed_out, to_string(queue->partition) +
-                                      ": not stored within the delivery timeout; it may or may "
-                                      "not be stored"});
+  for (const auto& [queue, batch] : over) {
+    auto why = to_string(queue->partition) +
+               ": not stored within the delivery timeout; it may or may not be stored";
+    if (queue->last_refusal)
+      why += "; the last attempt was refused with " + to_string(*queue->last_refusal);
+    tell_failed(*batch, queue->partition, {errc::timed_out, std::move(why)});
+  }
 }
 
 void producer_core::arm_timer(time_point now) {
