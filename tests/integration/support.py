@@ -27,8 +27,9 @@ def clean_environment():
 class Node:
     """An aqueductd with a data directory of its own, on ports that are free."""
 
-    def __init__(self, *settings, data=None):
+    def __init__(self, *settings, data=None, launcher=()):
         self.owns_data = data is None
+        self.launcher = launcher
         self.data = data or tempfile.mkdtemp(prefix="aq-node-")
         self.settings = settings
         self.start()
@@ -39,7 +40,7 @@ class Node:
 
     def begin(self, listen):
         """Starts the node without waiting for it."""
-        command = [BIN / "aqueductd", "--data-dir", self.data, "--listen", listen]
+        command = [*self.launcher, BIN / "aqueductd", "--data-dir", self.data, "--listen", listen]
         chosen = {setting.split("=")[0] for setting in self.settings}
         free = [f"{key}=127.0.0.1:0" for key in LISTENERS if key not in chosen]
         for setting in (*free, *self.settings):
