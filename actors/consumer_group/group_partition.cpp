@@ -428,13 +428,14 @@ struct group_partition_state : election_host<group_partition_state> {
       return;
     services().log->error("coordinator {} is out of service: {}", to_string(config.group),
                           to_string(why));
-    config.route->leader = -1;
     if (why.code == errc::storage_damaged && config.damaged)
       std::exchange(config.damaged, nullptr)(config.group, why);
     if (replica)
       self->send(replica, replica_request{replica_fail{why}});
     failed = std::move(why);
     membership.resign();
+    // No news comes any more of who leads: whoever is named here tells.
+    config.route->leader = membership.another_node();
     elections.close();
     core->follow(-1);
     fail_reads();
