@@ -19,12 +19,16 @@
 
 namespace aqueduct::actors {
 
+class heartbeat_board;
+
 /// A partition as a front end sees it. Shared with its `partition` actor, which keeps leader and
 /// epoch up to date.
 struct partition_route {
   partition_actor handle;
   /// The same actor, if it is a partition of the topic of consumer groups.
   group_partition_actor coordinator;
+  /// Of that actor: what it lets others answer.
+  std::shared_ptr<heartbeat_board> board;
   std::atomic<std::int32_t> leader{-1};
   std::atomic<std::int32_t> leader_epoch{0};
   /// While the leader is here: other nodes whose replica keeps up (`group_followers`). Null: none.

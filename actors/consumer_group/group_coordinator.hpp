@@ -19,6 +19,7 @@
 #include "actors/consumer_group/assignors.hpp"
 #include "actors/consumer_group/group_calls.hpp"
 #include "actors/consumer_group/group_table.hpp"
+#include "actors/consumer_group/heartbeat_board.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -76,6 +77,8 @@ public:
     std::function<bool(const uuid&)> is_gone;
     /// Makes a member's id from the client's name.
     std::function<std::string(std::string_view)> new_member_id;
+    /// Where members of stable groups are listed. Null: all heartbeats come here.
+    std::shared_ptr<heartbeat_board> board;
   };
 
   /// `table` is that of the replica and outlives this.
@@ -121,6 +124,8 @@ private:
   struct live_member {
     member_record record;
     std::int64_t session_deadline_ms = 0;
+    /// From its first heartbeat in a stable group until that is over.
+    heartbeat_board::listing listing;
     std::function<void(join_answer)> join;
     bool knows_skipping = false;
     std::function<void(sync_answer)> sync;
@@ -239,6 +244,11 @@ private:
   /// Members are gone: the others share what they had.
   void after_removal(live_group& group, group_time now);
   static void extend(live_member& member, group_time now);
+  /// Lets the board answer the member's next heartbeats.
+  void list(live_group& group, live_member& member) const;
+  /// Whoever is listed may have been heard by the board alone.
+  static void extend_as_heard(live_group& group);
+  static void leave_board(live_group& group);
   /// Time passed in which nobody could be heard: it does not count.
   static void extend_all(live_group& group, std::int64_t pause_ms, group_time now);
   void tick_group(live_group& group, group_time now);

@@ -117,6 +117,7 @@ struct group_partition_state : election_host<group_partition_state> {
     group_coordinator::options options;
     options.node = services().node;
     options.bounds = bounds;
+    options.board = config.route->board;
     options.topic_size = [this](std::string_view name) -> std::optional<std::int32_t> {
       const auto topic = directory->find(name);
       return topic ? std::optional(static_cast<std::int32_t>(topic->partitions.size()))

@@ -229,6 +229,7 @@ void group_coordinator::replace_static(live_group& group, join_call call, group_
     old.join(refusal<join_answer>(fenced));
   if (old.sync)
     old.sync(refusal<sync_answer>(fenced));
+  old.listing.withdraw();
   const auto id = call.member.empty() ? options_.new_member_id(call.instance) : call.member;
   auto& member = group.members[id];
   const auto done = std::move(call.done);
@@ -289,6 +290,7 @@ void group_coordinator::replace_static(live_group& group, join_call call, group_
 // -- rebalance ------------------------------------------------------------------------------------
 
 void group_coordinator::prepare(live_group& group, group_time now) {
+  leave_board(group);
   group.phase = group_phase::preparing;
   group.delay_until_ms = 0;
   group.settle_deadline_ms = 0;
@@ -628,9 +630,12 @@ void group_coordinator::act(heartbeat_call call, group_time now) {
   if (answer.error == errc::none)
     static_cast<group_answer&>(answer) = check_member(*group, call.who, true);
   if (answer.error == errc::none) {
-    extend(group->members.at(call.who.member), now);
+    auto& member = group->members.at(call.who.member);
+    extend(member, now);
     if (group->phase == group_phase::preparing)
       static_cast<group_answer&>(answer) = rebalancing();
+    else
+      list(*group, member);
   }
   call.done(std::move(answer));
 }
@@ -696,6 +701,25 @@ void group_coordinator::extend(live_member& member, group_time now) {
   member.session_deadline_ms = now.steady_ms + member.record.session_timeout_ms;
 }
 
+void group_coordinator::list(live_group& group, live_member& member) const {
+  const auto& record = member.record;
+  if (options_.board && group.phase == group_phase::stable && !member.listing)
+    member.listing = options_.board->list(group.id, {record.id, record.instance, group.generation});
+}
+
+void group_coordinator::extend_as_heard(live_group& group) {
+  for (auto& [id, member] : group.members)
+    if (const auto heard_ms = member.listing.heard_ms(); heard_ms > 0)
+      member.session_deadline_ms =
+          std::max(member.session_deadline_ms, heard_ms + member.record.session_timeout_ms);
+}
+
+void group_coordinator::leave_board(live_group& group) {
+  extend_as_heard(group);
+  for (auto& [id, member] : group.members)
+    member.listing.withdraw();
+}
+
 void group_coordinator::extend_all(live_group& group, std::int64_t pause_ms, group_time now) {
   for (auto& [id, member] : group.members)
     member.session_deadline_ms = std::min(member.session_deadline_ms + pause_ms,
@@ -708,6 +732,7 @@ void group_coordinator::extend_all(live_group& group, std::int64_t pause_ms, gro
 }
 
 void group_coordinator::tick_group(live_group& group, group_time now) {
+  extend_as_heard(group);
   std::erase_if(group.promised, [&](const auto& each) { return each.second <= now.steady_ms; });
   const bool is_late =
       group.phase != group_phase::preparing && group.phase_deadline_ms <= now.steady_ms;

@@ -14,8 +14,12 @@ void refuse_call(group_call& call, const group_answer& why) {
   std::visit([&](auto& what) { refuse(what, why); }, call.what);
 }
 
-void pass_on(const partition_route& route, group_call call) {
-  if (route.coordinator)
+void pass_on(const partition_route& route, group_call call, std::int64_t now_ms) {
+  if (const auto* heartbeat = std::get_if<heartbeat_call>(&call.what);
+      heartbeat != nullptr && route.board &&
+      route.board->beat(heartbeat->group, heartbeat->who, now_ms))
+    heartbeat->done({});
+  else if (route.coordinator)
     caf::anon_send(route.coordinator, std::move(call));
   else
     refuse_call(
@@ -59,16 +63,16 @@ void group_router::with_route(const std::string& group, waiter done) const {
 
 void group_router::ask(const std::string& group, group_call call) const {
   if (const auto route = look_up(group)) {
-    pass_on(*route, std::move(call));
+    pass_on(*route, std::move(call), options_.env->steady_ms());
     return;
   }
-  with_route(group,
-             [call = std::move(call)](result<std::shared_ptr<partition_route>> route) mutable {
-               if (route)
-                 pass_on(**route, std::move(call));
-               else
-                 refuse_call(call, {route.error().code, route.error().message, -1});
-             });
+  with_route(group, [call = std::move(call),
+                     env = options_.env](result<std::shared_ptr<partition_route>> route) mutable {
+    if (route)
+      pass_on(**route, std::move(call), env->steady_ms());
+    else
+      refuse_call(call, {route.error().code, route.error().message, -1});
+  });
 }
 
 void group_router::find(const std::string& group,

@@ -32,7 +32,8 @@ public:
 
   /// Passes a question on to the coordinator of `group`, if a replica of its partition is on this
   /// node; else, and by a replica that does not lead, it is answered not_coordinator with the node
-  /// that does. Precondition: the question is about `group`.
+  /// that does. A heartbeat to which the coordinator's board has the answer is answered before this
+  /// returns. Precondition: the question is about `group`.
   void ask(const std::string& group, group_call call) const;
   /// The node that coordinates the group. Errors: coordinator_loading (none does just now), and
   /// those of creating a topic. `done` is called at most once, from any thread.

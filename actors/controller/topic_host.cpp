@@ -101,6 +101,7 @@ std::shared_ptr<partition_route> topic_host::open_partition(const topic_route& r
     coordinator.partition = std::move(config);
     coordinator.directory = options_.directory;
     coordinator.bounds = options_.groups;
+    partition->board = std::make_shared<heartbeat_board>();
     partition->coordinator = spawn_group_partition(system_, std::move(coordinator));
     partition->handle = partition->coordinator;
   } else {

@@ -3,6 +3,9 @@
 
 #include "actors/consumer_group/group_coordinator.hpp"
 
+#include <doctest/doctest.h>
+
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -132,8 +135,19 @@ public:
   }
   heartbeat_answer heartbeat(const std::string& member, std::int32_t generation,
                              const std::string& instance = "") {
+    const group_member_id who{member, instance, generation};
+    if (board->beat("g", who, now.steady_ms)) {
+      ++board_answers;
+      const auto group = describe();
+      CHECK(group.phase == group_phase::stable);
+      CHECK(group.group.generation == generation);
+      CHECK(std::ranges::any_of(group.group.members, [&](const auto& each) {
+        return each.id == member && each.instance == instance;
+      }));
+      return {};
+    }
     awaited<heartbeat_answer> answer;
-    coordinator->handle(heartbeat_call{"g", {member, instance, generation}, answer.taker()}, now);
+    coordinator->handle(heartbeat_call{"g", who, answer.taker()}, now);
     after();
     return *answer;
   }
@@ -189,6 +203,9 @@ public:
   bool is_gone = false;
   std::map<std::string, buffer> rows;
   group_table table;
+  std::shared_ptr<heartbeat_board> board = std::make_shared<heartbeat_board>();
+  /// Heartbeats that did not come to the coordinator.
+  std::size_t board_answers = 0;
   std::optional<group_coordinator> coordinator;
 
 private:
@@ -196,6 +213,7 @@ private:
     group_coordinator::options options;
     options.node = 1;
     options.bounds = bounds_;
+    options.board = board;
     options.topic_size = [this](std::string_view name) -> std::optional<std::int32_t> {
       const auto found = topics.find(name);
       return found == topics.end() ? std::nullopt : std::optional(found->second);

@@ -321,6 +321,7 @@ private:
     // Members of Kafka's protocol do not look at how many partitions there are in this model.
     if (kinds_ == mix::native)
       CHECK(owned.size() == static_cast<std::size_t>(lab_.topics["t"]));
+    CHECK(lab_.board_answers > 100);
   }
 
   std::mt19937 random_;
