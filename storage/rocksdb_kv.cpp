@@ -17,7 +17,9 @@
 #include <rocksdb/transaction_log.h>
 #include <rocksdb/write_batch.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +30,9 @@
 namespace aqueduct::storage {
 
 namespace {
+
+/// What a new log is given: enough to trim logs and to delete topics on a disk that is full then.
+constexpr std::uint64_t reserved_ahead = 1 << 20;
 
 /// Nothing was done because the disk is full. A write that would have to wait for a flush or a
 /// compaction that found no room is "incomplete", and what comes while RocksDB itself waits for
@@ -128,7 +133,7 @@ struct rocksdb_kv::parts {
   std::atomic<bool> logged_dirty{false};
   std::atomic<bool> unlogged_dirty{false};
   shared_flush flushes;
-  /// Held by a write to RocksDB's log while the disk is nearly full.
+  /// Held by whatever may write to RocksDB's log, or begin another, while the disk is nearly full.
   std::mutex nearly_full;
 
   ~parts() {
@@ -152,35 +157,53 @@ struct rocksdb_kv::parts {
 
   /// RocksDB's log must not meet a full disk: in version 7.8 the next write to the same file is a
   /// failed assertion, and a log that cannot be made is an error for good. The log takes its space
-  /// in large steps; near a full disk a write has to fit into what is taken. What is returned is
-  /// kept until the write is done.
-  [[nodiscard]] result<std::unique_lock<std::mutex>> room_in_log(std::uint64_t bytes) {
+  /// in large steps; near a full disk a write has to fit into what is taken, and nothing else may
+  /// begin another log meanwhile. Owns nothing while the disk is far from full.
+  using guard = std::unique_lock<std::mutex>;
+  [[nodiscard]] result<guard> guard_if_nearly_full() {
     const auto space = posix_disk().space(options.directory);
     if (!space)
       return space.propagate();
-    if (space->free_bytes >= options.keep_free_bytes)
-      return std::unique_lock<std::mutex>();
-    std::unique_lock lock(nearly_full);
+    return space->free_bytes < options.keep_free_bytes ? guard(nearly_full) : guard();
+  }
+
+  /// Precondition: the guard is held.
+  [[nodiscard]] result<void> check_room_in_log(std::uint64_t bytes) {
     // Seven bytes of header for each part in a block of 32 KiB, what the file system writes about
     // the file, and writes that found more room a moment ago.
     const auto needed = bytes + bytes / 1024 + (128 << 10);
     std::uint64_t in_memory = 0;
     db->GetIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &in_memory);
     // A full memory table would begin another log.
-    if (reserved_in_log() < needed || in_memory + 2 * needed > options.write_buffer_bytes)
-      return unexpected(errc::storage_full,
-                        "cannot write the key-value store: " + std::to_string(space->free_bytes) +
-                            " bytes are free on its disk, " +
-                            std::to_string(options.keep_free_bytes) + " are needed");
-    return lock;
+    if (in_memory + 2 * needed <= options.write_buffer_bytes && reserve_in_log(needed) >= needed)
+      return {};
+    return unexpected(errc::storage_full,
+                      "cannot write the key-value store: less than " +
+                          std::to_string(options.keep_free_bytes) +
+                          " bytes are free on its disk, and what it had taken is used");
   }
 
-  /// Bytes that the log's file has on disk behind its end.
-  [[nodiscard]] std::uint64_t reserved_in_log() {
+  /// Sees to it that the log's file has so many bytes on disk behind its end, if there is room.
+  /// Returns how many it has.
+  std::uint64_t reserve_in_log(std::uint64_t bytes) {
     std::unique_ptr<rocksdb::LogFile> log;
+    if (!db->GetCurrentWalFile(&log).ok())
+      return 0;
+    const int file = ::open((options.directory + log->PathName()).c_str(), O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+      return 0;
+    auto reserved = reserved_in(file);
+    if (struct stat status{}; reserved < bytes && ::fstat(file, &status) == 0) {
+      (void)::fallocate(file, FALLOC_FL_KEEP_SIZE, status.st_size, static_cast<off_t>(bytes));
+      reserved = reserved_in(file);
+    }
+    (void)::close(file);
+    return reserved;
+  }
+
+  [[nodiscard]] static std::uint64_t reserved_in(int file) {
     struct stat status {};
-    if (!db->GetCurrentWalFile(&log).ok() ||
-        ::stat((options.directory + log->PathName()).c_str(), &status) != 0)
+    if (::fstat(file, &status) != 0)
       return 0;
     const auto on_disk = static_cast<std::uint64_t>(status.st_blocks) * 512;
     const auto size = static_cast<std::uint64_t>(status.st_size);
@@ -199,6 +222,9 @@ struct rocksdb_kv::parts {
 
   /// Not while another one runs: it clears what tells the other that there is something to do.
   [[nodiscard]] result<void> flush_alone() {
+    const auto guarded = guard_if_nearly_full();
+    if (!guarded)
+      return guarded.propagate();
     if (auto resumed = resume(); !resumed)
       return resumed;
     if (logged_dirty.exchange(false))
@@ -219,7 +245,11 @@ struct rocksdb_kv::parts {
   /// written. `Resume` then flushes and waits; otherwise it does nothing.
   [[nodiscard]] rocksdb::Status flush_memory() {
     auto status = db->Flush(rocksdb::FlushOptions());
-    return status.ok() ? db->Resume() : status;
+    if (status.ok())
+      status = db->Resume();
+    // Another log may have begun, which takes nothing before its first write.
+    reserve_in_log(reserved_ahead);
+    return status;
   }
 };
 
@@ -235,6 +265,7 @@ result<std::unique_ptr<rocksdb_kv>> rocksdb_kv::open(const rocksdb_options& opti
     return failed("open", status);
   auto p = std::make_unique<parts>(options);
   p->db.reset(opened);
+  p->reserve_in_log(reserved_ahead);
   return std::unique_ptr<rocksdb_kv>(new rocksdb_kv(std::move(p)));
 }
 
@@ -302,19 +333,19 @@ result<void> rocksdb_kv::write(const write_batch& batch, durability how) {
     if (!added.ok())
       return failed("write", added);
   }
+  auto guarded = parts_->guard_if_nearly_full();
+  if (!guarded)
+    return guarded.propagate();
   if (auto resumed = parts_->resume(); !resumed)
     return resumed;
-  std::unique_lock<std::mutex> room;
-  if (logged) {
-    auto found = parts_->room_in_log(changes.GetDataSize());
-    if (!found)
-      return found.propagate();
-    room = std::move(*found);
-  }
+  if (logged && guarded->owns_lock())
+    if (auto room = parts_->check_room_in_log(changes.GetDataSize()); !room)
+      return room;
   rocksdb::WriteOptions options;
   options.disableWAL = !logged;
   options.sync = logged && how == durability::synced;
   const auto status = parts_->db->Write(options, &changes);
+  *guarded = {};
   // Afterwards: set before, a flush in between would clear it without having seen the write.
   if (!options.sync)
     (logged ? parts_->logged_dirty : parts_->unlogged_dirty) = true;

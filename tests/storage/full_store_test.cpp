@@ -177,6 +177,41 @@ void take_all(const std::string& path) {
   }
 }
 
+std::uint64_t free_bytes(const std::string& disk) {
+  return std::filesystem::space(disk).available;
+}
+
+/// A flush and a start begin another log, which has to have room as the one before had.
+void flush_and_restart_nearly_full(const std::string& disk) {
+  rocksdb_options options;
+  options.directory = disk + "/kv";
+  options.write_buffer_bytes = 2 << 20;
+  options.keep_free_bytes = 4 << 20;
+  auto opened = rocksdb_kv::open(options);
+  REQUIRE_OK(opened);
+  auto store = std::move(*opened);
+  std::ofstream(disk + "/ballast") << std::string(free_bytes(disk) - (3 << 20), 'x');
+  REQUIRE(free_bytes(disk) < options.keep_free_bytes);
+  write_batch state;
+  state.put(family::partition_state, "state", "1");
+  int next = 0;
+  for (int i = 0; i < 10; ++i) {
+    REQUIRE_OK(store->write(write_of(family::hard_state, next++), durability::synced));
+    REQUIRE_OK(store->write(state, durability::synced));
+  }
+  store.reset();
+  opened = rocksdb_kv::open(options);
+  REQUIRE_OK(opened);
+  store = std::move(*opened);
+  REQUIRE_OK(store->write(write_of(family::hard_state, next), durability::synced));
+  REQUIRE_OK(store->write(state, durability::synced));
+
+  // From here on nothing at all is free.
+  take_all(disk + "/others");
+  REQUIRE_OK(store->write(write_of(family::hard_state, ++next), durability::synced));
+  CHECK(value_of(*store, family::hard_state, "applied") == std::to_string(next));
+}
+
 void others_fill_it(const std::string& disk) {
   rocksdb_options options;
   options.directory = disk + "/kv";
@@ -196,7 +231,7 @@ void others_fill_it(const std::string& disk) {
   while (next < 1'000 && (written = store->write(write_of(in, next), durability::synced)))
     ++next;
   CHECK_FAILS(written, errc::storage_full);
-  CHECK_MESSAGE(written.error().message.find("bytes are free on its disk") != std::string::npos,
+  CHECK_MESSAGE(written.error().message.find("are free on its disk") != std::string::npos,
                 written.error().message);
   CHECK(next > 100);
   CHECK(value_of(*store, in, "applied") == std::to_string(next - 1));
@@ -248,5 +283,9 @@ TEST_SUITE("storage.full_store") {
 
   TEST_CASE("others fill the disk") {
     on_small_disk("others fill the disk", others_fill_it);
+  }
+
+  TEST_CASE("a flush and a start on a nearly full disk") {
+    on_small_disk("a flush and a start on a nearly full disk", flush_and_restart_nearly_full);
   }
 }
