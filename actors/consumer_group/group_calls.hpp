@@ -1,7 +1,8 @@
 // What a front end asks of the coordinator of consumer groups, and how it is answered. Both
 // dialects end in these types; they name topics by id. `done` is called at most once, from the
-// coordinator's thread; a question that is dropped is not answered, so that what `done` holds has
-// to answer for itself when it is destroyed.
+// coordinator's thread or, where the answer is known at once, before asking returns; a question
+// that is dropped is not answered, so that what `done` holds has to answer for itself when it is
+// destroyed.
 #pragma once
 
 #include "actors/consumer_group/group_records.hpp"

@@ -93,6 +93,8 @@ void group_coordinator::follow(std::int32_t leader) {
   leader_ = leader;
   if (!std::exchange(leads_, false))
     return;
+  for (auto& [id, group] : live_)
+    leave_board(group);
   const error why{errc::not_coordinator, refuse_unless_leading().message};
   // Those that were given away are answered yet; the answers are not for what is proposed next.
   abandoned_ += pending_.size() - placed_ - outbox_.size();

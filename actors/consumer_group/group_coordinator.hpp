@@ -92,6 +92,8 @@ public:
   /// It does not, or not any more: everybody is told who does (-1: nobody knows).
   void follow(std::int32_t leader);
   [[nodiscard]] bool leads() const { return leads_; }
+  /// From here on every heartbeat comes here, and none is answered by the board.
+  void close_board();
 
   // -- requests ----------------------------------------------------------------------------------
 
@@ -246,8 +248,8 @@ private:
   static void extend(live_member& member, group_time now);
   /// Lets the board answer the member's next heartbeats.
   void list(live_group& group, live_member& member) const;
-  /// Whoever is listed may have been heard by the board alone.
-  static void extend_as_heard(live_group& group);
+  /// The board alone heard the member at that time, on the steady clock; 0: it did not.
+  static void extend_as_heard(live_member& member, std::int64_t heard_ms);
   static void leave_board(live_group& group);
   /// Time passed in which nobody could be heard: it does not count.
   static void extend_all(live_group& group, std::int64_t pause_ms, group_time now);

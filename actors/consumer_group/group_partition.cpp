@@ -378,6 +378,7 @@ struct group_partition_state : election_host<group_partition_state> {
 
   void handle(partition_stop& request) {
     closing = std::move(request);
+    core->close_board();
     // The others need not find out for themselves that the leader is gone.
     handing_over = !closing->remove && membership.leads() && replica && !failed &&
                    membership.has_other_voters();

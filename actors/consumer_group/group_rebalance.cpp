@@ -678,6 +678,7 @@ void group_coordinator::remove_member(live_group& group, const std::string& id, 
   if (node.empty())
     return;
   auto& member = node.mapped();
+  member.listing.withdraw();
   if (!member.record.instance.empty())
     group.instances.erase(member.record.instance);
   const group_answer gone{why, "the member is not in the group any more", -1};
@@ -707,17 +708,21 @@ void group_coordinator::list(live_group& group, live_member& member) const {
     member.listing = options_.board->list(group.id, {record.id, record.instance, group.generation});
 }
 
-void group_coordinator::extend_as_heard(live_group& group) {
-  for (auto& [id, member] : group.members)
-    if (const auto heard_ms = member.listing.heard_ms(); heard_ms > 0)
-      member.session_deadline_ms =
-          std::max(member.session_deadline_ms, heard_ms + member.record.session_timeout_ms);
+void group_coordinator::extend_as_heard(live_member& member, std::int64_t heard_ms) {
+  if (heard_ms > 0)
+    member.session_deadline_ms =
+        std::max(member.session_deadline_ms, heard_ms + member.record.session_timeout_ms);
 }
 
 void group_coordinator::leave_board(live_group& group) {
-  extend_as_heard(group);
   for (auto& [id, member] : group.members)
-    member.listing.withdraw();
+    extend_as_heard(member, member.listing.withdraw());
+}
+
+void group_coordinator::close_board() {
+  options_.board = nullptr;
+  for (auto& [id, group] : live_)
+    leave_board(group);
 }
 
 void group_coordinator::extend_all(live_group& group, std::int64_t pause_ms, group_time now) {
@@ -732,7 +737,8 @@ void group_coordinator::extend_all(live_group& group, std::int64_t pause_ms, gro
 }
 
 void group_coordinator::tick_group(live_group& group, group_time now) {
-  extend_as_heard(group);
+  for (auto& [id, member] : group.members)
+    extend_as_heard(member, member.listing.heard_ms());
   std::erase_if(group.promised, [&](const auto& each) { return each.second <= now.steady_ms; });
   const bool is_late =
       group.phase != group_phase::preparing && group.phase_deadline_ms <= now.steady_ms;

@@ -14,15 +14,15 @@ heartbeat_board::listing& heartbeat_board::listing::operator=(listing&& other) n
   return *this;
 }
 
-void heartbeat_board::listing::withdraw() {
+std::int64_t heartbeat_board::listing::withdraw() {
   if (!row_)
-    return;
+    return 0;
   const std::lock_guard lock(board_->mutex_);
   // The row may be a later listing's by now.
   if (const auto found = board_->rows_.find(key_);
       found != board_->rows_.end() && found->second == row_)
     board_->rows_.erase(found);
-  row_.reset();
+  return std::exchange(row_, nullptr)->heard_ms;
 }
 
 std::string heartbeat_board::key_of(std::string_view group, std::string_view member) {

@@ -16,7 +16,7 @@
 
 namespace aqueduct::actors {
 
-/// One for a node. Thread-safe.
+/// One for each coordinator. Thread-safe.
 class heartbeat_board : public std::enable_shared_from_this<heartbeat_board> {
   struct row {
     std::int32_t generation = 0;
@@ -36,8 +36,9 @@ public:
     [[nodiscard]] explicit operator bool() const { return row_ != nullptr; }
     /// When the member was heard last, on the clock of `beat`; 0: not since it was listed.
     [[nodiscard]] std::int64_t heard_ms() const { return row_ ? row_->heard_ms.load() : 0; }
-    /// From here on its heartbeats go to the coordinator.
-    void withdraw();
+    /// From here on its heartbeats go to the coordinator. Returns when it was heard last, as
+    /// `heard_ms` does: nothing is noted after that.
+    std::int64_t withdraw();
 
   private:
     friend heartbeat_board;

@@ -48,9 +48,10 @@ TEST_SUITE("consumer_group.heartbeat_board") {
     CHECK_FALSE(board->beat("g", {"n", "i", 3}, 80));
     CHECK_FALSE(board->beat("gm", {"", "i", 3}, 80));
     CHECK(row.heard_ms() == 70);
-    row.withdraw();
+    CHECK(row.withdraw() == 70);
     CHECK_FALSE(board->beat("g", {"m", "i", 3}, 90));
     CHECK(row.heard_ms() == 0);
+    CHECK(row.withdraw() == 0);
   }
 
   TEST_CASE("a row that was replaced does not take the later one with it") {
@@ -132,6 +133,19 @@ TEST_SUITE("consumer_group.heartbeat_board") {
     CHECK(lab.heartbeat("old", generation, "i").error == errc::fenced_member);
     CHECK(lab.heartbeat("new", generation, "i").error == errc::none);
     CHECK(is_listed(lab, "new", generation, "i"));
+  }
+
+  TEST_CASE("a coordinator that closes hears every heartbeat itself") {
+    group_lab lab;
+    const auto generation = join_all(lab, {"m"});
+    CHECK(lab.heartbeat("m", generation).error == errc::none);
+    lab.advance(9000);
+    CHECK(is_listed(lab, "m", generation));
+    lab.coordinator->close_board();
+    CHECK_FALSE(is_listed(lab, "m", generation));
+    lab.advance(2000);
+    CHECK(lab.heartbeat("m", generation).error == errc::none);
+    CHECK_FALSE(is_listed(lab, "m", generation));
   }
 
   TEST_CASE("who leads no more answers nothing through the board") {
