@@ -355,13 +355,11 @@ TEST_CASE("the coordinator is found again where it has moved to") {
   CHECK(lab.committed(0) == 5);
   CHECK(lab.nodes.count(api_key::find_coordinator) >= 2);
   // The heartbeats find it too, and it knows the member still.
-  const auto beats = lab.nodes.count(api_key::heartbeat);
   REQUIRE(lab.nodes.wait([&] {
     return std::ranges::count_if(lab.nodes.log, [](const auto& each) {
              return each.header.key == api_key::heartbeat && each.node == 1;
            }) > 2;
   }));
-  CHECK(lab.nodes.count(api_key::heartbeat) > beats);
   REQUIRE(lab.poll_until(member, [](auto& group) { return group.joins.size() == 1; }));
   CHECK(lab.told.size() == 1);
 }

@@ -466,6 +466,7 @@ TEST_CASE("flush waits for all that was sent before, and tells of what was lost"
   auto sender = create(on, config);
   REQUIRE(sender.send({.topic = "t", .value = "0"}));
   CHECK(sender.flush(1ms).error().code == errc::timed_out);
+  REQUIRE(brokers.wait([&] { return brokers.held_count() == 1; }));
   brokers.release();
   CHECK(sender.flush(10s));
 

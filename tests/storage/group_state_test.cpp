@@ -39,7 +39,8 @@ struct host {
     batch.hard = hard_state{term, std::nullopt};
     for (auto index = first; index <= last; ++index)
       batch.entries.push_back(noop_entry(index, term));
-    CHECK_OK(logs->flush({&batch, 1}).front().status);
+    const auto done = logs->flush({&batch, 1});
+    CHECK_OK(done.front().status);
   }
   void apply(std::uint64_t index) {
     write_batch batch;
@@ -98,7 +99,8 @@ TEST_SUITE("storage.group_state") {
     append_batch newer;
     newer.group = group_a;
     newer.hard = hard_state{3, std::nullopt};
-    CHECK_OK(follower.logs->flush({&newer, 1}).front().status);
+    const auto done = follower.logs->flush({&newer, 1});
+    CHECK_OK(done.front().status);
     CHECK_OK(follower.logs->install_state(group_a, place(), state_at(10, 12, 3)));
     CHECK(follower.value() == "installed");
 
