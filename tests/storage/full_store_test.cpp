@@ -91,6 +91,15 @@ private:
   int fd_;
 };
 
+rocksdb_options options_on(const std::string& disk, std::uint64_t write_buffer_bytes,
+                           std::uint64_t keep_free_bytes) {
+  rocksdb_options options;
+  options.directory = disk + "/kv";
+  options.write_buffer_bytes = write_buffer_bytes;
+  options.keep_free_bytes = keep_free_bytes;
+  return options;
+}
+
 /// Rows of a family until one is refused even though what is in memory was to be written out just
 /// before; returns how many were taken.
 int fill(kv& store, family in) {
@@ -113,10 +122,7 @@ void fill_and_make_room(const std::string& disk, family in) {
   const auto ballast = disk + "/ballast";
   std::ofstream(ballast) << std::string(8 << 20, 'x');
   warnings heard;
-  rocksdb_options options;
-  options.directory = disk + "/kv";
-  options.write_buffer_bytes = 256 << 10;
-  options.keep_free_bytes = 1 << 20;
+  auto options = options_on(disk, 256 << 10, 1 << 20);
   options.warn = [&](std::string_view text) { heard.add(text); };
   auto opened = rocksdb_kv::open(options);
   REQUIRE_OK(opened);
@@ -183,10 +189,7 @@ std::uint64_t free_bytes(const std::string& disk) {
 
 /// A flush and a start begin another log, which has to have room as the one before had.
 void flush_and_restart_nearly_full(const std::string& disk) {
-  rocksdb_options options;
-  options.directory = disk + "/kv";
-  options.write_buffer_bytes = 2 << 20;
-  options.keep_free_bytes = 4 << 20;
+  const auto options = options_on(disk, 2 << 20, 4 << 20);
   auto opened = rocksdb_kv::open(options);
   REQUIRE_OK(opened);
   auto store = std::move(*opened);
@@ -213,10 +216,7 @@ void flush_and_restart_nearly_full(const std::string& disk) {
 }
 
 void others_fill_it(const std::string& disk) {
-  rocksdb_options options;
-  options.directory = disk + "/kv";
-  options.write_buffer_bytes = 2 << 20;
-  options.keep_free_bytes = 4 << 20;
+  const auto options = options_on(disk, 2 << 20, 4 << 20);
   auto opened = rocksdb_kv::open(options);
   REQUIRE_OK(opened);
   auto store = std::move(*opened);
