@@ -427,19 +427,28 @@ TEST_CASE("a record that nobody answers for fails when its delivery time is over
   CHECK(outcome.error().code == errc::timed_out);
 }
 
-TEST_CASE("a record that is refused until its delivery time is over fails with the reason") {
+TEST_CASE("a record that no attempt stores in time fails with the reason of the last one") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);
-  brokers.on(api_key::produce, [](const test::fake_request&) {
-    return reaction{.what = kind::fail_partitions, .code = errc::storage_full};
-  });
+  reaction refusal{.what = kind::fail_partitions, .code = errc::storage_full};
+  std::string reason = "STORAGE_FULL";
+  SUBCASE("a refusal") {}
+  SUBCASE("a lost connection") {
+    refusal = {.what = kind::close};
+    reason = "the broker closed the connection";
+  }
+  brokers.on(api_key::produce, [=](const test::fake_request&) { return refusal; });
   const auto on = open(brokers);
   auto config = quick();
-  config.delivery_timeout = 50ms;
+  config.delivery_timeout = 300ms;
   const auto outcome = create(on, config).send_and_wait({.topic = "t", .value = "0"});
 
   CHECK(outcome.error().code == errc::timed_out);
-  CHECK(outcome.error().message.find("STORAGE_FULL") != std::string::npos);
+  const auto& message = outcome.error().message;
+  INFO(message);
+  const auto told = message.find("the last attempt failed: ");
+  REQUIRE(told != std::string::npos);
+  CHECK(message.find(reason, told) != std::string::npos);
 }
 
 TEST_CASE("a request without an answer is sent again on a new connection") {

@@ -34,7 +34,7 @@ struct partition_queue {
   std::optional<partition_pipeline> pipeline;
   bool is_active = false;
   /// Why the last attempt has to be repeated, if nothing was stored since.
-  std::optional<error> last_refusal;
+  std::optional<error> last_failure;
 };
 
 struct accumulator_topic {

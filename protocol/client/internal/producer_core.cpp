@@ -227,8 +227,8 @@ void producer_core::expire(time_point now) {
   for (const auto& [queue, batch] : over) {
     auto why = to_string(queue->partition) +
                ": not stored within the delivery timeout; it may or may not be stored";
-    if (queue->last_refusal)
-      why += "; the last attempt was refused with " + to_string(*queue->last_refusal);
+    if (queue->last_failure)
+      why += "; the last attempt failed: " + to_string(*queue->last_failure);
     tell_failed(*batch, queue->partition, {errc::timed_out, std::move(why)});
   }
 }

@@ -120,7 +120,7 @@ void producer_core::answered(const cargo& batches, answer<produce_response> repl
   if (config_.acks == client::acks::none) {
     for (const auto& one : batches) {
       one.queue->pipeline->stored(one.batch);
-      one.queue->last_refusal.reset();
+      one.queue->last_failure.reset();
       if (!one.batch->is_abandoned)
         tell_stored(*one.batch, one.queue->partition.partition, offset_t(-1), timestamp_ms(-1));
     }
@@ -150,7 +150,7 @@ void producer_core::settle(const sent& one, const produce_partition_result& outc
                            bool is_retriable) {
   if (outcome.error == errc::none || outcome.error == errc::duplicate_sequence) {
     one.queue->pipeline->stored(one.batch);
-    one.queue->last_refusal.reset();
+    one.queue->last_failure.reset();
     if (!one.batch->is_abandoned)
       tell_stored(*one.batch, one.queue->partition.partition, offset_t(outcome.base_offset),
                   timestamp_ms(outcome.append_time_ms));
@@ -171,7 +171,7 @@ void producer_core::failed(const sent& one, const failure& why) {
   const partition_pipeline::attempt_failure attempt{why.err.code, is_again, why.leader.has_value()};
   switch (queue.pipeline->failed(one.batch, attempt, clock::now())) {
   case partition_pipeline::verdict::retry:
-    queue.last_refusal = why.err;
+    queue.last_failure = why.err;
     counters_.retried.fetch_add(1, std::memory_order_relaxed);
     return;
   case partition_pipeline::verdict::split:
