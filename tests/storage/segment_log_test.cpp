@@ -331,6 +331,25 @@ TEST_SUITE("storage.segment_log") {
       REQUIRE_OK(log->reset({1000, 4, offset_t(5000), buffer::copy_of("snapshot")}));
       CHECK(host.files.files().empty());
     }
+    SUBCASE("by nothing where it is gone already") {
+      host.files.fail_removals("", 0);
+      REQUIRE_OK(host.files.remove(host.files.files().front()));
+      REQUIRE_OK(log->trim_prefix(base));
+      CHECK(host.files.files().size() == files - 2);
+    }
+    SUBCASE("by the opening after a reset that could not remove it") {
+      host.files.fail_removals("", 0);
+      host.files.fail_removals(host.files.files().front(), 1);
+      const log_base snapshot{1000, 4, offset_t(5000), buffer::copy_of("snapshot")};
+      CHECK(log->reset(snapshot).error().code == errc::storage_failed);
+      CHECK(log->reset(snapshot).error().code == errc::storage_failed);
+      CHECK(host.files.files().size() == 2);
+      log.reset();
+      log = open_log(host);
+      CHECK(log->last_index() == 1000);
+      CHECK(log->next_offset() == offset_t(5000));
+      CHECK(host.files.files().empty());
+    }
   }
 
   TEST_CASE("a reset empties the log, which goes on where the snapshot ends") {
