@@ -430,14 +430,14 @@ TEST_CASE("a record that nobody answers for fails when its delivery time is over
 TEST_CASE("a record that no attempt stores in time fails with the reason of the last one") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);
-  reaction refusal{.what = kind::fail_partitions, .code = errc::storage_full};
+  reaction failing{.what = kind::fail_partitions, .code = errc::storage_full};
   std::string reason = "STORAGE_FULL";
   SUBCASE("a refusal") {}
   SUBCASE("a lost connection") {
-    refusal = {.what = kind::close};
+    failing = {.what = kind::close};
     reason = "the broker closed the connection";
   }
-  brokers.on(api_key::produce, [=](const test::fake_request&) { return refusal; });
+  brokers.on(api_key::produce, [=](const test::fake_request&) { return failing; });
   const auto on = open(brokers);
   auto config = quick();
   config.delivery_timeout = 300ms;
