@@ -129,16 +129,18 @@ finding judge_free_disk(std::optional<std::uint64_t> free_bytes, std::uint64_t t
   return found;
 }
 
-finding judge_open_files(std::uint64_t soft, std::uint64_t hard, std::uint64_t wanted) {
-  finding found{
-      "open files", fmt::format("at least {}", wanted), std::to_string(soft), severity::ok, {}};
-  if (soft >= wanted)
+finding judge_open_files(std::uint64_t hard_limit, std::uint64_t wanted) {
+  finding found{"open files",
+                fmt::format("at least {}", wanted),
+                std::to_string(hard_limit),
+                severity::ok,
+                {}};
+  if (hard_limit >= wanted)
     return found;
   found.how = severity::warning;
-  found.fix = hard >= wanted ? fmt::format("ulimit -n {}, or LimitNOFILE= in the unit", wanted)
-                             : fmt::format("raise the hard limit of {}: LimitNOFILE= in the unit, "
-                                           "or /etc/security/limits.conf",
-                                           hard);
+  found.fix = fmt::format("ulimit -H -n {}, LimitNOFILE= in the unit, or "
+                          "/etc/security/limits.conf",
+                          wanted);
   return found;
 }
 

@@ -37,8 +37,8 @@ struct finding {
 [[nodiscard]] finding judge_file_system(std::optional<std::uint64_t> magic);
 [[nodiscard]] finding judge_free_disk(std::optional<std::uint64_t> free_bytes,
                                       std::uint64_t total_bytes, std::uint64_t reserve_bytes);
-[[nodiscard]] finding judge_open_files(std::uint64_t soft, std::uint64_t hard,
-                                       std::uint64_t wanted);
+/// The hard limit: the node raises the soft one to it.
+[[nodiscard]] finding judge_open_files(std::uint64_t hard_limit, std::uint64_t wanted);
 [[nodiscard]] finding judge_memory(std::optional<std::uint64_t> total_bytes,
                                    std::optional<std::uint64_t> available_bytes);
 [[nodiscard]] finding judge_swap(std::optional<std::uint64_t> swap_bytes,

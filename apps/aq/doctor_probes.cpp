@@ -163,7 +163,7 @@ void examine_system(const doctor_options& options, std::vector<finding>& finding
   ::getrlimit(RLIMIT_NOFILE, &files);
   const auto wanted = static_cast<std::uint64_t>(options.config.limits.connections) +
                       static_cast<std::uint64_t>(options.config.storage.open_files) + 1024;
-  findings.push_back(judge_open_files(files.rlim_cur, files.rlim_max, wanted));
+  findings.push_back(judge_open_files(files.rlim_max, wanted));
   const auto meminfo = read_text("/proc/meminfo").value_or(std::string());
   findings.push_back(
       judge_memory(meminfo_bytes(meminfo, "MemTotal"), meminfo_bytes(meminfo, "MemAvailable")));

@@ -4,6 +4,7 @@
 #include "actors/node.hpp"
 #include "config/command_line.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -49,6 +50,16 @@ sigset_t block_signals() {
   pthread_sigmask(SIG_BLOCK, &awaited, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return awaited;
+}
+
+/// A connection holds a descriptor, a partition that is written to up to two, and most shells allow
+/// 1,024: takes as many as may be had. Where the limit cannot be raised the old one stays.
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max)
+    return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
 int end_program(const config::program_exit& how) {
@@ -107,6 +118,7 @@ int main(int argc, char** argv) {
   auto settings = config::configure(argc, argv, environ, version);
   if (const auto* done = std::get_if<config::program_exit>(&settings))
     return end_program(*done);
+  raise_descriptor_limit();
   const auto awaited = block_signals();
   return run(std::get<config::loaded_config>(settings).values, awaited, argc, argv);
 }

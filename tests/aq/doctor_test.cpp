@@ -42,10 +42,9 @@ TEST_CASE("little free disk warns, and below the reserve it is critical") {
 }
 
 TEST_CASE("limits of the process and the machine are compared with what a node needs") {
-  CHECK(judge_open_files(65536, 65536, 10000).how == severity::ok);
-  CHECK(judge_open_files(1024, 65536, 10000).how == severity::warning);
-  CHECK(judge_open_files(1024, 65536, 10000).fix.find("ulimit -n 10000") == 0);
-  CHECK(judge_open_files(1024, 4096, 10000).fix.find("hard limit of 4096") != std::string::npos);
+  CHECK(judge_open_files(65536, 10000).how == severity::ok);
+  CHECK(judge_open_files(4096, 10000).how == severity::warning);
+  CHECK(judge_open_files(4096, 10000).fix.find("LimitNOFILE=") != std::string::npos);
   CHECK(judge_memory(8ULL << 30, 4ULL << 30).how == severity::ok);
   CHECK(judge_memory(8ULL << 30, 100ULL << 20).how == severity::warning);
   CHECK(judge_memory(1ULL << 30, 1ULL << 30).how == severity::warning);

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <sstream>
 
 TEST_SUITE_BEGIN("integration.start");
 
@@ -72,6 +73,16 @@ finished_run refused_start(const std::vector<std::string>& arguments, int status
   CHECK(run.output.empty());
   CHECK(run.errors.starts_with("aqueductd: "));
   return run;
+}
+
+/// Arguments of a shell that starts a node after `ulimit FLAGS LIMIT`.
+std::vector<std::string> limited(const std::filesystem::path& data, const std::string& flags,
+                                 const std::string& limit) {
+  std::vector<std::string> words{"-c", "ulimit " + flags + " $0; exec \"$@\"", limit,
+                                 built_program("aqueductd").string()};
+  for (auto& word : arguments_of(data))
+    words.push_back(std::move(word));
+  return words;
 }
 
 std::vector<std::string> with_check(std::vector<std::string> arguments) {
@@ -237,16 +248,27 @@ TEST_CASE("a machine without descriptors is said, not crashed upon" *
   const temp_directory folder;
   // With the first no socket can be made, with the second no queue of events.
   for (const auto* limit : {"5", "8"}) {
-    std::vector<std::string> words{"-c", "ulimit -n $0; exec \"$@\"", limit,
-                                   built_program("aqueductd").string()};
-    for (auto& word : arguments_of(folder.path() / "data"))
-      words.push_back(std::move(word));
-    child_process shell("/bin/sh", words);
+    child_process shell("/bin/sh", limited(folder.path() / "data", "-n", limit));
     CHECK(shell.wait_until(test_clock::now() + patience).value_or(-1) == 70);
     INFO(shell.errors());
     CHECK(shell.errors().starts_with("aqueductd: cannot "));
     CHECK(shell.errors().find("Too many open files") != std::string::npos);
   }
+}
+
+TEST_CASE("a node takes as many descriptors as the hard limit allows") {
+  const temp_directory folder;
+  child_process shell("/bin/sh", limited(folder.path() / "data", "-S -n", "256"));
+  const auto ready = shell.read_line(test_clock::now() + patience);
+  REQUIRE(ready.has_value());
+  CHECK(ready->starts_with("ready "));
+  const auto limits = content_of("/proc/" + std::to_string(shell.pid()) + "/limits");
+  std::istringstream row(limits.substr(limits.find("Max open files") + 14));
+  std::string soft;
+  std::string hard;
+  row >> soft >> hard;
+  CHECK(soft == hard);
+  CHECK(soft != "256");
 }
 
 TEST_CASE("wrong settings and wrong usage end a start before anything is touched") {
