@@ -101,7 +101,8 @@ struct node::impl {
   // -- start -------------------------------------------------------------------------------------
 
   [[nodiscard]] result<void> open_stores() {
-    disk = std::make_shared<storage::posix_disk>();
+    disk = std::make_shared<storage::posix_disk>(
+        storage::posix_options{.direct_writes = settings().storage.direct_writes});
     storage::claim_request claim;
     claim.path = settings().data.dir.string();
     claim.node = node_id(settings().node.id);

@@ -93,6 +93,7 @@ struct storage_settings {
   std::uint64_t segment_bytes = 256ULL << 20;
   std::chrono::milliseconds segment_age = std::chrono::hours(24 * 7);
   std::uint64_t preallocate_bytes = 16ULL << 20;
+  bool direct_writes = true;
   std::uint64_t index_interval_bytes = 64ULL << 10;
   /// Of all partitions of the node together.
   std::uint64_t tail_cache_bytes = 256ULL << 20;

@@ -130,6 +130,11 @@ void add_storage(builder& model) {
            "Disk space that a segment takes ahead of its messages, so that syncs need not record "
            "a new file size; 0 takes none. What is unused is given back when the segment is "
            "closed.")
+      .add("storage.direct-writes", bool_kind{}, AQUEDUCT_FIELD(storage.direct_writes),
+           "Segments are written past the page cache of the operating system (`O_DIRECT`), where "
+           "the file system can: less CPU, and no memory beside the tail cache. Without it a "
+           "consumer that is behind by more than `storage.tail-cache-bytes` finds in the page "
+           "cache what was written lately, if there is memory for it.")
       .add("storage.index-interval-bytes", size_kind{.min = 1 * kib, .max = 64 * mib},
            AQUEDUCT_FIELD(storage.index_interval_bytes),
            "Bytes of messages between two entries of the offset and time indexes. Smaller finds "
@@ -143,7 +148,8 @@ void add_storage(builder& model) {
            "Free disk space that is kept: below it produce is refused with a retriable error, "
            "while reads, deletes and retention go on.")
       .add("storage.open-files", integer_kind{16, 1'000'000}, AQUEDUCT_FIELD(storage.open_files),
-           "Segment files that are kept open at a time; must fit into the process's limit.")
+           "Segment files that are kept open for reading at a time; must fit into the process's "
+           "limit of descriptors, which the node raises to its hard limit.")
       .add("storage.scrub-interval", duration_kind{.max = 3650 * day},
            AQUEDUCT_FIELD(storage.scrub_interval),
            "The time between two scrubs, in which the node reads every closed segment from end to "

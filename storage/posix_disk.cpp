@@ -1,6 +1,8 @@
 // System calls, and nothing else: loops over EINTR and partial transfers, and errno as errors.
 #include "storage/posix_disk.hpp"
 
+#include "storage/block_writer.hpp"
+
 #include <climits>
 
 #include <dirent.h>
@@ -13,6 +15,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <system_error>
 
 namespace aqueduct::storage {
@@ -56,6 +59,10 @@ private:
   int number_;
 };
 
+int open_descriptor(const std::string& path, int flags) {
+  return retried([&] { return ::open(path.c_str(), flags, 0640); });
+}
+
 /// Drops the first `count` bytes of what is left to write.
 void advance(std::vector<iovec>& parts, std::size_t& first, std::size_t count) {
   while (first < parts.size() && count >= parts[first].iov_len) {
@@ -68,30 +75,30 @@ void advance(std::vector<iovec>& parts, std::size_t& first, std::size_t count) {
   }
 }
 
-class posix_file final : public file {
+class posix_file final : public file, private block_target {
 public:
-  posix_file(int number, std::string path) : descriptor_(number), path_(std::move(path)) {}
+  posix_file(int number, std::string path, const posix_options& options)
+      : descriptor_(number), path_(std::move(path)), options_(options) {}
 
   result<void> write_at(std::uint64_t position, std::span<const byte_span> parts) override {
-    std::vector<iovec> left;
-    left.reserve(parts.size());
+    std::uint64_t size = 0;
     for (const auto& part : parts)
-      if (!part.empty())
-        left.push_back({const_cast<std::byte*>(part.data()), part.size()});
-    for (std::size_t first = 0; first < left.size();) {
-      const auto count = static_cast<int>(std::min(left.size() - first, parts_max));
-      const auto written = retried([&] {
-        return ::pwritev(descriptor_.number(), left.data() + first, count,
-                         static_cast<off_t>(position));
-      });
-      if (written < 0)
-        return failed("write", path_, errno);
-      if (written == 0)
-        return failed("write", path_, EIO);
-      position += static_cast<std::uint64_t>(written);
-      advance(left, first, static_cast<std::size_t>(written));
+      size += part.size();
+    if (size == 0)
+      return {};
+    track();
+    if (!is_direct(size) || !blocks_->fits(position, size)) {
+      auto written = write_buffered(position, parts);
+      if (blocks_)
+        blocks_->note_written(position, size);
+      return settled(std::move(written));
     }
-    return {};
+    auto written = blocks_->write(*this, position, parts, size);
+    if (written || !is_refused_)
+      return settled(std::move(written));
+    // Blocks of another size, or none at all: the kernel knows how to write here.
+    direct_.reset();
+    return settled(write_buffered(position, parts));
   }
 
   [[nodiscard]] result<std::size_t> read_at(std::uint64_t position,
@@ -118,6 +125,39 @@ public:
   }
 
   result<void> allocate(std::uint64_t from, std::uint64_t size) override {
+    track();
+    auto reserved = reserve(from, size);
+    if (reserved && blocks_)
+      blocks_->note_allocated(from + size);
+    return settled(std::move(reserved));
+  }
+
+  result<void> truncate(std::uint64_t size) override {
+    if (retried([&] { return ::ftruncate(descriptor_.number(), static_cast<off_t>(size)); }) != 0)
+      return settled(failed("truncate", path_, errno));
+    if (blocks_)
+      blocks_->note_truncated(size);
+    return {};
+  }
+
+  [[nodiscard]] result<std::uint64_t> size() const override {
+    struct stat status {};
+    if (::fstat(descriptor_.number(), &status) != 0)
+      return failed("look at", path_, errno);
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+  [[nodiscard]] const std::string& path() const override { return path_; }
+
+private:
+  /// What is known of the file's end is forgotten with a call that failed.
+  result<void> settled(result<void> outcome) {
+    if (!outcome)
+      blocks_.reset();
+    return outcome;
+  }
+
+  result<void> reserve(std::uint64_t from, std::uint64_t size) {
     const auto made = retried([&] {
       return ::fallocate(descriptor_.number(), 0, static_cast<off_t>(from),
                          static_cast<off_t>(size));
@@ -133,24 +173,91 @@ public:
     return *length < from + size ? truncate(from + size) : result<void>();
   }
 
-  result<void> truncate(std::uint64_t size) override {
-    if (retried([&] { return ::ftruncate(descriptor_.number(), static_cast<off_t>(size)); }) != 0)
-      return failed("truncate", path_, errno);
+  result<void> write_buffered(std::uint64_t position, std::span<const byte_span> parts) {
+    std::vector<iovec> left;
+    left.reserve(parts.size());
+    for (const auto& part : parts)
+      if (!part.empty())
+        left.push_back({const_cast<std::byte*>(part.data()), part.size()});
+    for (std::size_t first = 0; first < left.size();) {
+      const auto count = static_cast<int>(std::min(left.size() - first, parts_max));
+      const auto written = retried([&] {
+        return ::pwritev(descriptor_.number(), left.data() + first, count,
+                         static_cast<off_t>(position));
+      });
+      if (written < 0)
+        return failed("write", path_, errno);
+      if (written == 0)
+        return failed("write", path_, EIO);
+      position += static_cast<std::uint64_t>(written);
+      advance(left, first, static_cast<std::size_t>(written));
+    }
     return {};
   }
 
-  [[nodiscard]] result<std::uint64_t> size() const override {
-    struct stat status {};
-    if (::fstat(descriptor_.number(), &status) != 0)
-      return failed("look at", path_, errno);
-    return static_cast<std::uint64_t>(status.st_size);
+  // -- past the page cache ------------------------------------------------------------------------
+
+  /// From the first change of the file on, so that the zeros behind its end are known.
+  void track() {
+    if (options_.direct_writes && !is_refused_ && !blocks_)
+      if (const auto now = size(); now)
+        blocks_.emplace(*now, options_.block_bytes);
   }
 
-  [[nodiscard]] const std::string& path() const override { return path_; }
+  /// Whether the next write goes past the page cache. Once a write did all do: a page that is
+  /// written to in part would have to be read first.
+  bool is_direct(std::uint64_t size) {
+    if (!blocks_ || is_refused_ || (!direct_ && size < options_.direct_bytes_min))
+      return false;
+    if (!direct_) {
+      direct_.emplace(open_descriptor(path_, O_WRONLY | O_DIRECT | O_CLOEXEC));
+      // The name may be another file's by now, or the file system cannot (EINVAL).
+      is_refused_ = !is_same_file();
+      if (is_refused_)
+        direct_.reset();
+    }
+    return !is_refused_;
+  }
 
-private:
+  [[nodiscard]] bool is_same_file() const {
+    struct stat mine {};
+    struct stat other {};
+    return direct_->number() >= 0 && ::fstat(descriptor_.number(), &mine) == 0 &&
+           ::fstat(direct_->number(), &other) == 0 && mine.st_dev == other.st_dev &&
+           mine.st_ino == other.st_ino;
+  }
+
+  result<std::size_t> read_block(std::uint64_t position, std::span<std::byte> into) override {
+    return read_at(position, into);
+  }
+
+  result<void> write_blocks(std::uint64_t position, byte_span blocks) override {
+    while (!blocks.empty()) {
+      const auto written = retried([&] {
+        return ::pwrite(direct_->number(), blocks.data(), blocks.size(),
+                        static_cast<off_t>(position));
+      });
+      is_refused_ = written < 0 && errno == EINVAL;
+      if (written < 0)
+        return failed("write", path_, errno);
+      // A piece of a block is written again with its whole.
+      const auto whole =
+          static_cast<std::size_t>(written) / options_.block_bytes * options_.block_bytes;
+      if (whole == 0)
+        return failed("write", path_, EIO);
+      position += whole;
+      blocks = blocks.subspan(whole);
+    }
+    return {};
+  }
+
   descriptor descriptor_;
   std::string path_;
+  posix_options options_;
+  std::optional<descriptor> direct_;
+  std::optional<block_writer> blocks_;
+  /// The kernel does not write this file in such blocks.
+  bool is_refused_ = false;
 };
 
 class posix_lock final : public file_lock {
@@ -176,10 +283,6 @@ int flags_of(open_mode mode) {
   return O_RDONLY | O_CLOEXEC;
 }
 
-int open_descriptor(const std::string& path, int flags) {
-  return retried([&] { return ::open(path.c_str(), flags, 0640); });
-}
-
 } // namespace
 
 result<std::shared_ptr<file>> posix_disk::open(const std::string& path, open_mode mode) {
@@ -188,7 +291,9 @@ result<std::shared_ptr<file>> posix_disk::open(const std::string& path, open_mod
     return unexpected(errc::conflict, "cannot make " + path + ": it exists");
   if (number < 0)
     return failed("open", path, errno);
-  return std::shared_ptr<file>(std::make_shared<posix_file>(number, path));
+  auto options = options_;
+  options.direct_writes = options.direct_writes && mode != open_mode::read;
+  return std::shared_ptr<file>(std::make_shared<posix_file>(number, path, options));
 }
 
 result<void> posix_disk::make_directories(const std::string& path) {
