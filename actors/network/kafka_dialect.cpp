@@ -4,6 +4,7 @@
 #include "actors/network/kafka_data_calls.hpp"
 #include "actors/network/kafka_group_calls.hpp"
 #include "actors/network/kafka_placement_calls.hpp"
+#include "actors/network/kafka_quota_calls.hpp"
 #include "actors/network/kafka_topic_calls.hpp"
 #include "actors/network/request_cost.hpp"
 #include "protocol/bytes.hpp"
@@ -34,7 +35,7 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::fetch, 4, 17, 4},
     {api_key::list_offsets, 1, 10, 1},
     {api_key::metadata, 0, 13, 0},
-    {api_key::offset_commit, 2, 9, 2},
+    {api_key::offset_commit, 0, 9, 0},
     {api_key::offset_fetch, 1, 9, 1},
     {api_key::find_coordinator, 0, 4, 0},
     {api_key::join_group, 0, 9, 0},
@@ -59,6 +60,8 @@ constexpr auto served_apis = std::to_array<served_api>({
     {api_key::alter_partition_reassignments, 0, 1, 0},
     {api_key::list_partition_reassignments, 0, 0, 0},
     {api_key::offset_delete, 0, 0, 0},
+    {api_key::describe_client_quotas, 0, 1, 0},
+    {api_key::alter_client_quotas, 0, 1, 0},
     {api_key::describe_cluster, 0, 2, 0},
     {api_key::describe_producers, 0, 0, 0},
 });
@@ -234,6 +237,10 @@ result<void> kafka_dialect::dispatch(kafka_request& request) {
     return served<kafka::alter_configs_request>(request);
   case api_key::incremental_alter_configs:
     return served<kafka::incremental_alter_configs_request>(request);
+  case api_key::describe_client_quotas:
+    return served<kafka::describe_client_quotas_request>(request);
+  case api_key::alter_client_quotas:
+    return served<kafka::alter_client_quotas_request>(request);
   case api_key::elect_leaders:
     return served<kafka::elect_leaders_request>(request);
   case api_key::alter_partition_reassignments:

@@ -7,6 +7,7 @@
 #include "protocol/kafka/codec.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -82,6 +83,7 @@ private:
   void put(T value) {
     writer_.write(value);
   }
+  void put(double value) { writer_.write(std::bit_cast<std::int64_t>(value)); }
   void put(bool value) { writer_.write<std::uint8_t>(value ? 1 : 0); }
   void put(const uuid& value) { writer_.write_bytes(std::as_bytes(std::span(value.bytes))); }
   void put(const std::string& value) {
@@ -233,6 +235,7 @@ public:
   void take(T& value) {
     value = reader_.read<T>();
   }
+  void take(double& value) { value = std::bit_cast<double>(reader_.read<std::int64_t>()); }
   void take(bool& value) { value = reader_.read<std::uint8_t>() != 0; }
   void take(uuid& value) {
     const auto bytes = reader_.read_bytes(value.bytes.size());

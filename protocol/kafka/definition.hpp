@@ -2,9 +2,9 @@
 // names every field with the versions that carry it. Encoding and decoding walk the same
 // definition; see codec.hpp.
 //
-// A member's type says how it travels: integers and bool, std::string, uuid, buffer (bytes),
-// buffer_chain (records), std::vector (array), a struct with `fields`. std::optional is what may be
-// null, or, of a tagged field, what may be absent.
+// A member's type says how it travels: integers, bool and double, std::string, uuid, buffer
+// (bytes), buffer_chain (records), std::vector (array), a struct with `fields`. std::optional is
+// what may be null, or, of a tagged field, what may be absent.
 #pragma once
 
 #include "protocol/buffer.hpp"

@@ -11,7 +11,7 @@
 
 namespace aqueduct::protocol::kafka {
 
-/// OffsetCommitRequest, versions 2 to 10.
+/// OffsetCommitRequest, versions 0 to 10.
 struct offset_commit_request {
   struct topic_entry {
     struct partition_entry {
@@ -19,12 +19,15 @@ struct offset_commit_request {
       std::int64_t committed_offset = -1;
       std::int32_t committed_leader_epoch = -1;
       std::optional<std::string> committed_metadata;
+      /// Milliseconds since 1970, or -1: now.
+      std::int64_t commit_timestamp = -1;
 
       template <class M, class V>
       static void fields(M& m, V& v) {
         v(field{"partition_index"}, m.partition_index);
         v(field{"committed_offset"}, m.committed_offset);
         v(field{.name = "committed_leader_epoch", .since = 6}, m.committed_leader_epoch);
+        v(field{.name = "commit_timestamp", .since = 1, .until = 1}, m.commit_timestamp);
         v(field{"committed_metadata"}, m.committed_metadata);
       }
       friend bool operator==(const partition_entry&, const partition_entry&) = default;
@@ -54,16 +57,16 @@ struct offset_commit_request {
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"group_id"}, m.group_id);
-    v(field{"generation_id_or_member_epoch"}, m.generation_id_or_member_epoch);
-    v(field{"member_id"}, m.member_id);
+    v(field{.name = "generation_id_or_member_epoch", .since = 1}, m.generation_id_or_member_epoch);
+    v(field{.name = "member_id", .since = 1}, m.member_id);
     v(field{.name = "group_instance_id", .since = 7}, m.group_instance_id);
-    v(field{.name = "retention_time_ms", .until = 4}, m.retention_time_ms);
+    v(field{.name = "retention_time_ms", .since = 2, .until = 4}, m.retention_time_ms);
     v(field{"topics"}, m.topics);
   }
   friend bool operator==(const offset_commit_request&, const offset_commit_request&) = default;
 };
 
-/// OffsetCommitResponse, versions 2 to 10.
+/// OffsetCommitResponse, versions 0 to 10.
 struct offset_commit_response {
   struct topic_entry {
     struct partition_entry {

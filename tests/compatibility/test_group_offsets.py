@@ -172,6 +172,29 @@ class Offsets:
         self.assertEqual(move(), 0)
         self.assertEqual(self.committed(topic, topic), 7)
 
+    def test_commits_of_the_oldest_versions_are_kept(self):
+        """Version 0 knows no members; 1 has a time with each offset, which is not used."""
+        topic = self.topic()
+
+        def commit(version, offset, member):
+            body = wire.text(topic) + member + struct.pack(">i", 1) + wire.text(topic)
+            body += struct.pack(">iiq", 1, 0, offset)
+            body += (struct.pack(">q", 1000) if version == 1 else b"") + wire.text("note")
+            answer = self.coordinator(topic).call(OFFSET_COMMIT, version, body)
+            self.assertEqual(answer.take("i"), 1)
+            self.assertEqual(answer.text(), topic)
+            error = answer.take("iih")[2]
+            self.assertEqual(answer.left, 0)
+            return error
+
+        stranger = struct.pack(">i", 4) + wire.text("stranger")
+        self.assertEqual(commit(0, 5, b""), 0)
+        self.assertEqual(self.committed(topic, topic), 5)
+        self.assertEqual(commit(1, 6, struct.pack(">i", -1) + wire.text("")), 0)
+        self.assertEqual(self.committed(topic, topic), 6)
+        self.assertEqual(commit(1, 7, stranger), 25)
+        self.assertEqual(self.committed(topic, topic), 6)
+
     def test_a_group_of_kcat_goes_on_where_it_was(self):
         topic = self.topic(3)
         words = ("-G", topic, topic, "-q", "-X", "auto.offset.reset=earliest")

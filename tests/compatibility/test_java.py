@@ -216,6 +216,12 @@ class Topics(JavaTest):
                            "--describe", "--all").text
         self.assertIn("auto.create.topics.enable=true", broker)
 
+    def test_clients_have_no_quotas(self):
+        of = ("--entity-type", "clients", "--entity-name", "c")
+        self.assertNotIn("producer_byte_rate", self.java("configs", *of, "--describe").text)
+        refused = self.refused("configs", *of, "--alter", "--add-config", "producer_byte_rate=1024")
+        self.assertIn("quotas", refused)
+
     def test_the_sizes_of_logs_are_told(self):
         topic = self.topic()
         self.write(topic, 0, 1000)

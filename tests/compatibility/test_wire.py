@@ -417,6 +417,28 @@ class Coordinators(WireTest):
         self.assertEqual(of_transactions.take("ih")[1], wire.NO_COORDINATOR)
 
 
+class Quotas(WireTest):
+    DESCRIBE, ALTER = 48, 49
+
+    def test_none_are_listed(self):
+        body = struct.pack(">i", 1) + wire.text("client-id") + struct.pack(">bh?", 2, -1, False)
+        response = self.wire.call(self.DESCRIBE, 0, body)
+        self.assertEqual(response.take("ihhi"), (0, 0, -1, 0))
+        self.assertEqual(response.left, 0)
+
+    def test_one_that_is_to_be_set_is_refused_with_the_reason(self):
+        entity = b"\x02" + wire.compact("client-id") + wire.compact("c") + b"\0"
+        limit = b"\x02" + wire.compact("producer_byte_rate") + struct.pack(">d?", 1024, False)
+        body = b"\x02" + entity + limit + b"\0" + b"\0" + b"\0" + b"\0"
+        response = self.wire.call(self.ALTER, 1, body, flexible=True)
+        self.assertEqual(response.take("BiBh"), (0, 0, 2, 42))
+        self.assertIn("quotas", response.compact())
+        self.assertEqual((response.take("B"), response.compact(), response.compact()),
+                         (2, "client-id", "c"))
+        self.assertEqual(response.take("BBB"), (0, 0, 0))
+        self.assertEqual(response.left, 0)
+
+
 class Limits(WireTest):
     @classmethod
     def setUpClass(cls):

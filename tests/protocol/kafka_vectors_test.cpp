@@ -59,6 +59,7 @@ public:
     else
       value = static_cast<T>((std::int64_t{1} << (4 * sizeof(T))) + count_);
   }
+  void fill(double& value) { value = static_cast<double>(++count_) + 0.5; }
   void fill(bool& value) { value = ++count_ % 2 == 1; }
   void fill(std::string& value) { value = "s" + std::to_string(++count_); }
   void fill(buffer& value) { value = buffer::copy_of("b" + std::to_string(++count_)); }

@@ -7,6 +7,7 @@
 #include "protocol/kafka/metadata_messages.hpp"
 #include "protocol/kafka/offset_messages.hpp"
 #include "protocol/kafka/placement_messages.hpp"
+#include "protocol/kafka/quota_messages.hpp"
 #include "protocol/kafka/topic_messages.hpp"
 #include "protocol/kafka/transaction_messages.hpp"
 
@@ -47,7 +48,9 @@ using kafka_messages = std::tuple<
     kafka::incremental_alter_configs_request, kafka::incremental_alter_configs_response,
     kafka::elect_leaders_request, kafka::elect_leaders_response,
     kafka::alter_partition_reassignments_request, kafka::alter_partition_reassignments_response,
-    kafka::list_partition_reassignments_request, kafka::list_partition_reassignments_response>;
+    kafka::list_partition_reassignments_request, kafka::list_partition_reassignments_response,
+    kafka::describe_client_quotas_request, kafka::describe_client_quotas_response,
+    kafka::alter_client_quotas_request, kafka::alter_client_quotas_response>;
 
 /// Calls `visit.template operator()<M>()` for every message.
 template <class F>
