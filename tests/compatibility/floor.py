@@ -20,6 +20,7 @@ FLOOR = {
     37: 1, 42: 1, 43: 2,                   # CreatePartitions, DeleteGroups, ElectLeaders
     44: 1,                                 # IncrementalAlterConfigs
     45: 0, 46: 0, 47: 0,                   # {Alter,List}PartitionReassignments, OffsetDelete
+    48: 0, 49: 0,                          # {Describe,Alter}ClientQuotas
     60: 0, wire.DESCRIBE_PRODUCERS: 0,     # DescribeCluster
 }
 FLEXIBLE_API_VERSIONS = 3
