@@ -264,7 +264,8 @@ class Killed(JavaCluster):
 
     def committed(self, group):
         described = self.aq("group", "describe", group, "--output", "json", code=None)
-        return sum(row["offset"] for row in described.json["partitions"]) if (
+        # A partition of which nothing is committed yet has none.
+        return sum(row["offset"] or 0 for row in described.json["partitions"]) if (
             described.code == 0) else -1
 
 
