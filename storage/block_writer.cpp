@@ -59,6 +59,11 @@ private:
   std::size_t done_ = 0;
 };
 
+/// Bytes from `end` to the end of its block.
+std::uint64_t padding(std::uint64_t end, std::size_t block_bytes) {
+  return (block_bytes - end % block_bytes) % block_bytes;
+}
+
 } // namespace
 
 block_writer::block_writer(std::uint64_t file_size, std::size_t block_bytes)
@@ -66,8 +71,7 @@ block_writer::block_writer(std::uint64_t file_size, std::size_t block_bytes)
 
 bool block_writer::fits(std::uint64_t position, std::uint64_t size) const {
   const auto end = position + size;
-  return end <= file_size_ &&
-         (block_bytes_ - end % block_bytes_) % block_bytes_ <= file_size_ - end;
+  return end <= file_size_ && padding(end, block_bytes_) <= file_size_ - end;
 }
 
 result<void> block_writer::write(block_target& target, std::uint64_t position,
@@ -76,7 +80,7 @@ result<void> block_writer::write(block_target& target, std::uint64_t position,
   thread_local aligned_area memory;
   const auto end = position + size;
   const auto first = position - position % block_bytes_;
-  const auto behind = end + (block_bytes_ - end % block_bytes_) % block_bytes_;
+  const auto behind = end + padding(end, block_bytes_);
   const auto area =
       memory.of(std::min<std::uint64_t>(behind - first, chunk_bytes_max), block_bytes_);
   parts_cursor source(parts);
