@@ -20,8 +20,7 @@ void serve_kafka(const kafka_request& request, const front_services&,
     auto& row = response.entries.emplace_back();
     row.error_code = number_of(kafka::error_code::invalid_request);
     row.error_message = "this broker does not limit clients by quotas";
-    for (auto& part : entry.entity)
-      row.entity.push_back({std::move(part.entity_type), std::move(part.entity_name)});
+    row.entity = std::move(entry.entity);
   }
   request.respond(response);
 }

@@ -11,6 +11,19 @@
 
 namespace aqueduct::protocol::kafka {
 
+/// A part of what a quota is for: a user, a client id. No name: the default.
+struct quota_entity {
+  std::string entity_type;
+  std::optional<std::string> entity_name;
+
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"entity_type"}, m.entity_type);
+    v(field{"entity_name"}, m.entity_name);
+  }
+  friend bool operator==(const quota_entity&, const quota_entity&) = default;
+};
+
 /// DescribeClientQuotasRequest, versions 0 to 1.
 struct describe_client_quotas_request {
   struct component_entry {
@@ -44,17 +57,6 @@ struct describe_client_quotas_request {
 /// DescribeClientQuotasResponse, versions 0 to 1.
 struct describe_client_quotas_response {
   struct quota_entry {
-    struct entity_part {
-      std::string entity_type;
-      std::optional<std::string> entity_name;
-
-      template <class M, class V>
-      static void fields(M& m, V& v) {
-        v(field{"entity_type"}, m.entity_type);
-        v(field{"entity_name"}, m.entity_name);
-      }
-      friend bool operator==(const entity_part&, const entity_part&) = default;
-    };
     struct value_entry {
       std::string key;
       double value = 0;
@@ -66,7 +68,7 @@ struct describe_client_quotas_response {
       }
       friend bool operator==(const value_entry&, const value_entry&) = default;
     };
-    std::vector<entity_part> entity;
+    std::vector<quota_entity> entity;
     std::vector<value_entry> values;
 
     template <class M, class V>
@@ -98,17 +100,6 @@ struct describe_client_quotas_response {
 /// AlterClientQuotasRequest, versions 0 to 1.
 struct alter_client_quotas_request {
   struct quota_entry {
-    struct entity_part {
-      std::string entity_type;
-      std::optional<std::string> entity_name;
-
-      template <class M, class V>
-      static void fields(M& m, V& v) {
-        v(field{"entity_type"}, m.entity_type);
-        v(field{"entity_name"}, m.entity_name);
-      }
-      friend bool operator==(const entity_part&, const entity_part&) = default;
-    };
     struct op_entry {
       std::string key;
       double value = 0;
@@ -122,7 +113,7 @@ struct alter_client_quotas_request {
       }
       friend bool operator==(const op_entry&, const op_entry&) = default;
     };
-    std::vector<entity_part> entity;
+    std::vector<quota_entity> entity;
     std::vector<op_entry> ops;
 
     template <class M, class V>
@@ -150,20 +141,9 @@ struct alter_client_quotas_request {
 /// AlterClientQuotasResponse, versions 0 to 1.
 struct alter_client_quotas_response {
   struct quota_entry {
-    struct entity_part {
-      std::string entity_type;
-      std::optional<std::string> entity_name;
-
-      template <class M, class V>
-      static void fields(M& m, V& v) {
-        v(field{"entity_type"}, m.entity_type);
-        v(field{"entity_name"}, m.entity_name);
-      }
-      friend bool operator==(const entity_part&, const entity_part&) = default;
-    };
     std::int16_t error_code = 0;
     std::optional<std::string> error_message;
-    std::vector<entity_part> entity;
+    std::vector<quota_entity> entity;
 
     template <class M, class V>
     static void fields(M& m, V& v) {
