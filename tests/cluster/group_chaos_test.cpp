@@ -156,7 +156,8 @@ public:
            std::to_string(sum.generation) + " generations, " + std::to_string(sum.deliveries) +
            " deliveries, " + std::to_string(sum.repeats) + " of them repeats, " +
            std::to_string(sum.commits) + " offsets committed, " + std::to_string(sum.late_commits) +
-           " of them late by kcat, " + std::to_string(sum.in_hand) +
+           " of them late by kcat, " + std::to_string(sum.given_twice) +
+           " records given twice to kcat, which had them in hand, " + std::to_string(sum.in_hand) +
            " records dropped by kcat when it was told to end, " + std::to_string(answers_) +
            " answers of the coordinator";
   }

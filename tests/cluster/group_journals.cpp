@@ -158,6 +158,11 @@ void kcat_journal::debug(std::string_view text) {
     const auto offset = number_after<std::int64_t>(said, "setting stored offset ");
     if (partition && offset)
       next_commit_.emplace_back(*partition, *offset);
+  } else if (facility == "PAUSE" && said.starts_with("Pause ")) {
+    const auto partition = number_after(said, "[");
+    const auto offset = number_after<std::int64_t>(said, "at offset ");
+    if (partition && offset)
+      to_.set_back(member_, *partition, *offset);
   } else if (facility == "REMOVE" && said.starts_with("Removing ")) {
     const auto partition = number_after(said, "[");
     const auto offset = number_after<std::int64_t>(said, "stored offset=");

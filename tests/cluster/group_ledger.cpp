@@ -100,7 +100,12 @@ void group_ledger::read(const std::string& member, int partition, std::int64_t o
     return;
   }
   auto& held = found->second;
-  if (held.next >= 0 && offset != held.next)
+  const bool is_given_twice = offset == held.set_back_to && offset + 1 == held.next;
+  if (is_given_twice) {
+    held.set_back_to = -1;
+    ++sum_.given_twice;
+  }
+  if (held.next >= 0 && offset != held.next && !is_given_twice)
     wrong(member + " reads " + place(partition, offset) + " instead of offset " +
           std::to_string(held.next) + " in generation " + std::to_string(held.generation));
   if (held.first < 0)
@@ -123,6 +128,12 @@ void group_ledger::read(const std::string& member, int partition, std::int64_t o
       wrong(member + " reads something else at " + place(partition, offset) + " than others");
   }
   of->hashes[index] = hash;
+}
+
+void group_ledger::set_back(const std::string& member, int partition, std::int64_t offset) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = holds_.find({member, partition}); found != holds_.end())
+    found->second.set_back_to = offset;
 }
 
 void group_ledger::committed(const std::string& member, int generation, int partition,

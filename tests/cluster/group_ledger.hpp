@@ -31,6 +31,9 @@ public:
   /// Gave up, or lost, these.
   void gave_up(const std::string& member, const std::vector<int>& partitions);
   void read(const std::string& member, int partition, std::int64_t offset, std::string_view value);
+  /// The member's client set the partition back to here while a rebalance went on: the record of
+  /// that offset, if the member has it in hand, is given to it a second time.
+  void set_back(const std::string& member, int partition, std::int64_t offset);
   /// A commit was answered with success. `may_be_late`: it may have been repeated after newer ones
   /// of the same generation were answered, and then counts instead of them.
   void committed(const std::string& member, int generation, int partition, std::int64_t offset,
@@ -65,6 +68,8 @@ public:
     /// Of these, those that a member repeated after newer ones.
     int late_commits = 0;
     int generation = 0;
+    /// Deliveries of the record that a member had in hand when its client set the partition back.
+    int given_twice = 0;
     /// Records that nobody said to have read, of members that dropped what they had in hand.
     int in_hand = 0;
   };
@@ -81,6 +86,7 @@ private:
     std::int64_t first = -1;
     std::int64_t next = -1;
     std::int64_t committed = -1;
+    std::int64_t set_back_to = -1;
   };
   struct span {
     std::int64_t lowest = 0;

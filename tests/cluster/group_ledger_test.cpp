@@ -188,6 +188,43 @@ TEST_CASE("a commit that librdkafka repeats after a newer one counts, and is tol
   CHECK(on.ledger.sum().commits == 2);
 }
 
+TEST_CASE(
+    "the record that kcat has in hand when librdkafka pauses may be given to it again, once") {
+  desk on;
+  const auto* const pauses =
+      "%7|1.1|PAUSE|c#consumer-1| [thrd:main]: Pause t [0]: at offset 1 (state active, v15)";
+  desk::tell(on.k,
+             {kcat_joins, "% Group g rebalanced (memberid y): assigned: t [0]", "read 0 0 0:0"});
+  SUBCASE("it says so before kcat shows it") {
+    desk::tell(on.k, {pauses, "read 0 1 0:1", "read 0 1 0:1", "read 0 2 0:2"});
+    on.finish(3);
+    CHECK(on.ledger.violations().empty());
+    CHECK(on.ledger.sum().given_twice == 1);
+  }
+  SUBCASE("it says so after kcat has shown it") {
+    desk::tell(on.k, {"read 0 1 0:1", pauses, "read 0 1 0:1", "read 0 2 0:2"});
+    on.finish(3);
+    CHECK(on.ledger.violations().empty());
+    CHECK(on.ledger.sum().given_twice == 1);
+  }
+  SUBCASE("not a third time") {
+    desk::tell(on.k, {pauses, "read 0 1 0:1", "read 0 1 0:1", "read 0 1 0:1"});
+    CHECK(on.notices("reads partition 0 @ 1 instead of offset 2"));
+  }
+  SUBCASE("not when it has gone on") {
+    desk::tell(on.k, {pauses, "read 0 1 0:1", "read 0 2 0:2", "read 0 1 0:1"});
+    CHECK(on.notices("reads partition 0 @ 1 instead of offset 3"));
+  }
+  SUBCASE("not another one") {
+    desk::tell(on.k, {pauses, "read 0 1 0:1", "read 0 0 0:0"});
+    CHECK(on.notices("reads partition 0 @ 0 instead of offset 2"));
+  }
+  SUBCASE("not without a pause") {
+    desk::tell(on.k, {"read 0 1 0:1", "read 0 1 0:1"});
+    CHECK(on.notices("reads partition 0 @ 1 instead of offset 2"));
+  }
+}
+
 TEST_CASE("two owners of a partition in a generation are noticed") {
   desk on;
   desk::tell(on.a, {"assigned 4 0"});
