@@ -120,7 +120,13 @@ func group(brokers, words []string) {
     if ctx.Err() != nil {
       break
     }
-    show.Check(fetches.Err())
+    for _, failure := range fetches.Errors() {
+      // That it lost its place in the group is told for information: the client joins again.
+      var lost *kgo.ErrGroupSession
+      if !errors.As(failure.Err, &lost) {
+        show.Check(failure.Err)
+      }
+    }
     for _, record := range fetches.Records() {
       show.Line(read(record))
     }
