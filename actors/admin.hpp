@@ -31,7 +31,7 @@ struct admin_services {
   std::string data_dir;
   std::int64_t started_ms = 0;
   std::shared_ptr<topic_directory> directory;
-  std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
+  std::shared_ptr<known_cluster> view;
   std::shared_ptr<cache_budget> cache;
   std::shared_ptr<storage::disk> disk;
   std::shared_ptr<scrub_board> scrubs;

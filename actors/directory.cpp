@@ -89,4 +89,12 @@ std::vector<std::shared_ptr<const topic_route>> topic_directory::all() const {
   return topics;
 }
 
+std::optional<broker_record> find_broker(const known_cluster& known, std::int32_t node) {
+  if (const auto view = known.load())
+    if (const auto found = std::ranges::find(view->registered, node, &broker_record::node);
+        found != view->registered.end())
+      return *found;
+  return std::nullopt;
+}
+
 } // namespace aqueduct::actors

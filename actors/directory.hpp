@@ -83,5 +83,11 @@ struct cluster_view {
   /// All.
   std::vector<broker_record> registered;
 };
+/// As the controller last said it; empty before it did.
+using known_cluster = std::atomic<std::shared_ptr<const cluster_view>>;
+
+/// A broker that is registered, whether it is there or not.
+[[nodiscard]] std::optional<broker_record> find_broker(const known_cluster& known,
+                                                       std::int32_t node);
 
 } // namespace aqueduct::actors

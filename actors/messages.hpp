@@ -347,7 +347,8 @@ struct group_call {
       what;
 };
 /// A partition of the topic of consumer groups. As a partition it has no records.
-using group_partition_actor = partition_actor::extend<caf::reacts_to<group_call>>;
+using group_partition_actor =
+    partition_actor::extend<caf::reacts_to<group_call>, caf::reacts_to<find_coordinator_call>>;
 /// What storage tells about a log.
 using log_client_actor = caf::typed_actor<caf::reacts_to<log_answer>>;
 
@@ -617,6 +618,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::produce_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::group_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::find_coordinator_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::log_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_control)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_request)

@@ -357,7 +357,9 @@ struct node::impl {
     shared->view = view;
     shared->controller = controller;
     group_router::options groups;
+    groups.node = settings().node.id;
     groups.directory = directory;
+    groups.view = view;
     groups.controller = controller;
     groups.env = env;
     groups.partitions = settings().groups.partitions;
@@ -528,9 +530,8 @@ struct node::impl {
   std::shared_ptr<storage::kv> state;
   std::shared_ptr<cache_budget> cache;
   std::shared_ptr<topic_directory> directory = std::make_shared<topic_directory>();
-  std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view =
-      std::make_shared<std::atomic<std::shared_ptr<const cluster_view>>>(
-          std::make_shared<const cluster_view>());
+  std::shared_ptr<known_cluster> view =
+      std::make_shared<known_cluster>(std::make_shared<const cluster_view>());
   std::shared_ptr<network::live_settings> live = std::make_shared<network::live_settings>();
   std::unique_ptr<caf_settings> caf_config;
   std::unique_ptr<caf::actor_system> system;

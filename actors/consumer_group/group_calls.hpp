@@ -165,6 +165,15 @@ struct delete_offsets_call {
   std::function<void(delete_offsets_answer)> done;
 };
 
+// -- finding the coordinator ----------------------------------------------------------------------
+
+/// Which node coordinates the groups of a partition; answered as soon as a replica there knows.
+struct find_coordinator_call {
+  /// On the node's steady clock; at the first look after it the answer is coordinator_loading.
+  std::int64_t deadline_ms = 0;
+  std::function<void(result<std::int32_t>)> done;
+};
+
 // -- looking at groups ----------------------------------------------------------------------------
 
 /// As Kafka's clients print it.

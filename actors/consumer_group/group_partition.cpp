@@ -1,5 +1,6 @@
 #include "actors/consumer_group/group_partition.hpp"
 
+#include "actors/consumer_group/coordinator_searches.hpp"
 #include "actors/partition/election_host.hpp"
 #include "actors/partition/partition_membership.hpp"
 #include "actors/reply_scope.hpp"
@@ -280,6 +281,8 @@ struct group_partition_state : election_host<group_partition_state> {
   void name_leader(std::int32_t leader, std::uint64_t of_term) {
     config.route->leader = leader;
     config.route->leader_epoch = static_cast<std::int32_t>(of_term);
+    if (leader >= 0)
+      searches.answer(leader);
   }
 
   void handle(group_failed& news) { fail(std::move(news.why)); }
@@ -355,6 +358,7 @@ struct group_partition_state : election_host<group_partition_state> {
       return;
     if (core->leads())
       core->tick(now());
+    searches.expire(services().env->steady_ms());
     tend_members();
     flush();
     save_when_due();
@@ -362,7 +366,7 @@ struct group_partition_state : election_host<group_partition_state> {
   }
 
   [[nodiscard]] bool needs_ticks() const {
-    return core->is_restless() || membership.is_restless() ||
+    return core->is_restless() || membership.is_restless() || !searches.empty() ||
            (saved_index != applied_index && !failed);
   }
 
@@ -403,9 +407,7 @@ struct group_partition_state : election_host<group_partition_state> {
     if (is_open)
       save();
     core->follow(-1);
-    fail_reads();
-    for (auto& call : std::exchange(waiting, {}))
-      refuse(call, out_of_service());
+    refuse_all();
     if (replica)
       self->send(replica, replica_request{replica_stop{}});
     else
@@ -440,9 +442,15 @@ struct group_partition_state : election_host<group_partition_state> {
     config.route->leader = membership.another_node();
     elections.close();
     core->follow(-1);
+    refuse_all();
+  }
+
+  /// Whoever waits, for it answers nothing any more.
+  void refuse_all() {
     fail_reads();
     for (auto& call : std::exchange(waiting, {}))
       refuse(call, out_of_service());
+    answer_searches();
   }
 
   /// Why it answers nothing. Another replica takes over from one that failed, and is to be looked
@@ -469,6 +477,22 @@ struct group_partition_state : election_host<group_partition_state> {
       std::visit([this](auto& what) { core->handle(std::move(what), now()); }, call.what);
       flush();
     }
+  }
+
+  void ask(find_coordinator_call& search) {
+    searches.add(std::move(search));
+    if (config.route->leader >= 0 || failed || closing)
+      answer_searches();
+    else if (!is_restless)
+      schedule_tick();
+  }
+
+  /// By whom the route names; without one there has to be a reason not to wait.
+  void answer_searches() {
+    if (const std::int32_t leader = config.route->leader; leader >= 0)
+      searches.answer(leader);
+    else
+      searches.answer(unexpected(errc::coordinator_loading, out_of_service().message));
   }
 
   static void refuse(group_call& call, const error& why) {
@@ -596,6 +620,7 @@ struct group_partition_state : election_host<group_partition_state> {
   std::map<std::uint64_t, waiting_read> reads;
   /// Questions that came before the group was open.
   std::vector<group_call> waiting;
+  coordinator_searches searches;
   partition_membership membership;
   /// The group has, and is to have, no other replica.
   bool is_alone = false;
@@ -634,6 +659,7 @@ group_partition(group_partition_actor::stateful_pointer<group_partition_state> s
         guarded([&] { std::visit([state](auto& what) { state->handle(what); }, event.what); });
       },
       [=](group_call& call) { guarded([&] { state->ask(call); }); },
+      [=](find_coordinator_call& search) { guarded([&] { state->ask(search); }); },
   };
 }
 

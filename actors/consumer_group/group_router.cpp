@@ -4,6 +4,7 @@
 
 #include <caf/send.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace aqueduct::actors {
@@ -14,18 +15,6 @@ void refuse_call(group_call& call, const group_answer& why) {
   std::visit([&](auto& what) { refuse(what, why); }, call.what);
 }
 
-void pass_on(const partition_route& route, group_call call, std::int64_t now_ms) {
-  if (const auto* heartbeat = std::get_if<heartbeat_call>(&call.what);
-      heartbeat != nullptr && route.board &&
-      route.board->beat(heartbeat->group, heartbeat->who, now_ms))
-    heartbeat->done({});
-  else if (route.coordinator)
-    caf::anon_send(route.coordinator, std::move(call));
-  else
-    refuse_call(
-        call, {errc::not_coordinator, "another broker coordinates the group", route.leader.load()});
-}
-
 } // namespace
 
 std::shared_ptr<partition_route> group_router::look_up(std::string_view group) const {
@@ -33,6 +22,38 @@ std::shared_ptr<partition_route> group_router::look_up(std::string_view group) c
   if (!topic || topic->partitions.empty())
     return nullptr;
   return topic->partitions[group_partition_of(group, topic->partitions.size())];
+}
+
+std::int32_t group_router::who_knows(std::string_view group) const {
+  const auto topic = options_.directory->find(group_topic_name);
+  if (!topic || topic->record.partitions.empty())
+    return -1;
+  const auto& placed =
+      topic->record.partitions[group_partition_of(group, topic->record.partitions.size())];
+  const auto view = options_.view->load();
+  std::int32_t named = -1;
+  for (const auto node : placed.nodes) {
+    if (node == options_.node)
+      continue;
+    if (view && std::ranges::find(view->brokers, node, &broker_record::node) != view->brokers.end())
+      return node;
+    if (named < 0)
+      named = node;
+  }
+  return named;
+}
+
+void group_router::pass_on(const partition_route& route, std::string_view group,
+                           group_call call) const {
+  if (const auto* heartbeat = std::get_if<heartbeat_call>(&call.what);
+      heartbeat != nullptr && route.board &&
+      route.board->beat(heartbeat->group, heartbeat->who, options_.env->steady_ms()))
+    heartbeat->done({});
+  else if (route.coordinator)
+    caf::anon_send(route.coordinator, std::move(call));
+  else
+    refuse_call(call,
+                {errc::not_coordinator, "another broker coordinates the group", who_knows(group)});
 }
 
 void group_router::with_route(const std::string& group, waiter done) const {
@@ -63,13 +84,13 @@ void group_router::with_route(const std::string& group, waiter done) const {
 
 void group_router::ask(const std::string& group, group_call call) const {
   if (const auto route = look_up(group)) {
-    pass_on(*route, std::move(call), options_.env->steady_ms());
+    pass_on(*route, group, std::move(call));
     return;
   }
-  with_route(group, [call = std::move(call),
-                     env = options_.env](result<std::shared_ptr<partition_route>> route) mutable {
+  with_route(group, [call = std::move(call), group, self = shared_from_this()](
+                        const result<std::shared_ptr<partition_route>>& route) mutable {
     if (route)
-      pass_on(**route, std::move(call), env->steady_ms());
+      self->pass_on(**route, group, std::move(call));
     else
       refuse_call(call, {route.error().code, route.error().message, -1});
   });
@@ -77,15 +98,22 @@ void group_router::ask(const std::string& group, group_call call) const {
 
 void group_router::find(const std::string& group,
                         std::function<void(result<std::int32_t>)> done) const {
-  with_route(
-      group, [done = std::move(done)](const result<std::shared_ptr<partition_route>>& route) {
-        if (!route)
-          done(route.propagate());
-        else if ((*route)->leader < 0)
-          done(unexpected(errc::coordinator_loading, "the group has no coordinator at the moment"));
-        else
-          done((*route)->leader.load());
-      });
+  with_route(group, [self = shared_from_this(), group, done = std::move(done)](
+                        const result<std::shared_ptr<partition_route>>& found) mutable {
+    if (!found) {
+      done(found.propagate());
+      return;
+    }
+    const auto& route = **found;
+    if (!route.coordinator)
+      done(self->who_knows(group));
+    else if (const std::int32_t leader = route.leader; leader >= 0)
+      done(leader);
+    else
+      caf::anon_send(route.coordinator, find_coordinator_call{self->options_.env->steady_ms() +
+                                                                  self->options_.election_ms,
+                                                              std::move(done)});
+  });
 }
 
 std::vector<group_partition_actor> group_router::here() const {

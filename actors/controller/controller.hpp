@@ -21,7 +21,7 @@ struct controller_config {
   std::shared_ptr<const partition_services> services;
   std::shared_ptr<topic_directory> directory;
   /// Kept up to date for the front ends.
-  std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
+  std::shared_ptr<known_cluster> view;
   controller_core::limits limits;
   /// For the coordinators of consumer groups on this node.
   group_coordinator::limits groups;

@@ -35,12 +35,10 @@ coordinator describe_coordinator(const front_services& node, const kafka_answer&
       row.error_code = to.error(found.error().code);
     return row;
   }
-  if (const auto view = node.view->load())
-    for (const auto& broker : view->brokers)
-      if (broker.node == *found)
-        return {key, broker.node, broker.host, broker.port, 0, std::nullopt};
+  if (const auto broker = find_broker(*node.view, *found))
+    return {key, broker->node, broker->host, broker->port, 0, std::nullopt};
   return nobody(key, error_code::coordinator_not_available,
-                "the coordinator of the group is gone just now");
+                "the coordinator of the group is not registered");
 }
 
 } // namespace

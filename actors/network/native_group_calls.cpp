@@ -16,14 +16,9 @@ namespace {
 
 using protocol::named_partitions;
 
-using known_brokers = std::atomic<std::shared_ptr<const cluster_view>>;
-
-std::string address_of(const known_brokers& brokers, std::int32_t broker) {
-  if (const auto view = brokers.load())
-    for (const auto& each : view->brokers)
-      if (each.node == broker)
-        return each.host + ":" + std::to_string(each.port);
-  return {};
+std::string address_of(const known_cluster& brokers, std::int32_t broker) {
+  const auto found = find_broker(brokers, broker);
+  return found ? found->host + ":" + std::to_string(found->port) : "";
 }
 
 std::shared_ptr<native_call> call_of(const native_request& request) {
@@ -31,7 +26,7 @@ std::shared_ptr<native_call> call_of(const native_request& request) {
 }
 
 /// Answers a refused question. False: it was not refused.
-bool refused(const group_answer& answer, native_call& call, const known_brokers& brokers) {
+bool refused(const group_answer& answer, native_call& call, const known_cluster& brokers) {
   if (answer.error == errc::none)
     return false;
   call.fail({answer.error, answer.message}, answer.coordinator,
@@ -84,16 +79,14 @@ void serve(const native_request& request, const front_services& node,
         }
         protocol::find_coordinator_response response;
         response.node = *found;
-        if (const auto view = brokers->load())
-          for (const auto& broker : view->brokers)
-            if (broker.node == *found) {
-              response.host = broker.host;
-              response.port = broker.port;
-            }
-        if (response.host.empty())
-          call->fail({errc::coordinator_loading, "the coordinator of the group is gone just now"});
-        else
-          call->respond(response);
+        const auto broker = find_broker(*brokers, *found);
+        if (!broker) {
+          call->fail({errc::coordinator_loading, "the coordinator of the group is not registered"});
+          return;
+        }
+        response.host = broker->host;
+        response.port = broker->port;
+        call->respond(response);
       });
 }
 

@@ -37,7 +37,7 @@ struct front_services {
   /// Where the data lies.
   std::string data_dir;
   std::shared_ptr<topic_directory> directory;
-  std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view;
+  std::shared_ptr<known_cluster> view;
   controller_actor controller;
   std::shared_ptr<const group_router> groups;
   std::shared_ptr<const leader_elections> elections;

@@ -99,7 +99,7 @@ public:
     view->registered[1].draining = true;
     view->registered[2].draining = view->registered[2].evacuating = true;
     view->registered[3].fenced = true;
-    node.view = std::make_shared<std::atomic<std::shared_ptr<const cluster_view>>>(view);
+    node.view = std::make_shared<known_cluster>(view);
     node.links = [] {
       peer_status up;
       up.peer = raft::node_id(2);

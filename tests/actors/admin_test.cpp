@@ -24,8 +24,7 @@ struct admin_bench {
     admin_services what;
     what.node = 7;
     what.directory = std::make_shared<topic_directory>();
-    what.view = std::make_shared<std::atomic<std::shared_ptr<const cluster_view>>>(
-        std::make_shared<const cluster_view>());
+    what.view = std::make_shared<known_cluster>(std::make_shared<const cluster_view>());
     what.cache = std::make_shared<cache_budget>(1024);
     what.disk = std::make_shared<storage::sim_disk>();
     what.connections = [] { return std::size_t{3}; };

@@ -77,23 +77,15 @@ private:
       coordinator_ = coordinator_ % cluster_.size() + (tried > 0 || coordinator_ == 0 ? 1 : 0);
       if (coordinator_ == 0)
         coordinator_ = 1;
-      if (!cluster_.is_up(coordinator_))
-        continue;
-      const auto topic = cluster_.broker(coordinator_).directory().find(group_topic_name);
-      if (!topic)
-        continue;
-      const auto& route = topic->partitions[group_partition_of("g", topic->partitions.size())];
-      if (!route->coordinator)
+      if (!cluster_.is_ready(coordinator_))
         continue;
       give_up_ms_ = cluster_.now_ms() + 3000;
-      if constexpr (std::is_same_v<Call, heartbeat_call>)
-        if (!cluster_.is_paused(coordinator_) &&
-            route->board->beat("g", call.who, cluster_.broker(coordinator_).env().steady_ms())) {
-          ++book_.board_answers;
-          call.done({});
-          return true;
-        }
-      caf::anon_send(route->coordinator, group_call{std::move(call)});
+      // The front end of a node that stands still answers no heartbeat.
+      if (std::is_same_v<Call, heartbeat_call> && cluster_.is_paused(coordinator_))
+        return true;
+      cluster_.broker(coordinator_).groups().ask("g", {std::move(call)});
+      if (std::is_same_v<Call, heartbeat_call> && to->has_value())
+        ++book_.board_answers;
       return true;
     }
     return false;

@@ -88,6 +88,7 @@ sim_broker::~sim_broker() {
       kill(reader);
   }
   kill(upkeep_);
+  groups_.reset();
   directory_.reset();
   transport_.reset();
   registry_.reset();
@@ -272,6 +273,13 @@ void sim_broker::start_controller() {
   controller_ = spawn_controller(*system_, std::move(control));
   calls_->route(call_kind::controller, make_controller_gate(controller_));
   calls_->route(call_kind::elect, make_election_server(directory_, machine_.env));
+  group_router::options groups;
+  groups.node = number_;
+  groups.directory = directory_;
+  groups.view = view_;
+  groups.controller = controller_;
+  groups.env = machine_.env;
+  groups_ = std::make_shared<const group_router>(std::move(groups));
 }
 
 // -- what is asked of it --------------------------------------------------------------------------

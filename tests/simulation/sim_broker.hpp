@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/admin_interface.hpp"
+#include "actors/consumer_group/group_router.hpp"
 #include "actors/controller/controller.hpp"
 #include "actors/directory.hpp"
 #include "actors/discovery/discovery.hpp"
@@ -87,6 +88,8 @@ public:
   [[nodiscard]] const topic_directory& directory() const { return *directory_; }
   [[nodiscard]] std::shared_ptr<const cluster_view> view() const { return view_->load(); }
   [[nodiscard]] environment& env() const { return *machine_.env; }
+  /// As the node's front ends ask coordinators of consumer groups.
+  [[nodiscard]] const group_router& groups() const { return *groups_; }
 
   /// Begins a clean stop.
   void stop();
@@ -106,9 +109,8 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   std::optional<storage::data_directory> data_;
   std::shared_ptr<topic_directory> directory_ = std::make_shared<topic_directory>();
-  std::shared_ptr<std::atomic<std::shared_ptr<const cluster_view>>> view_ =
-      std::make_shared<std::atomic<std::shared_ptr<const cluster_view>>>(
-          std::make_shared<const cluster_view>());
+  std::shared_ptr<known_cluster> view_ =
+      std::make_shared<known_cluster>(std::make_shared<const cluster_view>());
   std::shared_ptr<const partition_services> services_;
   std::shared_ptr<group_registry> registry_;
   std::shared_ptr<call_router> calls_ = std::make_shared<call_router>();
@@ -116,6 +118,7 @@ private:
   std::shared_ptr<link_dialler> dialler_;
   discovery_actor discovery_;
   controller_actor controller_;
+  std::shared_ptr<const group_router> groups_;
   scrubber_actor scrubber_;
   upkeep_actor upkeep_;
   /// Behind those that the replicas see.

@@ -136,7 +136,7 @@ sim_node::sim_node(sim_machine& machine, options opts)
   controller_config control;
   control.services = services_;
   control.directory = directory_;
-  control.view = std::make_shared<std::atomic<std::shared_ptr<const cluster_view>>>();
+  control.view = std::make_shared<known_cluster>();
   limits_.partitions_per_node = opts.partitions_max;
   limits_.topic_defaults.segment_bytes = opts.segment_bytes;
   limits_.topic_defaults.message_bytes_max = opts.segment_bytes / 2;
