@@ -66,8 +66,8 @@ constexpr auto table = std::to_array<api_info>({
     {api_key::init_producer_id, "INIT_PRODUCER_ID", 1, 1,
      "Gives an idempotent producer its identity."},
     {api_key::find_coordinator, "FIND_COORDINATOR", 1, 1,
-     "Says which broker coordinates a consumer group. COORDINATOR_LOADING: none at the moment; try "
-     "again."},
+     "Says which broker coordinates a consumer group. Waits for replicas that elect, up to 1.5 s; "
+     "COORDINATOR_LOADING: there is none by then, try again."},
     {api_key::delete_group, "DELETE_GROUP", 1, 1,
      "Forgets a consumer group without members, and its offsets."},
     {api_key::delete_offsets, "DELETE_OFFSETS", 1, 1,
