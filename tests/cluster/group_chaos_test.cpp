@@ -3,6 +3,7 @@
 // again, commits do not go back, partitions have one owner, and nothing stands still.
 //
 // AQUEDUCT_CHAOS_SECONDS: how long; without it, a short while. AQUEDUCT_SEED: what happens when.
+// AQUEDUCT_JOURNALS: a folder for all that members say.
 #include "protocol/client/group_admin.hpp"
 #include "tests/cluster/chaos_load.hpp"
 #include "tests/cluster/cluster_user.hpp"
@@ -326,8 +327,9 @@ public:
 private:
   void tell(const std::string& what) {
     if (!what.empty())
-      told_ += std::to_string(
-                   std::chrono::duration_cast<milliseconds>(test_clock::now() - begin_).count()) +
+      told_ += std::to_string(std::chrono::duration_cast<milliseconds>(
+                                  std::chrono::system_clock::now().time_since_epoch())
+                                  .count()) +
                " ms: " + what + "\n";
   }
 
@@ -438,7 +440,6 @@ private:
   std::mt19937_64 random_;
   test_cluster nodes_;
   cluster on_;
-  test_clock::time_point begin_ = test_clock::now();
   int rounds_ = 0;
   int kills_ = 0;
   int freezes_ = 0;

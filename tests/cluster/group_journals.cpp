@@ -158,46 +158,124 @@ void kcat_journal::debug(std::string_view text) {
     const auto offset = number_after<std::int64_t>(said, "setting stored offset ");
     if (partition && offset)
       next_commit_.emplace_back(*partition, *offset);
+  } else if (facility == "CONSUMER" && said.starts_with("Start consuming ")) {
+    const auto partition = number_after(said, "[");
+    const auto offset = number_after<std::int64_t>(said, "at offset ");
+    if (partition && offset)
+      to_.begins(member_, *partition, *offset);
   } else if (facility == "PAUSE" && said.starts_with("Pause ")) {
     const auto partition = number_after(said, "[");
     const auto offset = number_after<std::int64_t>(said, "at offset ");
     if (partition && offset)
       to_.set_back(member_, *partition, *offset);
+  } else if (facility == "OFFSET" && said.find("Enqueue OffsetCommitRequest(") != said.npos) {
+    // "...: Enqueue OffsetCommitRequest(v7, 1/2 partition(s))): why", of the commit just sent.
+    const auto listed = number_after(said.substr(said.find("Enqueue ")), "/");
+    if (listed && !commits_.empty())
+      commits_.back().listed = *listed;
   } else if (facility == "REMOVE" && said.starts_with("Removing ")) {
     const auto partition = number_after(said, "[");
     const auto offset = number_after<std::int64_t>(said, "stored offset=");
     if (partition && offset && *offset >= 0)
       next_commit_.emplace_back(*partition, *offset);
   } else if (facility == "COMMIT") {
-    const auto sent = number_after(said, "Committing offsets for ");
-    const auto generation = number_after(said, "with generation-id ");
-    if (sent && generation)
-      commits_.push_back({*generation, *sent, reason_of(said), std::exchange(next_commit_, {})});
+    if (said.find("Committing offsets for ") != said.npos || said.starts_with("Deferring "))
+      sent_or_put_off(said);
     else
       answered(said);
   }
 }
 
+/// "...: Committing offsets for 2 partition(s) with generation-id 4 in join-state S: why", or, of
+/// one that waits for a coordinator, "Deferring "why" offset commit for 2 partition(s) in state
+/// ...". A commit keeps the offsets that it had when it was first sent or put off.
+void kcat_journal::sent_or_put_off(std::string_view text) {
+  if (const auto quoted = behind(text, "Deferring \"")) {
+    const auto partitions = number_after(text, "offset commit for ");
+    if (partitions && !next_commit_.empty())
+      put_off_.push_back({-1, *partitions, std::string(quoted->substr(0, quoted->find('"'))),
+                          std::exchange(next_commit_, {}), *partitions});
+    return;
+  }
+  const auto partitions = number_after(text, "Committing offsets for ");
+  const auto generation = number_after(text, "with generation-id ");
+  if (!partitions || !generation)
+    return;
+  commit one{*generation, *partitions, reason_of(text), std::exchange(next_commit_, {}),
+             *partitions};
+  if (one.rows.empty()) {
+    const auto waited = std::ranges::find_if(put_off_, [&](const commit& each) {
+      return each.partitions == one.partitions && each.reason == one.reason;
+    });
+    if (waited != put_off_.end()) {
+      one.rows = std::move(waited->rows);
+      put_off_.erase(waited);
+    }
+  }
+  // Whoever sends another number of offsets than were told: they are not known.
+  if (one.rows.size() != static_cast<std::size_t>(one.partitions))
+    one.rows.clear();
+  commits_.push_back(std::move(one));
+}
+
 /// "...: OffsetCommit for 2 partition(s) in join-state S: why: returned: Success"
 void kcat_journal::answered(std::string_view text) {
   const auto partitions = number_after(text, "OffsetCommit for ");
-  const auto outcome = text.find(": returned: ");
-  // One that is in progress is sent again, and may be answered after newer ones.
-  if (!partitions || outcome == text.npos || text.ends_with("Operation in progress"))
+  const auto at = text.find(": returned: ");
+  if (!partitions || at == text.npos)
     return;
-  const auto found =
-      std::ranges::find_if(commits_, [&, reason = reason_of(text.substr(0, outcome))](auto& each) {
-        return each.partitions == *partitions && each.reason == reason;
-      });
-  if (found == commits_.end())
+  const auto outcome = text.substr(at + std::string_view(": returned: ").size());
+  const auto reason = reason_of(text.substr(0, at));
+  if (outcome == "Local: Waiting for coordinator") {
+    // It was given up while it was put off.
+    const auto waited = std::ranges::find_if(put_off_, [&](const commit& each) {
+      return each.partitions <= *partitions && each.reason == reason;
+    });
+    if (waited != put_off_.end())
+      put_off_.erase(waited);
     return;
-  const auto commit = std::move(*found);
-  commits_.erase(found);
-  if (!text.ends_with("returned: Success") ||
-      commit.rows.size() != static_cast<std::size_t>(commit.partitions))
+  }
+  const auto one = std::ranges::find_if(
+      commits_, [&](const commit& each) { return each.is_like(*partitions, reason); });
+  if (one == commits_.end())
     return;
-  for (const auto& [partition, offset] : commit.rows)
-    to_.committed(member_, commit.generation, partition, offset, true);
+  if (outcome == "Success") {
+    succeeded(one);
+  } else if (outcome == "Local: Operation in progress") {
+    // It is sent again, and may be answered after newer ones.
+    const auto first = std::ranges::find_if(commits_, [&](const commit& each) {
+      return each.is_like(*partitions, reason) && !each.is_repeated;
+    });
+    (first == commits_.end() ? *one : *first).is_repeated = true;
+  } else {
+    if (outcome == "Broker: Not coordinator" || outcome == "Broker: Coordinator not available" ||
+        outcome == "Local: Broker transport failure")
+      put_off_.push_back(std::move(*one));
+    commits_.erase(one);
+  }
+}
+
+/// The oldest of several that look alike may not be the one that was answered, if any of them was
+/// sent again. Then it counts now, and once more after each of the others.
+void kcat_journal::succeeded(std::deque<commit>::iterator one) {
+  auto done = std::move(*one);
+  commits_.erase(one);
+  const auto is_like = [&](const commit& each) { return each.is_like(done.listed, done.reason); };
+  const bool is_sure = !done.is_repeated && std::ranges::none_of(commits_, [&](const auto& each) {
+    return is_like(each) && each.is_repeated;
+  });
+  if (!is_sure)
+    for (auto& each : commits_)
+      if (is_like(each))
+        each.mistakable.emplace_back(done.generation, done.rows);
+  counts(done.generation, done.rows);
+  for (const auto& [generation, rows] : done.mistakable)
+    counts(generation, rows);
+}
+
+void kcat_journal::counts(int generation, const offsets& rows) {
+  for (const auto& [partition, offset] : rows)
+    to_.committed(member_, generation, partition, offset, true);
 }
 
 } // namespace aqueduct::test

@@ -45,22 +45,40 @@ public:
   void line(std::string_view text) override;
 
 private:
+  /// A partition and its offset, for each that is committed.
+  using offsets = std::vector<std::pair<int, std::int64_t>>;
   struct commit {
     int generation = 0;
-    /// What librdkafka says of it: how many partitions it has, and why it is sent.
+    /// What librdkafka says of it: of how many partitions it has an offset, and why it is sent.
     int partitions = 0;
     std::string reason;
-    std::vector<std::pair<int, std::int64_t>> rows;
+    offsets rows = {};
+    /// How many partitions it lists; so many are named in the answer.
+    int listed = 0;
+    /// It was sent again.
+    bool is_repeated = false;
+    /// Others of the same kind that are answered with success, or this one is: nobody says which.
+    std::vector<std::pair<int, offsets>> mistakable = {};
+
+    [[nodiscard]] bool is_like(int count, std::string_view why) const {
+      return listed == count && reason == why;
+    }
   };
 
   void rebalanced(std::string_view text);
   void debug(std::string_view text);
+  void sent_or_put_off(std::string_view text);
   void answered(std::string_view text);
+  void succeeded(std::deque<commit>::iterator one);
+  void counts(int generation, const offsets& rows);
 
   int generation_ = -1;
   /// Offsets that the next commit will have.
-  std::vector<std::pair<int, std::int64_t>> next_commit_;
+  offsets next_commit_;
+  /// Under way, the oldest first.
   std::deque<commit> commits_;
+  /// Those that wait for a coordinator.
+  std::deque<commit> put_off_;
   /// Whether the assignment of a generation is being listed.
   bool lists_ = false;
 };

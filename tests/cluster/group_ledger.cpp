@@ -88,6 +88,13 @@ void group_ledger::gave_up(const std::string& member, const std::vector<int>& pa
   }
 }
 
+void group_ledger::begins(const std::string& member, int partition, std::int64_t offset) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = holds_.find({member, partition});
+      found != holds_.end() && found->second.next < 0)
+    found->second.begins_at = offset;
+}
+
 void group_ledger::read(const std::string& member, int partition, std::int64_t offset,
                         std::string_view value) {
   const std::lock_guard lock(mutex_);
@@ -178,8 +185,9 @@ void group_ledger::ended(const std::string& member) {
       continue;
     if (held.is_open)
       close(member, key.second, held);
-    if (auto* of = page(key.second); held.is_last && of != nullptr && held.next >= 0)
-      of->in_hand.insert(held.next);
+    const auto in_hand = held.next >= 0 ? held.next : held.begins_at;
+    if (auto* of = page(key.second); held.is_last && of != nullptr && in_hand >= 0)
+      of->in_hand.insert(in_hand);
   }
 }
 

@@ -30,6 +30,8 @@ public:
   void owns(const std::string& member, int generation, const std::vector<int>& partitions);
   /// Gave up, or lost, these.
   void gave_up(const std::string& member, const std::vector<int>& partitions);
+  /// The record with which it begins to read one that it was given.
+  void begins(const std::string& member, int partition, std::int64_t offset);
   void read(const std::string& member, int partition, std::int64_t offset, std::string_view value);
   /// The member's client set the partition back to here while a rebalance went on: the record of
   /// that offset, if the member has it in hand, is given to it a second time.
@@ -87,6 +89,8 @@ private:
     std::int64_t next = -1;
     std::int64_t committed = -1;
     std::int64_t set_back_to = -1;
+    /// -1: not said.
+    std::int64_t begins_at = -1;
   };
   struct span {
     std::int64_t lowest = 0;

@@ -101,6 +101,23 @@ TEST_CASE("a record that kcat may have dropped when it was told to end is counte
   CHECK(on.ledger.violations().size() == 2);
 }
 
+TEST_CASE("the record that kcat drops may be the first that it was given of a partition") {
+  desk on;
+  desk::tell(on.k,
+             {kcat_joins, "% Group g rebalanced (memberid y): assigned: t [0]",
+              "%7|1.1|CONSUMER|c#consumer-1| [thrd:main]: Start consuming t [0] at offset 0 (v4)"});
+  SUBCASE("it was told to end") {
+    on.ledger.drops_what_is_in_hand("k");
+    on.finish(1);
+    CHECK(on.ledger.violations().empty());
+    CHECK(on.ledger.sum().in_hand == 1);
+  }
+  SUBCASE("it was not") {
+    on.finish(1);
+    CHECK(on.notices("nobody has read partition 0 @ 0"));
+  }
+}
+
 TEST_CASE("what kcat says of cooperative rebalances is read too") {
   desk on;
   desk::tell(on.k, {kcat_joins,
@@ -158,34 +175,129 @@ TEST_CASE("commits that go back are noticed") {
   }
 }
 
-TEST_CASE("a commit that librdkafka repeats after a newer one counts, and is told") {
-  desk on;
-  const auto sent = [](const char* offset, const char* why) {
-    return std::string("%7|1.1|OFFSET|c#consumer-1| [thrd:main]: Topic t [0]: stored offset ") +
-           offset + ", committed offset 0: setting stored offset " + offset + " for commit\n" +
-           "%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/2: Committing offsets for 1 "
-           "partition(s) with generation-id 4 in join-state steady: " +
-           why;
-  };
-  const auto told = [](const char* why, const char* what) {
-    return std::string("%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/2: OffsetCommit "
-                       "for 1 partition(s) in join-state init: ") +
-           why + ": returned: " + what;
-  };
-  std::string all = std::string(kcat_joins) +
-                    "\n% Group g rebalanced (memberid y): assigned: t [0]\nread 0 0 0:0\n";
-  all += sent("1", "timer") + "\nread 0 1 0:1\n" + told("timer", "Local: Operation in progress");
-  all += "\n" + sent("2", "end") + "\n" + told("end", "Success") + "\n" + told("timer", "Success");
+namespace {
+
+// What librdkafka says of the commits of partition 0.
+std::string keeps(const char* offset) {
+  return std::string("%7|1.1|OFFSET|c#consumer-1| [thrd:main]: Topic t [0]: stored offset ") +
+         offset + ", committed offset 0: setting stored offset " + offset + " for commit\n";
+}
+std::string sends(const char* why) {
+  return std::string("%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/2: Committing "
+                     "offsets for 1 partition(s) with generation-id 4 in join-state steady: ") +
+         why + "\n";
+}
+std::string puts_off(const char* why) {
+  return std::string("%7|1.1|COMMIT|c#consumer-1| [thrd:main]: Deferring \"") + why +
+         "\" offset commit for 1 partition(s) in state wait-coord: no coordinator available\n";
+}
+std::string hears(const char* why, const char* what) {
+  return std::string("%7|1.1|COMMIT|c#consumer-1| [thrd:main]: GroupCoordinator/2: OffsetCommit "
+                     "for 1 partition(s) in join-state init: ") +
+         why + ": returned: " + what + "\n";
+}
+
+/// kcat has read two records, and says all that; then a member of the next generation begins at
+/// `begin`.
+void commits_and_goes(desk& on, const std::string& said, const char* begin) {
+  const auto all = std::string(kcat_joins) +
+                   "\n% Group g rebalanced (memberid y): assigned: t [0]\nread 0 0 0:0\n"
+                   "read 0 1 0:1\n" +
+                   said;
   for (std::size_t at = 0; at < all.size(); at = std::min(all.size(), all.find('\n', at)) + 1)
     on.k.line(std::string_view(all).substr(at, all.find('\n', at) - at));
+  const auto read = std::string("read 0 ") + begin + " 0:" + begin;
+  desk::tell(on.a, {"assigned 5 0", read.c_str()});
+  on.finish(2);
+}
+
+} // namespace
+
+TEST_CASE("a commit that librdkafka repeats after a newer one counts, and is told") {
+  desk on;
   on.ledger.answered(0, 2);
   on.ledger.answered(0, 1);
-  // What was set back is given out again.
-  desk::tell(on.a, {"assigned 5 0", "read 0 1 0:1"});
-  on.finish(2);
+  commits_and_goes(on,
+                   keeps("1") + sends("timer") + hears("timer", "Local: Operation in progress") +
+                       keeps("2") + sends("end") + hears("end", "Success") +
+                       hears("timer", "Success"),
+                   "1");
   CHECK(on.ledger.violations().empty());
   CHECK(on.ledger.sum().late_commits == 1);
   CHECK(on.ledger.sum().commits == 2);
+}
+
+TEST_CASE("of two commits that look alike, one of which was repeated, either may count") {
+  desk on;
+  const auto both = keeps("1") + sends("timer") + hears("timer", "Local: Operation in progress") +
+                    keeps("2") + sends("timer") + hears("timer", "Success");
+  SUBCASE("when both are answered") {
+    commits_and_goes(on, both + hears("timer", "Success"), "1");
+  }
+  SUBCASE("when one is") {
+    commits_and_goes(on, both, "1");
+  }
+  CHECK(on.ledger.violations().empty());
+}
+
+TEST_CASE("of two commits that look alike, none of which was repeated, the newer one counts") {
+  desk on;
+  commits_and_goes(on,
+                   keeps("1") + sends("timer") + keeps("2") + sends("timer") +
+                       hears("timer", "Success") + hears("timer", "Success"),
+                   "1");
+  CHECK(on.notices("given partition 0 @ 1"));
+}
+
+TEST_CASE("a commit that has no offset of some partitions is answered with all of them") {
+  desk on;
+  const auto two = [](std::string line) {
+    return line.replace(line.find("for 1 partition"), 15, "for 2 partition");
+  };
+  const std::string lists = "%7|1.1|OFFSET|c#consumer-1| [thrd:main]: GroupCoordinator/2: Enqueue "
+                            "OffsetCommitRequest(v7, 1/2 partition(s))): end\n";
+  const auto refused =
+      keeps("2") + sends("end") + lists + two(hears("end", "Broker: Unknown member"));
+  SUBCASE("the one that was refused does not count when another one succeeds") {
+    commits_and_goes(on, refused + keeps("1") + sends("end") + hears("end", "Success"), "1");
+    CHECK(on.ledger.violations().empty());
+  }
+  SUBCASE("one that succeeds counts") {
+    commits_and_goes(on, keeps("2") + sends("end") + lists + two(hears("end", "Success")), "1");
+    CHECK(on.notices("given partition 0 @ 1"));
+  }
+}
+
+TEST_CASE("a commit that waited for a coordinator has the offsets that it had at first") {
+  desk on;
+  // The second one is put off while the first is.
+  const auto waits = keeps("1") + puts_off("timer") + keeps("2") + puts_off("timer");
+  SUBCASE("it was put off") {
+    commits_and_goes(on, waits + sends("timer") + hears("timer", "Success"), "1");
+    CHECK(on.ledger.violations().empty());
+  }
+  SUBCASE("it was sent to who is no coordinator") {
+    commits_and_goes(on,
+                     keeps("1") + sends("timer") + hears("timer", "Broker: Not coordinator") +
+                         keeps("2") + puts_off("timer") + sends("timer") +
+                         hears("timer", "Success"),
+                     "1");
+    CHECK(on.ledger.violations().empty());
+  }
+  SUBCASE("both are sent then") {
+    commits_and_goes(on,
+                     waits + sends("timer") + sends("timer") + hears("timer", "Success") +
+                         hears("timer", "Success"),
+                     "1");
+    CHECK(on.notices("given partition 0 @ 1"));
+  }
+  SUBCASE("the first is given up") {
+    commits_and_goes(on,
+                     waits + hears("timer", "Local: Waiting for coordinator") + sends("timer") +
+                         hears("timer", "Success"),
+                     "1");
+    CHECK(on.notices("given partition 0 @ 1"));
+  }
 }
 
 TEST_CASE(

@@ -3,6 +3,7 @@
 #include "tests/support/paths.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <utility>
 
 namespace aqueduct::test {
@@ -68,6 +69,13 @@ std::unique_ptr<group_journal> journal_of(group_ledger& ledger, const std::strin
   return std::make_unique<native_journal>(ledger, name);
 }
 
+/// Writes nothing unless journals are to be kept.
+std::ofstream keeper_of(const std::string& member) {
+  const char* folder = std::getenv("AQUEDUCT_JOURNALS");
+  return folder == nullptr ? std::ofstream()
+                           : std::ofstream(std::filesystem::path(folder) / (member + ".txt"));
+}
+
 } // namespace
 
 member_process::member_process(group_ledger& ledger, std::string name,
@@ -77,6 +85,7 @@ member_process::member_process(group_ledger& ledger, std::string name,
       ledger_(ledger),
       journal_(journal_of(ledger, name_, is_kcat_)),
       process_(program_of(options), arguments_of(ledger.group(), options)),
+      kept_(keeper_of(name_)),
       reader_([this] { listen(); }) {}
 
 member_process::~member_process() {
@@ -90,6 +99,11 @@ void member_process::listen() {
     const bool is_last = has_process_ended_;
     const auto text = process_.read_line(test_clock::now() + 200ms);
     if (text) {
+      if (kept_.is_open())
+        kept_ << std::chrono::duration_cast<std::chrono::milliseconds>(
+                     std::chrono::system_clock::now().time_since_epoch())
+                     .count()
+              << ' ' << *text << '\n';
       journal_->line(*text);
       if (!text->starts_with("read ")) {
         if (recent_.size() >= recent_max)

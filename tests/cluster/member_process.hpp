@@ -5,6 +5,7 @@
 #include "tests/support/child_process.hpp"
 
 #include <atomic>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -78,6 +79,8 @@ private:
   std::atomic<bool> has_process_ended_ = false;
   /// Lines that are no records, the last ones. For the thread, and for others when it has ended.
   std::vector<std::string> recent_;
+  /// All lines, with the milliseconds since the epoch at which they came.
+  std::ofstream kept_;
   std::thread reader_;
 };
 
