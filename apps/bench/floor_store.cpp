@@ -91,7 +91,9 @@ void floor_store::prepare_responses(const std::string& topic) {
 void floor_store::subscribe(int partition, const std::shared_ptr<floor_peer>& to,
                             std::uint32_t number) {
   const std::lock_guard lock(writer_of(partition).mutex);
-  files_[static_cast<std::size_t>(partition)].subscribers.push_back({to, number});
+  auto& subscribers = files_[static_cast<std::size_t>(partition)].subscribers;
+  std::erase_if(subscribers, [](const subscription& each) { return each.to.expired(); });
+  subscribers.push_back({to, number});
 }
 
 // -- writing --------------------------------------------------------------------------------------
@@ -198,9 +200,12 @@ void floor_store::push(const file& from, int partition, const pending& what) {
   for (const auto& each : what.large)
     delivery.records.append(each);
   for (const auto& each : from.subscribers) {
+    const auto to = each.to.lock();
+    if (!to)
+      continue;
     delivery.subscription = each.number;
     auto bytes = frame_of(api_key::delivery, protocol::frame_kind::push, delivery);
-    each.to->reply(bytes);
+    to->reply(bytes);
   }
 }
 

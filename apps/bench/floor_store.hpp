@@ -53,7 +53,8 @@ private:
     std::vector<ack> acks;
   };
   struct subscription {
-    std::shared_ptr<floor_peer> to;
+    /// Gone when its connection is: whoever kept it would keep a closed one in epoll.
+    std::weak_ptr<floor_peer> to;
     std::uint32_t number;
   };
   struct file {
