@@ -5,12 +5,15 @@
 #include "tests/storage/temporary_directory.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
+#include <string_view>
 #include <thread>
 
 using namespace aqueduct;
@@ -280,6 +283,23 @@ bool can_write_directly(const std::string& folder) {
          is_cached(folder + "/probe") == std::optional(false);
 }
 
+/// A limit of the process that is lower as long as this lives.
+class lowered_limit {
+public:
+  lowered_limit(__rlimit_resource which, rlim_t to) : which_(which) {
+    REQUIRE(::getrlimit(which_, &before_) == 0);
+    const rlimit lower{to, before_.rlim_max};
+    REQUIRE(::setrlimit(which_, &lower) == 0);
+  }
+  ~lowered_limit() { ::setrlimit(which_, &before_); }
+  lowered_limit(const lowered_limit&) = delete;
+  lowered_limit& operator=(const lowered_limit&) = delete;
+
+private:
+  __rlimit_resource which_;
+  rlimit before_{};
+};
+
 void reserve_and_write(disk& files, const std::string& path, std::size_t size) {
   auto opened = files.open(path, open_mode::create);
   REQUIRE_OK(opened);
@@ -335,6 +355,51 @@ TEST_SUITE("storage.direct_writes") {
     std::string text(4, '?');
     REQUIRE_OK((*mine)->read_at(0, std::as_writable_bytes(std::span(text))));
     CHECK(text == "mine");
+  }
+
+  TEST_CASE("without a descriptor to spare a file is written through the page cache") {
+    const temporary_directory root;
+    posix_disk files({.direct_writes = true, .direct_bytes_min = 1});
+    auto opened = files.open(root.path() + "/f", open_mode::create);
+    REQUIRE_OK(opened);
+    REQUIRE_OK((*opened)->allocate(0, 64 << 10));
+    {
+      // The next descriptor that is free is above the limit.
+      const int next = ::dup(0);
+      REQUIRE(next >= 0);
+      ::close(next);
+      const lowered_limit none_left(RLIMIT_NOFILE, static_cast<rlim_t>(next));
+      REQUIRE_OK((*opened)->write_at(0, bytes_of("mine")));
+    }
+    REQUIRE_OK((*opened)->write_at(4, bytes_of(" too")));
+    REQUIRE_OK((*opened)->sync());
+    const auto bytes = all_of(**opened);
+    CHECK(std::string_view(reinterpret_cast<const char*>(bytes.data()), 9) ==
+          std::string_view("mine too\0", 9));
+  }
+
+  TEST_CASE("a write of which the file takes a piece fails, and the next one is whole") {
+    const temporary_directory root;
+    const auto path = root.path() + "/f";
+    posix_disk files({.direct_writes = true, .direct_bytes_min = 1});
+    auto opened = files.open(path, open_mode::create);
+    REQUIRE_OK(opened);
+    REQUIRE_OK((*opened)->allocate(0, 256 << 10));
+    const std::string before(100, 'a');
+    REQUIRE_OK((*opened)->write_at(0, bytes_of(before)));
+    const std::string more(100'000, 'b');
+    {
+      // In the middle of a block, so that the kernel takes less than all blocks.
+      const auto old = ::signal(SIGXFSZ, SIG_IGN);
+      const lowered_limit small(RLIMIT_FSIZE, 5 * 4096 + 512);
+      CHECK_FAILS((*opened)->write_at(before.size(), bytes_of(more)), errc::storage_failed);
+      ::signal(SIGXFSZ, old);
+    }
+    REQUIRE_OK((*opened)->write_at(before.size(), bytes_of(more)));
+    REQUIRE_OK((*opened)->sync());
+    const auto bytes = all_of(**opened);
+    CHECK(std::string_view(reinterpret_cast<const char*>(bytes.data()),
+                           before.size() + more.size()) == before + more);
   }
 
   TEST_CASE("a file that is open for reading is not written to") {
