@@ -5,6 +5,7 @@
 
 #include "actors/calls.hpp"
 #include "actors/consumer_group/group_calls.hpp"
+#include "actors/consumer_group/group_traffic.hpp"
 #include "actors/controller/controller_core.hpp"
 #include "actors/controller/questions.hpp"
 #include "actors/partition/partition_core.hpp"
@@ -348,7 +349,10 @@ struct group_call {
 };
 /// A partition of the topic of consumer groups. As a partition it has no records.
 using group_partition_actor =
-    partition_actor::extend<caf::reacts_to<group_call>, caf::reacts_to<find_coordinator_call>>;
+    partition_actor::extend<caf::reacts_to<group_call>, caf::reacts_to<find_coordinator_call>,
+                            caf::reacts_to<group_report>>;
+/// A group that is active at its coordinator.
+using consumer_group_actor = caf::typed_actor<caf::reacts_to<group_order>>;
 /// What storage tells about a log.
 using log_client_actor = caf::typed_actor<caf::reacts_to<log_answer>>;
 
@@ -619,6 +623,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::produce_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::group_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::find_coordinator_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::group_report)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::group_order)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::log_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_control)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_request)

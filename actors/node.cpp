@@ -204,7 +204,7 @@ struct node::impl {
     control.directory = directory;
     control.view = view;
     control.limits = controller_limits();
-    control.groups = group_limits();
+    control.groups = limits_of_groups();
     control.repaired = [told = told_of_repairs](const group_id& group) {
       if (const auto to = told->load())
         caf::anon_send(*to, scrub_request{scrub_forget{group}});
@@ -435,9 +435,9 @@ struct node::impl {
       log->error("{}", line);
   }
 
-  [[nodiscard]] group_coordinator::limits group_limits() const {
+  [[nodiscard]] group_limits limits_of_groups() const {
     const auto& groups = settings().groups;
-    group_coordinator::limits limits;
+    group_limits limits;
     limits.session_ms_min = static_cast<std::int32_t>(groups.session_timeout_min.count());
     limits.session_ms_max = static_cast<std::int32_t>(groups.session_timeout_max.count());
     limits.initial_delay_ms = static_cast<std::int32_t>(groups.initial_delay.count());

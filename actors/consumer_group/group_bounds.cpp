@@ -1,5 +1,6 @@
-// How much a group may be told: the part of `group_coordinator` that keeps the log's entries small.
-#include "actors/consumer_group/group_coordinator.hpp"
+#include "actors/consumer_group/group_bounds.hpp"
+
+#include <string>
 
 namespace aqueduct::actors {
 
@@ -12,22 +13,11 @@ constexpr std::size_t key_bytes = 20;
 constexpr std::size_t member_bytes = 128;
 constexpr std::size_t protocol_bytes = 16;
 
-std::size_t bytes_of(const std::vector<member_protocol>& protocols) {
+std::size_t bytes_of_all(const std::vector<member_protocol>& protocols) {
   std::size_t bytes = 0;
   for (const auto& each : protocols)
     bytes += protocol_bytes + each.name.size() + each.metadata.size();
   return bytes;
-}
-
-std::size_t bytes_of(const member_record& member) {
-  return member_bytes + member.id.size() + member.instance.size() + member.client_id.size() +
-         member.client_host.size() + bytes_of(member.protocols);
-}
-
-std::size_t bytes_of(const join_call& call) {
-  return member_bytes + call.group.size() + call.member.size() + call.instance.size() +
-         call.client_id.size() + call.client_host.size() + call.protocol_type.size() +
-         bytes_of(call.protocols);
 }
 
 /// "WHAT take BYTES bytes, more than the BYTES_MAX that they may".
@@ -40,53 +30,54 @@ group_answer too_large(errc code, const char* what, std::size_t bytes, std::size
 
 } // namespace
 
-std::size_t group_coordinator::bytes_of(const group_offsets& commit) {
+std::size_t bytes_of(const member_record& member) {
+  return member_bytes + member.id.size() + member.instance.size() + member.client_id.size() +
+         member.client_host.size() + bytes_of_all(member.protocols);
+}
+
+std::size_t bytes_of(const join_call& call) {
+  return member_bytes + call.group.size() + call.member.size() + call.instance.size() +
+         call.client_id.size() + call.client_host.size() + call.protocol_type.size() +
+         bytes_of_all(call.protocols);
+}
+
+std::size_t bytes_of(const group_offsets& commit) {
   auto bytes = offset_bytes + commit.group.size();
   for (const auto& row : commit.offsets)
     bytes += offset_bytes + row.value.metadata.size();
   return bytes;
 }
 
-std::size_t group_coordinator::bytes_of(const remove_offsets_command& removal) {
+std::size_t bytes_of(const remove_offsets_command& removal) {
   return removal.group.size() + removal.offsets.size() * key_bytes;
 }
 
-group_answer group_coordinator::check_offsets(std::size_t bytes) const {
-  const auto bytes_max = options_.bounds.offsets_bytes_max;
-  return bytes <= bytes_max
+group_answer check_offsets(const group_limits& bounds, std::size_t bytes) {
+  return bytes <= bounds.offsets_bytes_max
              ? group_answer()
-             : too_large(errc::message_too_large, "the offsets of the request", bytes, bytes_max);
+             : too_large(errc::message_too_large, "the offsets of the request", bytes,
+                         bounds.offsets_bytes_max);
 }
 
-group_answer group_coordinator::check_assigned(std::size_t bytes) const {
-  const auto bytes_max = options_.bounds.assignments_bytes_max;
-  return bytes <= bytes_max
+group_answer check_assigned(const group_limits& bounds, std::size_t bytes) {
+  return bytes <= bounds.assignments_bytes_max
              ? group_answer()
-             : too_large(errc::message_too_large, "the assignments of the group", bytes, bytes_max);
+             : too_large(errc::message_too_large, "the assignments of the group", bytes,
+                         bounds.assignments_bytes_max);
 }
 
-group_answer group_coordinator::check_said(const join_call& call) const {
-  const auto& bounds = options_.bounds;
-  auto bytes = actors::bytes_of(call);
+group_answer check_said(const group_limits& bounds, const join_call& call,
+                        std::size_t others_bytes) {
+  const auto bytes = bytes_of(call);
   if (bytes > bounds.member_bytes_max)
     return {errc::invalid_request,
             "a member says at most " + std::to_string(bounds.member_bytes_max) +
                 " bytes about itself",
             -1};
-  if (const auto group = live_.find(call.group); group != live_.end()) {
-    const auto& self = joining_as(group->second, call);
-    for (const auto& [id, member] : group->second.members)
-      bytes += id == self ? 0 : actors::bytes_of(member.record);
-  }
-  return bytes <= bounds.members_bytes_max
+  return bytes + others_bytes <= bounds.members_bytes_max
              ? group_answer()
              : too_large(errc::group_full, "the members of the group and their subscriptions",
-                         bytes, bounds.members_bytes_max);
-}
-
-const std::string& group_coordinator::joining_as(const live_group& group, const join_call& call) {
-  const auto known = group.instances.find(call.instance);
-  return known == group.instances.end() ? call.member : known->second;
+                         bytes + others_bytes, bounds.members_bytes_max);
 }
 
 } // namespace aqueduct::actors

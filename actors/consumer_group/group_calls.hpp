@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -211,12 +212,25 @@ struct delete_group_call {
   std::function<void(delete_group_answer)> done;
 };
 
+/// An answer that only says why not.
+template <class Answer>
+[[nodiscard]] Answer refusal(group_answer why) {
+  Answer answer;
+  static_cast<group_answer&>(answer) = std::move(why);
+  return answer;
+}
+template <class Answer>
+[[nodiscard]] Answer failure(const error& why) {
+  return refusal<Answer>({why.code, why.message, -1});
+}
+
 /// Answers any of these calls with an error.
 template <class Call>
 void refuse(Call& call, group_answer why) {
   const auto answer_to = [&]<class Answer>(const std::function<void(Answer)>& done) {
-    Answer answer;
-    static_cast<group_answer&>(answer) = std::move(why);
+    auto answer = refusal<Answer>(std::move(why));
+    if constexpr (std::is_same_v<Call, join_call>)
+      answer.member = call.member;
     done(std::move(answer));
   };
   answer_to(call.done);

@@ -1,5 +1,6 @@
 #include "actors/consumer_group/group_partition.hpp"
 
+#include "actors/consumer_group/consumer_group.hpp"
 #include "actors/consumer_group/coordinator_searches.hpp"
 #include "actors/partition/election_host.hpp"
 #include "actors/partition/partition_membership.hpp"
@@ -119,20 +120,54 @@ struct group_partition_state : election_host<group_partition_state> {
     options.node = services().node;
     options.bounds = bounds;
     options.board = config.route->board;
-    options.topic_size = [this](std::string_view name) -> std::optional<std::int32_t> {
-      const auto topic = directory->find(name);
-      return topic ? std::optional(static_cast<std::int32_t>(topic->partitions.size()))
-                   : std::nullopt;
-    };
     options.is_gone = [this](const uuid& topic) {
       return gone.is_gone(topic, *directory, services().env->steady_ms());
-    };
-    options.new_member_id = [this](std::string_view client) {
-      return std::string(client) + "-" + to_string(random_uuid(*services().env));
     };
     core.emplace(table, std::move(options));
     // Clients are sent by the route: who comes before the group's log is open finds it loading.
     core->follow(config.route->leader);
+  }
+
+  // -- groups ------------------------------------------------------------------------------------
+
+  void handle(group_opening& opening) {
+    const auto life = opening.life;
+    consumer_group_config made;
+    made.opening = std::move(opening);
+    made.options.bounds = bounds;
+    made.options.topic_size =
+        [known = directory](std::string_view name) -> std::optional<std::int32_t> {
+      const auto topic = known->find(name);
+      return topic ? std::optional(static_cast<std::int32_t>(topic->partitions.size()))
+                   : std::nullopt;
+    };
+    made.options.new_member_id = [env = services().env](std::string_view client) {
+      return std::string(client) + "-" + to_string(random_uuid(*env));
+    };
+    made.coordinator = group_partition_actor(self);
+    made.log = services().log;
+    groups[life] = spawn_consumer_group(self->system(), std::move(made));
+  }
+
+  void handle(group_dispatch& dispatch) {
+    const auto to = groups.find(dispatch.life);
+    const bool is_last = std::holds_alternative<group_end>(dispatch.order.what);
+    self->send(to->second, std::move(dispatch.order));
+    if (is_last)
+      groups.erase(to);
+  }
+
+  /// Last in everything that the actor does, so that no order waits for the next event.
+  void direct_groups() {
+    if (!core)
+      return;
+    for (auto& each : core->take_orders())
+      std::visit([this](auto& what) { handle(what); }, each);
+  }
+
+  void heard(group_report& report) {
+    core->heard(std::move(report), now());
+    flush();
   }
 
   // -- the Raft group ----------------------------------------------------------------------------
@@ -593,11 +628,13 @@ struct group_partition_state : election_host<group_partition_state> {
 
   group_partition_actor::pointer self = nullptr;
   partition_config config;
-  group_coordinator::limits bounds;
+  group_limits bounds;
   std::shared_ptr<const topic_directory> directory;
   gone_topics gone;
   group_table table;
   std::optional<group_coordinator> core;
+  /// Those that are active, by life.
+  std::map<std::uint64_t, consumer_group_actor> groups;
   replica_actor replica;
   bool is_open = false;
   /// Of the state in storage.
@@ -645,6 +682,7 @@ group_partition(group_partition_actor::stateful_pointer<group_partition_state> s
     } catch (const std::logic_error& broken) {
       state->fail({errc::internal, broken.what()});
     }
+    state->direct_groups();
   };
   return {
       [=](produce_message& message) { guarded([&] { state->refuse_records(message); }); },
@@ -660,6 +698,7 @@ group_partition(group_partition_actor::stateful_pointer<group_partition_state> s
       },
       [=](group_call& call) { guarded([&] { state->ask(call); }); },
       [=](find_coordinator_call& search) { guarded([&] { state->ask(search); }); },
+      [=](group_report& report) { guarded([&] { state->heard(report); }); },
   };
 }
 

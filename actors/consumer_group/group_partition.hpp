@@ -1,9 +1,9 @@
 // THE GROUP PARTITION actor: one replica of a partition of the internal topic of consumer groups,
 // and the shell of its `group_coordinator`. Every replica replays what the group's log commits into
 // a `group_table` and its rows in the key-value state; the one that leads coordinates all groups
-// whose ids hash to the partition. It takes the messages of a `partition`, whose life it leads: the
-// `topic_host` opens, moves, repairs and stops it like any other. Records it has none, and says so
-// to who asks for them.
+// whose ids hash to the partition, each that is active by a `consumer_group` actor. It takes the
+// messages of a `partition`, whose life it leads: the `topic_host` opens, moves, repairs and stops
+// it like any other. Records it has none, and says so to who asks for them.
 //
 //   opening --group_opened--> running --stop--> closing --group_closed--> gone
 //      \______ damaged _______/ \__ state cannot be read, invariant broken __> failed
@@ -31,7 +31,7 @@ struct group_partition_config {
   partition_config partition;
   /// To know how many partitions topics have.
   std::shared_ptr<const topic_directory> directory;
-  group_coordinator::limits bounds;
+  group_limits bounds;
   /// The log keeps at least so many entries behind its end, and at most twice as many.
   std::uint64_t entries_kept = 4096;
 };

@@ -1,5 +1,5 @@
-// Joining, assigning and leaving: the part of `group_coordinator` that changes generations.
-#include "actors/consumer_group/group_coordinator.hpp"
+// Joining, assigning and leaving: the part of `group_core` that changes generations.
+#include "actors/consumer_group/group_core.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -9,13 +9,6 @@
 namespace aqueduct::actors {
 
 namespace {
-
-template <class Answer>
-Answer refusal(group_answer why) {
-  Answer answer;
-  static_cast<group_answer&>(answer) = std::move(why);
-  return answer;
-}
 
 group_answer rebalancing() {
   return {errc::rebalance_in_progress, "the group is being rebalanced; join again", -1};
@@ -56,7 +49,7 @@ member_record to_record(join_call& call, std::string id) {
 
 // -- join -----------------------------------------------------------------------------------------
 
-group_answer group_coordinator::check_join(const join_call& call) const {
+group_answer group_core::check_join(const join_call& call) const {
   const auto& bounds = options_.bounds;
   if (call.group.empty())
     return {errc::invalid_group, "a group id has at least one character", -1};
@@ -75,26 +68,25 @@ group_answer group_coordinator::check_join(const join_call& call) const {
               "the coordinator does not know the assignor '" + each.name +
                   "'; it knows range, roundrobin, sticky and cooperative-sticky",
               -1};
-  if (auto refuse = check_said(call); refuse.error != errc::none)
-    return refuse;
-  const auto found = live_.find(call.group);
-  if (found == live_.end())
-    return {};
-  const auto& group = found->second;
-  const auto& self = joining_as(group, call);
+  const auto& self = joining_as(call);
   std::size_t others = 0;
-  for (const auto& [id, member] : group.members)
-    others += id == self ? 0 : 1;
-  if (others == group.members.size() && others >= bounds.members_max)
+  std::size_t others_bytes = 0;
+  for (const auto& [id, member] : members_)
+    if (id != self) {
+      ++others;
+      others_bytes += bytes_of(member.record);
+    }
+  if (auto refuse = check_said(bounds, call, others_bytes); refuse.error != errc::none)
+    return refuse;
+  if (others == members_.size() && others >= bounds.members_max)
     return {errc::group_full,
             "the group has " + std::to_string(bounds.members_max) + " members already", -1};
   if (others == 0)
     return {};
-  if (call.protocol_type != group.protocol_type)
-    return {errc::inconsistent_protocol, "the group is of the type '" + group.protocol_type + "'",
-            -1};
+  if (call.protocol_type != protocol_type_)
+    return {errc::inconsistent_protocol, "the group is of the type '" + protocol_type_ + "'", -1};
   const bool has_common = std::ranges::any_of(call.protocols, [&](const member_protocol& each) {
-    return std::ranges::all_of(group.members, [&](const auto& member) {
+    return std::ranges::all_of(members_, [&](const auto& member) {
       return member.first == self || find_protocol(member.second.record, each.name) != nullptr;
     });
   });
@@ -104,124 +96,120 @@ group_answer group_coordinator::check_join(const join_call& call) const {
   return {};
 }
 
-void group_coordinator::act(join_call call, group_time now) {
-  auto refuse = refuse_unless_leading();
-  if (refuse.error == errc::none)
-    refuse = check_join(call);
+const std::string& group_core::joining_as(const join_call& call) const {
+  const auto known = instances_.find(call.instance);
+  return known == instances_.end() ? call.member : known->second;
+}
+
+void group_core::act(join_call call, group_time now) {
   const auto answer_refusal = [&](group_answer why, std::string member) {
     auto answer = refusal<join_answer>(std::move(why));
     answer.member = std::move(member);
     call.done(std::move(answer));
   };
-  if (refuse.error != errc::none) {
+  if (auto refuse = check_join(call); refuse.error != errc::none) {
     answer_refusal(std::move(refuse), call.member);
     return;
   }
-  auto& group = open(call.group);
-  const auto instance =
-      call.instance.empty() ? group.instances.end() : group.instances.find(call.instance);
+  const auto instance = call.instance.empty() ? instances_.end() : instances_.find(call.instance);
   if (call.member.empty()) {
-    if (instance != group.instances.end()) {
-      replace_static(group, std::move(call), now);
+    if (instance != instances_.end()) {
+      replace_static(std::move(call), now);
     } else if (call.instance.empty() && call.needs_member_id) {
-      if (group.promised.size() >= options_.bounds.members_max) {
+      if (promised_.size() >= options_.bounds.members_max) {
         answer_refusal({errc::group_full, "too many members are about to join", -1}, "");
         return;
       }
       auto id = options_.new_member_id(call.client_id);
-      group.promised[id] = now.steady_ms + call.session_timeout_ms;
+      promised_[id] = now.steady_ms + call.session_timeout_ms;
       answer_refusal({errc::member_id_required, "join again with this member id", -1}, id);
     } else {
       call.member = options_.new_member_id(call.instance.empty() ? call.client_id : call.instance);
-      admit(group, std::move(call), now);
+      admit(std::move(call), now);
     }
     return;
   }
-  if (instance != group.instances.end() && instance->second != call.member && !call.brings_id) {
+  if (instance != instances_.end() && instance->second != call.member && !call.brings_id) {
     answer_refusal(
         {errc::fenced_member, "another process is instance " + call.instance + " now", -1},
         call.member);
     return;
   }
-  if (const auto member = group.members.find(call.member); member != group.members.end()) {
-    rejoin(group, member->second, std::move(call), now);
-  } else if (instance != group.instances.end()) {
-    replace_static(group, std::move(call), now);
-  } else if (call.brings_id || group.promised.erase(call.member) > 0) {
-    admit(group, std::move(call), now);
-  } else {
+  if (const auto member = members_.find(call.member); member != members_.end())
+    rejoin(member->second, std::move(call), now);
+  else if (instance != instances_.end())
+    replace_static(std::move(call), now);
+  else if (call.brings_id || promised_.erase(call.member) > 0)
+    admit(std::move(call), now);
+  else
     answer_refusal({errc::unknown_member, "the group has no such member (any more); join anew", -1},
                    call.member);
-    drop_if_idle(call.group);
-  }
 }
 
-void group_coordinator::admit(live_group& group, join_call call, group_time now) {
-  if (group.members.empty())
-    group.protocol_type = call.protocol_type;
-  auto& member = group.members[call.member];
+void group_core::admit(join_call call, group_time now) {
+  if (members_.empty())
+    protocol_type_ = call.protocol_type;
+  auto& member = members_[call.member];
   member.join = std::move(call.done);
   member.knows_skipping = call.knows_skipping;
   const auto id = call.member;
   member.record = to_record(call, id);
   if (!member.record.instance.empty())
-    group.instances[member.record.instance] = id;
+    instances_[member.record.instance] = id;
   extend(member, now);
-  if (group.phase == group_phase::empty) {
-    prepare_first(group, now);
-  } else if (group.phase != group_phase::preparing) {
-    prepare(group, now);
-  } else if (group.delay_until_ms > 0) {
-    group.delay_until_ms =
-        std::min(group.delay_until_ms_max, now.steady_ms + options_.bounds.initial_delay_ms);
+  if (phase_ == group_phase::empty) {
+    prepare_first(now);
+  } else if (phase_ != group_phase::preparing) {
+    prepare(now);
+  } else if (delay_until_ms_ > 0) {
+    delay_until_ms_ =
+        std::min(delay_until_ms_max_, now.steady_ms + options_.bounds.initial_delay_ms);
   }
-  complete_if_ready(group, now);
+  complete_if_ready(now);
 }
 
-void group_coordinator::rejoin(live_group& group, live_member& member, join_call call,
-                               group_time now) {
+void group_core::rejoin(live_member& member, join_call call, group_time now) {
   // Whether the members know of the generation, asked before this one's earlier join goes: who
   // waits alone for the log would be told of what it may never have.
   const bool is_announced =
-      group.phase == group_phase::completing
-          ? std::ranges::none_of(group.members,
-                                 [](const auto& each) { return bool(each.second.join); })
-          : group.phase == group_phase::stable;
+      phase_ == group_phase::completing
+          ? std::ranges::none_of(members_, [](const auto& each) { return bool(each.second.join); })
+          : phase_ == group_phase::stable;
   if (member.join) {
     auto answer = refusal<join_answer>(rebalancing());
     answer.member = call.member;
     std::exchange(member.join, nullptr)(std::move(answer));
   }
   const auto done = std::move(call.done);
-  const bool leads = group.leader == call.member;
+  const bool leads = leader_ == call.member;
   auto record = to_record(call, call.member);
   record.assignment = member.record.assignment;
   record.instance = member.record.instance;
   const bool is_same = record.protocols == member.record.protocols;
   const bool asks_anew =
-      group.phase == group_phase::stable && leads && record.kind == member_kind::client_assigned;
+      phase_ == group_phase::stable && leads && record.kind == member_kind::client_assigned;
   member.record = std::move(record);
   member.knows_skipping = call.knows_skipping;
   member.join = done;
   extend(member, now);
-  if (group.phase == group_phase::preparing) {
-    complete_if_ready(group, now);
+  if (phase_ == group_phase::preparing) {
+    complete_if_ready(now);
     return;
   }
   if (!is_same || asks_anew) {
-    prepare(group, now);
-    complete_if_ready(group, now);
+    prepare(now);
+    complete_if_ready(now);
     return;
   }
   if (!is_announced)
     return;
-  member.owes_sync = group.phase == group_phase::completing;
-  answer_join(group, member);
+  member.owes_sync = phase_ == group_phase::completing;
+  answer_join(member);
 }
 
-void group_coordinator::replace_static(live_group& group, join_call call, group_time now) {
-  const auto old_id = group.instances.at(call.instance);
-  auto node = group.members.extract(old_id);
+void group_core::replace_static(join_call call, group_time now) {
+  const auto old_id = instances_.at(call.instance);
+  auto node = members_.extract(old_id);
   auto& old = node.mapped();
   const group_answer fenced{errc::fenced_member,
                             "another process is instance " + call.instance + " now", -1};
@@ -231,56 +219,53 @@ void group_coordinator::replace_static(live_group& group, join_call call, group_
     old.sync(refusal<sync_answer>(fenced));
   old.listing.withdraw();
   const auto id = call.member.empty() ? options_.new_member_id(call.instance) : call.member;
-  auto& member = group.members[id];
+  auto& member = members_[id];
   const auto done = std::move(call.done);
   member.knows_skipping = call.knows_skipping;
   member.record = to_record(call, id);
   member.record.assignment = old.record.assignment;
-  group.instances[member.record.instance] = id;
-  const bool led = group.leader == old_id;
+  instances_[member.record.instance] = id;
+  const bool led = leader_ == old_id;
   if (led)
-    group.leader = id;
+    leader_ = id;
   extend(member, now);
-  const bool stays = group.phase == group_phase::stable &&
-                     choose_protocol(group) == group.protocol &&
-                     want_the_same(old.record, member.record, group.protocol);
+  const bool stays = phase_ == group_phase::stable && choose_protocol() == protocol_ &&
+                     want_the_same(old.record, member.record, protocol_);
   if (!stays) {
     member.join = done;
-    if (group.phase != group_phase::preparing)
-      prepare(group, now);
-    complete_if_ready(group, now);
+    if (phase_ != group_phase::preparing)
+      prepare(now);
+    complete_if_ready(now);
     return;
   }
   // The new id is in the log before the member goes by it.
-  put_group_command command{record_of(group, -1)};
-  command.group.is_assigned = true;
-  propose(std::move(command), [this, group_id = group.id, generation = group.generation, id, done,
-                               old_id, led](const result<void>& outcome, group_time) {
-    auto* live = find(group_id);
-    const auto found = live == nullptr ? nullptr : &live->members;
+  auto next = record(-1);
+  next.is_assigned = true;
+  propose(std::move(next), [this, generation = generation_, id, done, old_id,
+                            led](const result<void>& outcome, group_time) {
     // A rebalance that began meanwhile gives the assignment away.
-    const bool stands = found != nullptr && live->generation == generation &&
-                        live->phase == group_phase::stable && found->contains(id);
+    const auto found = members_.find(id);
+    const bool stands =
+        found != members_.end() && generation_ == generation && phase_ == group_phase::stable;
     if (!outcome || !stands) {
-      auto answer = refusal<join_answer>(
-          outcome ? rebalancing()
-                  : group_answer{outcome.error().code, outcome.error().message, -1});
+      auto answer =
+          outcome ? refusal<join_answer>(rebalancing()) : failure<join_answer>(outcome.error());
       answer.member = id;
       done(std::move(answer));
       return;
     }
-    auto& joined = found->at(id);
+    auto& joined = found->second;
     join_answer answer;
     answer.member = id;
-    answer.generation = live->generation;
-    answer.protocol_type = live->protocol_type;
-    answer.protocol = live->protocol;
-    answer.leader = led && !joined.knows_skipping ? old_id : live->leader;
+    answer.generation = generation_;
+    answer.protocol_type = protocol_type_;
+    answer.protocol = protocol_;
+    answer.leader = led && !joined.knows_skipping ? old_id : leader_;
     answer.assignment = joined.record.assignment;
     if (led && joined.knows_skipping) {
       answer.skips_assignment = true;
-      for (const auto& [name, each] : *found)
-        if (const auto* chosen = find_protocol(each.record, live->protocol))
+      for (const auto& [name, each] : members_)
+        if (const auto* chosen = find_protocol(each.record, protocol_))
           answer.members.push_back({name, each.record.instance, chosen->metadata});
     }
     done(std::move(answer));
@@ -289,153 +274,143 @@ void group_coordinator::replace_static(live_group& group, join_call call, group_
 
 // -- rebalance ------------------------------------------------------------------------------------
 
-void group_coordinator::prepare(live_group& group, group_time now) {
-  leave_board(group);
-  group.phase = group_phase::preparing;
-  group.delay_until_ms = 0;
-  group.settle_deadline_ms = 0;
-  group.is_assigning = false;
+void group_core::prepare(group_time now) {
+  leave_board();
+  phase_ = group_phase::preparing;
+  delay_until_ms_ = 0;
+  settle_deadline_ms_ = 0;
+  is_assigning_ = false;
   std::int32_t wait_ms = 0;
-  for (auto& [id, member] : group.members) {
+  for (auto& [id, member] : members_) {
     member.owes_sync = false;
     wait_ms = std::max(wait_ms, member.record.rebalance_timeout_ms);
     if (member.sync)
       std::exchange(member.sync, nullptr)(refusal<sync_answer>(rebalancing()));
   }
-  group.phase_deadline_ms = now.steady_ms + wait_ms;
+  phase_deadline_ms_ = now.steady_ms + wait_ms;
 }
 
-void group_coordinator::prepare_first(live_group& group, group_time now) {
-  prepare(group, now);
+void group_core::prepare_first(group_time now) {
+  prepare(now);
   if (options_.bounds.initial_delay_ms <= 0)
     return;
-  group.delay_until_ms = now.steady_ms + options_.bounds.initial_delay_ms;
-  group.delay_until_ms_max = std::max(group.phase_deadline_ms, group.delay_until_ms);
+  delay_until_ms_ = now.steady_ms + options_.bounds.initial_delay_ms;
+  delay_until_ms_max_ = std::max(phase_deadline_ms_, delay_until_ms_);
 }
 
-void group_coordinator::complete_if_ready(live_group& group, group_time now) {
-  if (group.phase != group_phase::preparing || group.delay_until_ms > now.steady_ms ||
-      !group.promised.empty())
+void group_core::complete_if_ready(group_time now) {
+  if (phase_ != group_phase::preparing || delay_until_ms_ > now.steady_ms || !promised_.empty())
     return;
-  if (std::ranges::all_of(group.members, [](const auto& each) { return bool(each.second.join); }))
-    complete_join(group, now);
+  if (std::ranges::all_of(members_, [](const auto& each) { return bool(each.second.join); }))
+    complete_join(now);
 }
 
 /// Goes on with those who have joined.
-void group_coordinator::complete_join(live_group& group, group_time now) {
+void group_core::complete_join(group_time now) {
   std::vector<std::string> missing;
   bool has_joined = false;
-  for (const auto& [id, member] : group.members) {
+  for (const auto& [id, member] : members_) {
     has_joined = has_joined || member.join;
     if (!member.join && member.record.instance.empty())
       missing.push_back(id);
   }
   for (const auto& id : missing)
-    remove_member(group, id, errc::unknown_member);
-  if (group.members.empty()) {
-    become_empty(group, now);
+    remove_member(id);
+  if (members_.empty()) {
+    become_empty(now);
     return;
   }
   if (!has_joined) {
     // Static members that are away keep what they have until their sessions end.
-    prepare(group, now);
+    prepare(now);
     return;
   }
-  ++group.generation;
-  group.phase = group_phase::completing;
-  group.protocol = choose_protocol(group);
-  choose_leader(group);
-  const bool assigns = is_coordinator_assigned(group);
+  ++generation_;
+  phase_ = group_phase::completing;
+  protocol_ = choose_protocol();
+  choose_leader();
+  const bool assigns = is_coordinator_assigned();
   std::size_t bytes = 0;
   if (assigns)
-    assign_group(group, now);
-  for (auto& [id, member] : group.members) {
+    assign_all(now);
+  for (auto& [id, member] : members_) {
     if (!assigns)
       member.record.assignment = {};
     bytes += member.record.assignment.size();
   }
-  if (const auto refuse = check_assigned(bytes); refuse.error != errc::none) {
-    announce(group.id, group.generation, unexpected(refuse.error, refuse.message), now);
+  if (const auto refuse = check_assigned(options_.bounds, bytes); refuse.error != errc::none) {
+    announce(generation_, unexpected(refuse.error, refuse.message), now);
     return;
   }
-  put_group_command command{record_of(group, -1)};
-  command.group.is_assigned = assigns;
-  propose(std::move(command), [this, id = group.id, generation = group.generation](
-                                  const result<void>& outcome, group_time at) {
-    announce(id, generation, outcome, at);
-  });
-}
-
-void group_coordinator::become_empty(live_group& group, group_time now) {
-  ++group.generation;
-  group.phase = group_phase::empty;
-  group.protocol.clear();
-  group.leader.clear();
-  record_empty(group, now);
-}
-
-void group_coordinator::record_empty(live_group& group, group_time now) {
-  ++group.empties_under_way;
-  propose(put_group_command{record_of(group, now.wall_ms)},
-          [this, id = group.id](const result<void>&, group_time) {
-            if (auto* live = find(id); live != nullptr && live->empties_under_way > 0)
-              --live->empties_under_way;
-            drop_if_idle(id);
+  auto next = record(-1);
+  next.is_assigned = assigns;
+  propose(std::move(next),
+          [this, generation = generation_](const result<void>& outcome, group_time at) {
+            announce(generation, outcome, at);
           });
 }
 
+void group_core::become_empty(group_time now) {
+  ++generation_;
+  phase_ = group_phase::empty;
+  protocol_.clear();
+  leader_.clear();
+  record_empty(now);
+}
+
+void group_core::record_empty(group_time now) {
+  propose(record(now.wall_ms), nullptr);
+}
+
 /// The generation is in the log: its members may hear of it.
-void group_coordinator::announce(const std::string& id, std::int32_t generation,
-                                 const result<void>& outcome, group_time now) {
-  auto* group = find(id);
-  if (group == nullptr || group->generation != generation ||
-      group->phase != group_phase::completing)
+void group_core::announce(std::int32_t generation, const result<void>& outcome, group_time now) {
+  if (generation_ != generation || phase_ != group_phase::completing)
     return;
-  const bool assigns = is_coordinator_assigned(*group);
+  const bool assigns = is_coordinator_assigned();
   if (!outcome) {
-    for (auto& [name, member] : group->members)
+    for (auto& [name, member] : members_)
       if (member.join) {
-        auto answer = refusal<join_answer>({outcome.error().code, outcome.error().message, -1});
+        auto answer = failure<join_answer>(outcome.error());
         answer.member = name;
         std::exchange(member.join, nullptr)(std::move(answer));
       }
-    prepare(*group, now);
+    prepare(now);
     return;
   }
   std::int32_t wait_ms = 0;
-  for (auto& [name, member] : group->members) {
+  for (auto& [name, member] : members_) {
     wait_ms = std::max(wait_ms, member.record.rebalance_timeout_ms);
     if (!member.join)
       continue;
     extend(member, now);
     // Members of the coordinator's kind have their assignment with the answer.
     member.owes_sync = member.record.kind == member_kind::client_assigned;
-    answer_join(*group, member);
+    answer_join(member);
   }
-  group->phase_deadline_ms = now.steady_ms + wait_ms;
+  phase_deadline_ms_ = now.steady_ms + wait_ms;
   if (!assigns)
     return;
-  group->phase = group_phase::stable;
-  for (auto& [name, member] : group->members)
+  phase_ = group_phase::stable;
+  for (auto& [name, member] : members_)
     if (member.sync)
-      answer_sync(*group, member);
+      answer_sync(member);
 }
 
-bool group_coordinator::is_coordinator_assigned(const live_group& group) {
-  return std::ranges::any_of(group.members, [](const auto& each) {
+bool group_core::is_coordinator_assigned() const {
+  return std::ranges::any_of(members_, [](const auto& each) {
     return each.second.record.kind == member_kind::coordinator_assigned;
   });
 }
 
 /// Every member votes for the best it knows of those that all know.
-std::string group_coordinator::choose_protocol(const live_group& group) {
+std::string group_core::choose_protocol() const {
   std::map<std::string_view, std::size_t> votes;
   const auto is_common = [&](const member_protocol& each) {
-    return std::ranges::all_of(group.members, [&](const auto& member) {
+    return std::ranges::all_of(members_, [&](const auto& member) {
       return find_protocol(member.second.record, each.name) != nullptr;
     });
   };
-  for (const auto& [id, member] : group.members) {
+  for (const auto& [id, member] : members_) {
     const auto vote = std::ranges::find_if(member.record.protocols, is_common);
     if (vote != member.record.protocols.end())
       ++votes[vote->name];
@@ -445,26 +420,26 @@ std::string group_coordinator::choose_protocol(const live_group& group) {
   return best == votes.end() ? std::string() : std::string(best->first);
 }
 
-void group_coordinator::choose_leader(live_group& group) const {
-  const bool assigns = is_coordinator_assigned(group);
+void group_core::choose_leader() {
+  const bool assigns = is_coordinator_assigned();
   const auto may_lead = [&](const live_member& member) {
     return member.join && (!assigns || member.record.kind == member_kind::coordinator_assigned);
   };
-  const auto present = group.members.find(group.leader);
-  if (present != group.members.end() && may_lead(present->second))
+  const auto present = members_.find(leader_);
+  if (present != members_.end() && may_lead(present->second))
     return;
-  for (const auto& [id, member] : group.members)
+  for (const auto& [id, member] : members_)
     if (may_lead(member)) {
-      group.leader = id;
+      leader_ = id;
       return;
     }
-  group.leader = group.members.begin()->first;
+  leader_ = members_.begin()->first;
 }
 
-topic_sizes group_coordinator::sizes_for(const live_group& group) const {
+topic_sizes group_core::sizes() const {
   topic_sizes sizes;
-  for (const auto& [id, member] : group.members) {
-    const auto* chosen = find_protocol(member.record, group.protocol);
+  for (const auto& [id, member] : members_) {
+    const auto* chosen = find_protocol(member.record, protocol_);
     const auto wish =
         chosen == nullptr
             ? result<protocol::consumer_subscription>(unexpected(errc::invalid_request, ""))
@@ -479,16 +454,16 @@ topic_sizes group_coordinator::sizes_for(const live_group& group) const {
   return sizes;
 }
 
-void group_coordinator::assign_group(live_group& group, group_time now) {
-  group.topics = sizes_for(group);
+void group_core::assign_all(group_time now) {
+  topics_ = sizes();
   std::vector<assignable_member> members;
   std::int32_t wait_ms = 0;
-  for (const auto& [id, member] : group.members) {
+  for (const auto& [id, member] : members_) {
     assignable_member each;
     each.id = id;
     each.instance = member.record.instance;
     wait_ms = std::max(wait_ms, member.record.rebalance_timeout_ms);
-    const auto* chosen = find_protocol(member.record, group.protocol);
+    const auto* chosen = find_protocol(member.record, protocol_);
     if (chosen != nullptr)
       if (auto wish = protocol::decode_subscription(chosen->metadata)) {
         each.topics = std::move(wish->topics);
@@ -498,277 +473,175 @@ void group_coordinator::assign_group(live_group& group, group_time now) {
       }
     if (auto before = protocol::decode_assignment(member.record.assignment))
       each.assigned = std::move(before->partitions);
-    if (!member.join && group.protocol == cooperative_assignor)
+    if (!member.join && protocol_ == cooperative_assignor)
       each.owned = each.assigned;
     members.push_back(std::move(each));
   }
-  for (const auto& [id, topics] : assign(group.protocol, members, group.topics))
-    group.members.at(id).record.assignment = protocol::encode_assignment({topics, {}});
-  group.settle_deadline_ms = is_all_given(group) ? 0 : now.steady_ms + wait_ms;
+  for (const auto& [id, topics] : assign(protocol_, members, topics_))
+    members_.at(id).record.assignment = protocol::encode_assignment({topics, {}});
+  settle_deadline_ms_ = is_all_given() ? 0 : now.steady_ms + wait_ms;
 }
 
-bool group_coordinator::is_all_given(const live_group& group) {
+bool group_core::is_all_given() const {
   std::size_t given = 0;
-  for (const auto& [id, member] : group.members)
+  for (const auto& [id, member] : members_)
     if (const auto assignment = protocol::decode_assignment(member.record.assignment))
       for (const auto& topic : assignment->partitions)
         given += topic.partitions.size();
   std::size_t total = 0;
-  for (const auto& [topic, count] : group.topics)
+  for (const auto& [topic, count] : topics_)
     total += static_cast<std::size_t>(count);
   return given >= total;
 }
 
-void group_coordinator::answer_join(live_group& group, live_member& member) const {
+void group_core::answer_join(live_member& member) const {
   join_answer answer;
   answer.member = member.record.id;
-  answer.generation = group.generation;
-  answer.protocol_type = group.protocol_type;
-  answer.protocol = group.protocol;
-  answer.leader = group.leader;
+  answer.generation = generation_;
+  answer.protocol_type = protocol_type_;
+  answer.protocol = protocol_;
+  answer.leader = leader_;
   answer.assignment = member.record.assignment;
-  if (member.record.id == group.leader && !is_coordinator_assigned(group))
-    for (const auto& [id, each] : group.members)
-      if (const auto* chosen = find_protocol(each.record, group.protocol))
+  if (member.record.id == leader_ && !is_coordinator_assigned())
+    for (const auto& [id, each] : members_)
+      if (const auto* chosen = find_protocol(each.record, protocol_))
         answer.members.push_back({id, each.record.instance, chosen->metadata});
   std::exchange(member.join, nullptr)(std::move(answer));
 }
 
 // -- sync -----------------------------------------------------------------------------------------
 
-void group_coordinator::answer_sync(live_group& group, live_member& member) const {
+void group_core::answer_sync(live_member& member) const {
   sync_answer answer;
-  answer.protocol_type = group.protocol_type;
-  answer.protocol = group.protocol;
+  answer.protocol_type = protocol_type_;
+  answer.protocol = protocol_;
   answer.assignment = member.record.assignment;
   std::exchange(member.sync, nullptr)(std::move(answer));
 }
 
-void group_coordinator::act(sync_call call, group_time now) {
-  auto refuse = refuse_unless_leading();
-  auto* group = find(call.group);
-  if (refuse.error == errc::none && group == nullptr)
-    refuse = {errc::unknown_member, "the group has no such member (any more); join again", -1};
-  if (refuse.error == errc::none)
-    refuse = check_member(*group, call.who, true);
+void group_core::act(sync_call call, group_time now) {
+  auto refuse = check_member(call.who, true);
   if (refuse.error == errc::none &&
-      ((!call.protocol_type.empty() && call.protocol_type != group->protocol_type) ||
-       (!call.protocol.empty() && call.protocol != group->protocol)))
-    refuse = {errc::inconsistent_protocol, "the group chose '" + group->protocol + "'", -1};
-  if (refuse.error == errc::none && group->phase == group_phase::preparing)
+      ((!call.protocol_type.empty() && call.protocol_type != protocol_type_) ||
+       (!call.protocol.empty() && call.protocol != protocol_)))
+    refuse = {errc::inconsistent_protocol, "the group chose '" + protocol_ + "'", -1};
+  if (refuse.error == errc::none && phase_ == group_phase::preparing)
     refuse = rebalancing();
   if (refuse.error != errc::none) {
     call.done(refusal<sync_answer>(std::move(refuse)));
     return;
   }
-  auto& member = group->members.at(call.who.member);
+  auto& member = members_.at(call.who.member);
   if (member.sync)
     std::exchange(member.sync, nullptr)(refusal<sync_answer>(rebalancing()));
   member.owes_sync = false;
   member.sync = std::move(call.done);
   extend(member, now);
-  if (group->phase == group_phase::stable) {
-    answer_sync(*group, member);
+  if (phase_ == group_phase::stable) {
+    answer_sync(member);
     return;
   }
-  if (call.who.member != group->leader || is_coordinator_assigned(*group) ||
-      std::exchange(group->is_assigning, true))
+  if (call.who.member != leader_ || is_coordinator_assigned() || std::exchange(is_assigning_, true))
     return;
-  const auto bytes = std::transform_reduce(call.assignments.begin(), call.assignments.end(),
-                                           std::size_t{0}, std::plus<>(), [&](const auto& each) {
-                                             return group->members.contains(each.member)
-                                                        ? each.assignment.size()
-                                                        : 0;
-                                           });
+  const auto bytes =
+      std::transform_reduce(call.assignments.begin(), call.assignments.end(), std::size_t{0},
+                            std::plus<>(), [&](const auto& each) {
+                              return members_.contains(each.member) ? each.assignment.size() : 0;
+                            });
   // The others wait for the same: they hear of it too, and all begin anew.
-  if (refuse = check_assigned(bytes); refuse.error != errc::none) {
-    finish_sync(group->id, group->generation, unexpected(refuse.error, refuse.message), now);
+  if (refuse = check_assigned(options_.bounds, bytes); refuse.error != errc::none) {
+    finish_sync(generation_, unexpected(refuse.error, refuse.message), now);
     return;
   }
   for (auto& each : call.assignments)
-    if (const auto found = group->members.find(each.member); found != group->members.end())
+    if (const auto found = members_.find(each.member); found != members_.end())
       found->second.record.assignment = std::move(each.assignment);
-  put_group_command command{record_of(*group, -1)};
-  command.group.is_assigned = true;
-  propose(std::move(command), [this, id = group->id, generation = group->generation](
-                                  const result<void>& outcome, group_time at) {
-    finish_sync(id, generation, outcome, at);
-  });
+  auto next = record(-1);
+  next.is_assigned = true;
+  propose(std::move(next),
+          [this, generation = generation_](const result<void>& outcome, group_time at) {
+            finish_sync(generation, outcome, at);
+          });
 }
 
-void group_coordinator::finish_sync(const std::string& id, std::int32_t generation,
-                                    const result<void>& outcome, group_time now) {
-  auto* group = find(id);
-  if (group == nullptr || group->generation != generation ||
-      group->phase != group_phase::completing)
+void group_core::finish_sync(std::int32_t generation, const result<void>& outcome, group_time now) {
+  if (generation_ != generation || phase_ != group_phase::completing)
     return;
-  group->is_assigning = false;
+  is_assigning_ = false;
   if (!outcome) {
-    for (auto& [name, member] : group->members)
+    for (auto& [name, member] : members_)
       if (member.sync)
-        std::exchange(member.sync, nullptr)(
-            refusal<sync_answer>({outcome.error().code, outcome.error().message, -1}));
-    prepare(*group, now);
+        std::exchange(member.sync, nullptr)(failure<sync_answer>(outcome.error()));
+    prepare(now);
     return;
   }
-  group->phase = group_phase::stable;
-  for (auto& [name, member] : group->members)
+  phase_ = group_phase::stable;
+  for (auto& [name, member] : members_)
     if (member.sync) {
       extend(member, now);
-      answer_sync(*group, member);
+      answer_sync(member);
     }
 }
 
 // -- staying and leaving --------------------------------------------------------------------------
 
-void group_coordinator::act(heartbeat_call call, group_time now) {
-  heartbeat_answer answer;
-  static_cast<group_answer&>(answer) = refuse_unless_leading();
-  auto* group = find(call.group);
-  if (answer.error == errc::none && group == nullptr)
-    static_cast<group_answer&>(answer) = {errc::unknown_member, "the group has no members", -1};
-  if (answer.error == errc::none)
-    static_cast<group_answer&>(answer) = check_member(*group, call.who, true);
+void group_core::act(heartbeat_call call, group_time now) {
+  auto answer = refusal<heartbeat_answer>(check_member(call.who, true));
   if (answer.error == errc::none) {
-    auto& member = group->members.at(call.who.member);
+    auto& member = members_.at(call.who.member);
     extend(member, now);
-    if (group->phase == group_phase::preparing)
-      static_cast<group_answer&>(answer) = rebalancing();
+    if (phase_ == group_phase::preparing)
+      answer = refusal<heartbeat_answer>(rebalancing());
     else
-      list(*group, member);
+      list(member);
   }
   call.done(std::move(answer));
 }
 
-void group_coordinator::act(leave_call call, group_time now) {
+void group_core::act(leave_call call, group_time now) {
   leave_answer answer;
-  static_cast<group_answer&>(answer) = refuse_unless_leading();
-  if (answer.error != errc::none) {
-    call.done(std::move(answer));
-    return;
-  }
-  auto* group = find(call.group);
   bool is_changed = false;
   for (const auto& each : call.members) {
     auto who = each;
-    errc outcome = errc::unknown_member;
-    if (group != nullptr && who.member.empty() && !who.instance.empty()) {
-      const auto known = group->instances.find(who.instance);
-      who.member = known == group->instances.end() ? "" : known->second;
+    if (who.member.empty() && !who.instance.empty()) {
+      const auto known = instances_.find(who.instance);
+      who.member = known == instances_.end() ? "" : known->second;
     }
-    if (group != nullptr && group->promised.erase(who.member) > 0) {
-      outcome = errc::none;
-      is_changed = true;
-    } else if (group != nullptr) {
-      outcome = check_member(*group, who, false).error;
-      if (outcome == errc::none) {
-        remove_member(*group, who.member, errc::unknown_member);
-        is_changed = true;
-      }
+    auto outcome = errc::none;
+    if (promised_.erase(who.member) == 0) {
+      outcome = check_member(who, false).error;
+      if (outcome == errc::none)
+        remove_member(who.member);
     }
+    is_changed = is_changed || outcome == errc::none;
     answer.members.push_back(outcome);
   }
   if (is_changed)
-    after_removal(*group, now);
+    after_removal(now);
   call.done(std::move(answer));
 }
 
-void group_coordinator::remove_member(live_group& group, const std::string& id, errc why) {
-  auto node = group.members.extract(id);
+void group_core::remove_member(const std::string& id) {
+  auto node = members_.extract(id);
   if (node.empty())
     return;
   auto& member = node.mapped();
   member.listing.withdraw();
   if (!member.record.instance.empty())
-    group.instances.erase(member.record.instance);
-  const group_answer gone{why, "the member is not in the group any more", -1};
+    instances_.erase(member.record.instance);
+  const group_answer gone{errc::unknown_member, "the member is not in the group any more", -1};
   if (member.join)
     member.join(refusal<join_answer>(gone));
   if (member.sync)
     member.sync(refusal<sync_answer>(gone));
 }
 
-void group_coordinator::after_removal(live_group& group, group_time now) {
-  if (group.phase == group_phase::empty) {
-    drop_if_idle(group.id);
+void group_core::after_removal(group_time now) {
+  if (phase_ == group_phase::empty)
     return;
-  }
-  if (group.phase != group_phase::preparing)
-    prepare(group, now);
-  complete_if_ready(group, now);
-}
-
-void group_coordinator::extend(live_member& member, group_time now) {
-  member.session_deadline_ms = now.steady_ms + member.record.session_timeout_ms;
-}
-
-void group_coordinator::list(live_group& group, live_member& member) const {
-  const auto& record = member.record;
-  if (options_.board && group.phase == group_phase::stable && !member.listing)
-    member.listing = options_.board->list(group.id, {record.id, record.instance, group.generation});
-}
-
-void group_coordinator::extend_as_heard(live_member& member, std::int64_t heard_ms) {
-  if (heard_ms > 0)
-    member.session_deadline_ms =
-        std::max(member.session_deadline_ms, heard_ms + member.record.session_timeout_ms);
-}
-
-void group_coordinator::leave_board(live_group& group) {
-  for (auto& [id, member] : group.members)
-    extend_as_heard(member, member.listing.withdraw());
-}
-
-void group_coordinator::close_board() {
-  options_.board = nullptr;
-  for (auto& [id, group] : live_)
-    leave_board(group);
-}
-
-void group_coordinator::extend_all(live_group& group, std::int64_t pause_ms, group_time now) {
-  for (auto& [id, member] : group.members)
-    member.session_deadline_ms = std::min(member.session_deadline_ms + pause_ms,
-                                          now.steady_ms + member.record.session_timeout_ms);
-  for (auto& [id, until_ms] : group.promised)
-    until_ms += pause_ms;
-  group.phase_deadline_ms += pause_ms;
-  if (group.settle_deadline_ms > 0)
-    group.settle_deadline_ms += pause_ms;
-}
-
-void group_coordinator::tick_group(live_group& group, group_time now) {
-  for (auto& [id, member] : group.members)
-    extend_as_heard(member, member.listing.heard_ms());
-  std::erase_if(group.promised, [&](const auto& each) { return each.second <= now.steady_ms; });
-  const bool is_late =
-      group.phase != group_phase::preparing && group.phase_deadline_ms <= now.steady_ms;
-  std::vector<std::string> gone;
-  for (const auto& [id, member] : group.members) {
-    const bool is_silent =
-        !member.join && !member.sync && member.session_deadline_ms <= now.steady_ms;
-    if (is_silent || (member.owes_sync && is_late))
-      gone.push_back(id);
-  }
-  for (const auto& id : gone)
-    remove_member(group, id, errc::unknown_member);
-  if (!gone.empty() && group.phase != group_phase::preparing)
-    prepare(group, now);
-  if (group.phase == group_phase::preparing) {
-    if (group.delay_until_ms > 0 && group.delay_until_ms <= now.steady_ms)
-      group.delay_until_ms = 0;
-    if (group.delay_until_ms == 0 && group.phase_deadline_ms <= now.steady_ms)
-      complete_join(group, now);
-    else
-      complete_if_ready(group, now);
-  } else if (group.phase == group_phase::stable && group.settle_deadline_ms > 0 &&
-             group.settle_deadline_ms <= now.steady_ms) {
-    prepare(group, now);
-  } else if (group.phase == group_phase::empty && group.members.empty() &&
-             group.empties_under_way == 0) {
-    const auto* known = table_.find(group.id);
-    if (known != nullptr && !known->record.members.empty())
-      record_empty(group, now);
-  }
+  if (phase_ != group_phase::preparing)
+    prepare(now);
+  complete_if_ready(now);
 }
 
 } // namespace aqueduct::actors

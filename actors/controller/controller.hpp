@@ -24,7 +24,7 @@ struct controller_config {
   std::shared_ptr<known_cluster> view;
   controller_core::limits limits;
   /// For the coordinators of consumer groups on this node.
-  group_coordinator::limits groups;
+  group_limits groups;
   /// How this broker is to be registered.
   broker_record self;
   /// The first members of the controller's group: this node when it founds a cluster, nobody when

@@ -26,7 +26,7 @@ public:
     std::shared_ptr<const partition_services> services;
     std::shared_ptr<topic_directory> directory;
     config::topic_config topic_defaults;
-    group_coordinator::limits groups;
+    group_limits groups;
     /// Who the replicas of a partition are to be.
     std::function<std::vector<node_life>(const replica_set&)> lives;
     /// The replicas of a partition that is led here are those that were wanted by the decision of

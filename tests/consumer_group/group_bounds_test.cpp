@@ -44,7 +44,7 @@ join_call classic_join(const std::string& member, std::size_t metadata_bytes) {
 TEST_SUITE_BEGIN("actors.consumer_group.bounds");
 
 TEST_CASE("commits that wait for each other go into entries of a bounded size") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.offsets_bytes_max = 2000;
   group_lab lab(bounds);
   lab.commits = false;
@@ -137,7 +137,7 @@ TEST_CASE("a removal of offsets names each partition once, and not too many") {
 }
 
 TEST_CASE("offsets that expire together go into entries of a bounded size") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.retention_ms = 100'000;
   group_lab lab(bounds);
   CHECK(ask<commit_answer>(lab, commit_of(20'000)).count() == 0);
@@ -154,7 +154,7 @@ TEST_CASE("offsets that expire together go into entries of a bounded size") {
 }
 
 TEST_CASE("what the members of a group say about themselves has a bound together") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.initial_delay_ms = 0;
   bounds.members_bytes_max = 2000;
   group_lab lab(bounds);
@@ -182,7 +182,7 @@ TEST_CASE("what the members of a group say about themselves has a bound together
 }
 
 TEST_CASE("whoever takes the place of a static member takes its share") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.initial_delay_ms = 0;
   bounds.members_bytes_max = 2000;
   group_lab lab(bounds);
@@ -195,7 +195,7 @@ TEST_CASE("whoever takes the place of a static member takes its share") {
 }
 
 TEST_CASE("assignments of a group have a bound together") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.initial_delay_ms = 0;
   bounds.assignments_bytes_max = 1000;
   group_lab lab(bounds);
@@ -251,7 +251,7 @@ TEST_CASE("assignments of a group have a bound together") {
 }
 
 TEST_CASE("entries fit into half of a frame, however small frames are") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.fit_frames(std::uint64_t{100} << 20);
   CHECK(bounds.members_bytes_max == std::size_t{4} << 20);
   CHECK(bounds.assignments_bytes_max == std::size_t{4} << 20);

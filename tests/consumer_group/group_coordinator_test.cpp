@@ -205,7 +205,7 @@ TEST_CASE("who joins again unchanged is told what is, and the leader asks for a 
 }
 
 TEST_CASE("a first rebalance waits a moment for more members, but not for ever") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.initial_delay_ms = 300;
   group_lab lab(bounds);
   const auto first = lab.join(group_lab::classic_join(""));
@@ -250,7 +250,7 @@ TEST_CASE("what cannot be a member is refused, and why is said") {
   CHECK(refusal_of([](auto& call) { call.protocol_type = "connect"; }) ==
         errc::inconsistent_protocol);
 
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.initial_delay_ms = 0;
   bounds.members_max = 1;
   group_lab small(bounds);
@@ -590,7 +590,7 @@ TEST_CASE("offsets of a group with members are the members'") {
 }
 
 TEST_CASE("offsets expire when nobody uses the group for long, and not before") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.initial_delay_ms = 0;
   bounds.retention_ms = 600'000;
   group_lab lab(bounds);

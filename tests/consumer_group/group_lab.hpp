@@ -1,7 +1,7 @@
 // A coordinator of consumer groups with a log that commits when the test says so.
 #pragma once
 
-#include "actors/consumer_group/group_coordinator.hpp"
+#include "tests/consumer_group/group_house.hpp"
 
 #include <doctest/doctest.h>
 
@@ -39,13 +39,13 @@ private:
 
 class group_lab {
 public:
-  group_lab() : group_lab(group_coordinator::limits{.initial_delay_ms = 0}) {}
-  explicit group_lab(group_coordinator::limits bounds) : bounds_(bounds) { begin(); }
+  group_lab() : group_lab(group_limits{.initial_delay_ms = 0}) {}
+  explicit group_lab(group_limits bounds) : bounds_(bounds) { begin(); }
 
   /// The leader is gone, with what was not committed; another one takes over.
   void fail_over() {
-    if (coordinator)
-      coordinator->follow(-1);
+    coordinator->follow(-1);
+    coordinator->deliver();
     in_flight_.clear();
     ++term_;
     begin();
@@ -206,7 +206,7 @@ public:
   std::shared_ptr<heartbeat_board> board = std::make_shared<heartbeat_board>();
   /// Heartbeats that did not come to the coordinator.
   std::size_t board_answers = 0;
-  std::optional<group_coordinator> coordinator;
+  std::optional<group_house> coordinator;
 
 private:
   void begin() {
@@ -214,19 +214,21 @@ private:
     options.node = 1;
     options.bounds = bounds_;
     options.board = board;
-    options.topic_size = [this](std::string_view name) -> std::optional<std::int32_t> {
+    options.is_gone = [this](const uuid&) { return is_gone; };
+    group_core::options groups;
+    groups.bounds = bounds_;
+    groups.topic_size = [this](std::string_view name) -> std::optional<std::int32_t> {
       const auto found = topics.find(name);
       return found == topics.end() ? std::nullopt : std::optional(found->second);
     };
-    options.is_gone = [this](const uuid&) { return is_gone; };
-    options.new_member_id = [this](std::string_view client) {
+    groups.new_member_id = [this](std::string_view client) {
       return std::string(client) + "-" + std::to_string(++member_ids_);
     };
     // Who takes over knows what the rows say.
     table = group_table();
     for (const auto& [name, value] : rows)
       (void)table.restore(name, value);
-    coordinator.emplace(table, std::move(options));
+    coordinator.emplace(table, std::move(options), std::move(groups));
     coordinator->lead(now);
   }
   void apply(const group_command& command) {
@@ -242,7 +244,7 @@ private:
       commit_all();
   }
 
-  group_coordinator::limits bounds_;
+  group_limits bounds_;
   std::uint64_t next_index_ = 1;
   std::uint64_t term_ = 1;
   int member_ids_ = 0;

@@ -14,7 +14,7 @@ using namespace aqueduct::actors::test;
 TEST_SUITE_BEGIN("actors.consumer_group.races");
 
 TEST_CASE("offsets do not expire while the group commits") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.initial_delay_ms = 0;
   bounds.retention_ms = 600'000;
   group_lab lab(bounds);
@@ -39,7 +39,7 @@ TEST_CASE("offsets do not expire while the group commits") {
 }
 
 TEST_CASE("commits that a lost coordinator had under way do not keep offsets for ever") {
-  group_coordinator::limits bounds;
+  group_limits bounds;
   bounds.initial_delay_ms = 0;
   bounds.retention_ms = 600'000;
   group_lab lab(bounds);

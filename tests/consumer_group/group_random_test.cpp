@@ -266,6 +266,10 @@ private:
   void advance() {
     for (auto& member : members_)
       member->act(random_);
+    // Of what groups have said the coordinator has heard a part.
+    if (is_slow_)
+      for (auto left = random_() % 4; left > 0 && lab_.coordinator->deliver_one();)
+        --left;
     for (auto left = random_() % 4; left > 0 && lab_.commit_one(); --left)
       book.look_at(lab_);
     lab_.advance(100);
@@ -288,10 +292,18 @@ private:
           lab_.now.steady_ms + static_cast<std::int64_t>(random_() % 40'000);
     } else if (dice < 34) {
       lab_.fail_over();
+      if (is_slow_)
+        lab_.coordinator->hold_reports();
     } else if (dice < 38) {
       lab_.refuse_all(errc::overloaded);
     } else if (dice < 40) {
       ++lab_.topics["t"];
+    } else if (dice < 60) {
+      is_slow_ = !is_slow_;
+      if (is_slow_)
+        lab_.coordinator->hold_reports();
+      else
+        lab_.coordinator->deliver();
     }
   }
 
@@ -303,6 +315,8 @@ private:
 
   /// Nothing happens any more: after the time that everything may take, all is shared out.
   void heal() {
+    is_slow_ = false;
+    lab_.coordinator->deliver();
     for (auto& member : members_)
       member->is_paused_until = 0;
     for (int step = 0; step < 900; ++step)
@@ -329,6 +343,8 @@ private:
   group_lab lab_;
   std::vector<std::unique_ptr<model_member>> members_;
   int instances_ = 0;
+  /// Between groups and their coordinator.
+  bool is_slow_ = false;
 };
 
 void run_lives(mix kinds) {

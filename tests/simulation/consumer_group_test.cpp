@@ -1,5 +1,6 @@
 // Consumer groups on a simulated cluster: the shipped coordinators over replicated logs, with
 // members that join, crash and stand still while coordinators are lost.
+#include "actors/consumer_group/assignors.hpp"
 #include "actors/consumer_group/group_partition.hpp"
 #include "actors/consumer_group/heartbeat_board.hpp"
 #include "protocol/consumer_protocol.hpp"

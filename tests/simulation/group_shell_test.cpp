@@ -1,6 +1,7 @@
 // The actor around the coordinator of consumer groups, on a node of its own under CAF's test
 // coordinator: that it answers what is durable, keeps time, stops and starts as it should. What it
 // decides is tested in tests/consumer_group.
+#include "actors/consumer_group/assignors.hpp"
 #include "actors/consumer_group/group_partition.hpp"
 #include "protocol/consumer_protocol.hpp"
 #include "tests/simulation/sim_node.hpp"
