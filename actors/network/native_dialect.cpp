@@ -25,6 +25,13 @@ std::vector<protocol::api_range> api_ranges() {
   return ranges;
 }
 
+/// Understood by clients of HTTP, and readable for everybody.
+buffer sentence_for_people(const std::string& sentence) {
+  return buffer::copy_of(std::string_view(
+      "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" +
+      sentence + "\n"));
+}
+
 /// The first frame of every connection: the preface of the native protocol, or a request of the
 /// Kafka protocol, which has none: it begins with its size.
 class first_dialect : public dialect {
@@ -45,10 +52,16 @@ public:
       return protocol::native_preface.size();
     const auto size =
         kafka_frame_size(header, static_cast<std::size_t>(node_->limits.frame_bytes_max));
-    if (!size)
-      return unexpected(errc::invalid_request,
-                        "the first bytes are not those of a protocol that this port speaks");
-    return *size;
+    if (size)
+      return *size;
+    is_text_ = std::all_of(header, header + header_size(), [](std::byte each) {
+      return each >= std::byte{' '} && each <= std::byte{'~'};
+    });
+    const bool is_tls = header[0] == std::byte{0x16} && header[1] == std::byte{3};
+    return unexpected(errc::invalid_request,
+                      is_tls ? "this port speaks without TLS; set up the client for plaintext"
+                             : "this port speaks the native protocol of Aqueduct and Kafka's, and "
+                               "the first bytes are those of neither");
   }
 
   [[nodiscard]] result<void> frame(const mutable_buffer& bytes, bool whole_allocation) override {
@@ -62,7 +75,8 @@ public:
     client->finish_request(bytes.size());
     if (std::memcmp(bytes.data(), protocol::native_preface.data(), bytes.size()) != 0)
       return unexpected(errc::unsupported_version,
-                        "this version of the native protocol's preface is unknown");
+                        "this broker speaks the native protocol with the preface 41 51 44 54 00 "
+                        "00 00 01 only");
     client->become(std::make_unique<native_dialect>(client_, node_, deadlines_));
     return {};
   }
@@ -76,6 +90,10 @@ public:
     node_->log->debug("{}: refused: {}", client->peer(), to_string(why));
     if (is_node_)
       client->reply(cluster_refusal_frame(protocol::cluster::refusal::client_port, why.message));
+    else if (is_native_)
+      native_dialect(client_, node_, deadlines_).refuse(why);
+    else if (is_text_)
+      client->reply(sentence_for_people(why.message));
   }
   [[nodiscard]] bool is_established() const override { return false; }
 
@@ -83,6 +101,8 @@ private:
   /// It sent the preface of the cluster protocol.
   bool is_node_ = false;
   bool is_native_ = false;
+  /// It began with four letters, as browsers do, and people who try a port.
+  bool is_text_ = false;
   std::weak_ptr<connection> client_;
   std::shared_ptr<const front_services> node_;
   std::shared_ptr<deadline_queue> deadlines_;

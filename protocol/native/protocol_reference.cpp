@@ -43,7 +43,10 @@ request's version.
 
 What a broker cannot read it answers with an error that says what was wrong. A frame whose length or
 kind is wrong, or a first request that is not HELLO, ends the connection after a response with
-correlation id 0 that says why. Record batches have the layout of Kafka's RecordBatch v2.
+correlation id 0 that says why. So does a preface of another version. A connection that begins with
+neither this preface nor a request of Kafka's protocol is closed; if it begins with four letters, as
+HTTP does, after a `400 Bad Request` with a sentence. Record batches have the layout of Kafka's
+RecordBatch v2.
 
 An answer stays in proportion to its request. The sentence of an error quotes at most 1000 bytes,
 and where many partitions of a topic are refused, only the first sentence has the topic's name.

@@ -33,19 +33,24 @@ error last_words(native_client& client) {
 
 TEST_CASE("bytes that are no protocol end the connection and nothing else") {
   sturdy_node own;
-  const std::vector<std::string> openings{
-      "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello",
-      "hello, is this the broker?\n",
-      std::string(100, '\0'),
-      std::string(1000, '\xff'),
-      "SSH-2.0-OpenSSH_9.2\r\n",
+  // What begins with letters is answered so that people and browsers can read it.
+  const std::vector<std::pair<std::string, bool>> openings{
+      {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", true},
+      {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello", false},
+      {"hello, is this the broker?\n", true},
+      {std::string(100, '\0'), false},
+      {std::string(1000, '\xff'), false},
+      {"SSH-2.0-OpenSSH_9.2\r\n", true},
   };
-  for (const auto& opening : openings) {
+  for (const auto& [opening, is_text] : openings) {
+    CAPTURE(opening);
     native_client client(own.node.client_address(), greeting::none);
     client.write(opening);
     client.finish_sending();
-    (void)client.read_to_end();
+    const auto bytes = client.read_to_end();
+    const std::string_view answer(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    CHECK(answer.starts_with("HTTP/1.0 400 Bad Request\r\n") == is_text);
+    CHECK((answer.find("Aqueduct and Kafka's") != std::string::npos) == is_text);
   }
   sequence_of_numbers numbers(1);
   for (int i = 0; i < 200; ++i) {
@@ -69,7 +74,9 @@ TEST_CASE("a preface of another version is refused") {
   sturdy_node own;
   native_client client(own.node.client_address(), greeting::none);
   client.write(std::string_view("AQDT\0\0\0\x09", 8));
-  (void)client.read_to_end();
+  const auto why = last_words(client);
+  CHECK(why.code == errc::unsupported_version);
+  CHECK(why.message.find("41 51 44 54 00 00 00 01") != std::string::npos);
   own.check_unharmed();
 }
 
