@@ -82,6 +82,17 @@ private:
 using produce_topic = kafka::produce_response::topic_entry;
 using produce_row = produce_topic::partition_entry;
 
+/// Whether a second batch comes behind the first. Sent again it would be no better, as one that was
+/// damaged on its way might be.
+bool is_followed_by_another(byte_span bytes) {
+  const auto length = protocol::batch_view(bytes).batch_length();
+  if (length < 0 || bytes.size() - protocol::batch_prefix_bytes <= static_cast<std::size_t>(length))
+    return false;
+  const auto rest = bytes.subspan(protocol::batch_prefix_bytes + static_cast<std::size_t>(length));
+  return rest.size() >= protocol::batch_header_bytes &&
+         protocol::batch_view(rest).magic() == protocol::batch_magic;
+}
+
 /// What is wrong with a batch that the native protocol does not look for. There are no
 /// transactions.
 error_code refuse_records(const std::optional<buffer_chain>& records, std::int16_t version) {
@@ -93,6 +104,8 @@ error_code refuse_records(const std::optional<buffer_chain>& records, std::int16
       protocol::batch_view(bytes).magic() != protocol::batch_magic)
     return error_code::none;
   const protocol::batch_view batch(bytes);
+  if (is_followed_by_another(bytes))
+    return error_code::invalid_record;
   if (version < zstd_since && batch.compression() == protocol::codec::zstd)
     return error_code::unsupported_compression_type;
   return batch.is_transactional() ? error_code::invalid_txn_state : error_code::none;
