@@ -1,4 +1,6 @@
-// The messages of the cluster port. The first byte chooses which.
+// The messages of the cluster port, and the first frame of a connection there. The first byte
+// chooses which.
+#include "actors/peer/peer_hello.hpp"
 #include "protocol/cluster/election_messages.hpp"
 #include "protocol/cluster/messages.hpp"
 #include "protocol/cluster/state_messages.hpp"
@@ -40,11 +42,30 @@ void check_numbers(const buffer& payload) {
   }
 }
 
+/// A frame with whatever header, which says who wants to connect.
+void check_first_frame(const buffer& bytes) {
+  if (bytes.size() < frame_header_size)
+    return;
+  const auto header = read_frame_header(bytes.data(), handshake_frame_bytes_max);
+  if (!header)
+    return;
+  const auto payload = bytes.slice(frame_header_size, bytes.size() - frame_header_size);
+  const auto them = actors::read_hello(*header, payload);
+  if (!them) {
+    require(!them.error().message.empty(), "a hello that cannot be read is refused in words");
+    return;
+  }
+  actors::node_identity us;
+  us.self.node = raft::node_id(1);
+  const auto refused = actors::judge(us, *them);
+  require(!refused || !refused->message.empty(), "and so is one that is not taken");
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz_input input(data, size);
-  const auto choice = input.choose() % 10;
+  const auto choice = input.choose() % 11;
   const auto payload = buffer::from(input.rest());
   if (choice == 0) {
     check_message<cluster::raft_messages>(payload);
@@ -65,8 +86,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_message<cluster::state_answer>(payload);
   } else if (choice == 8) {
     check_message<cluster::election_question>(payload);
-  } else {
+  } else if (choice == 9) {
     check_message<cluster::election_answer>(payload);
+  } else {
+    check_first_frame(payload);
   }
   return 0;
 }

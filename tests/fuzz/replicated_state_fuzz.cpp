@@ -1,9 +1,11 @@
 // What nodes read of each other's making: the commands of the controller's and of the partitions'
-// logs, memberships of Raft groups, and the rows of state machines. What decodes encodes to bytes
-// that decode to the same.
+// logs, questions to the controller, memberships of Raft groups, and the rows of state machines.
+// What decodes encodes to bytes that decode to the same.
 #include "actors/controller/commands.hpp"
+#include "actors/controller/questions.hpp"
 #include "actors/partition/partition_command.hpp"
 #include "actors/partition/producer_table.hpp"
+#include "actors/scrub/scrub_core.hpp"
 #include "protocol/native/codec.hpp"
 #include "raft/membership.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
@@ -71,11 +73,33 @@ void check_membership(const buffer& bytes) {
   require(std::ranges::equal(encoded, bytes.bytes()), "a membership has one encoding");
 }
 
+void check_question(const buffer& bytes) {
+  const auto question = decode_controller_question(bytes);
+  if (!question) {
+    const auto& why = question.error();
+    require((why.code == errc::invalid_request || why.code == errc::unsupported_version) &&
+                !why.message.empty(),
+            "bad bytes are no question");
+    return;
+  }
+  const auto encoded = encode(*question);
+  const auto again = decode_controller_question(encoded);
+  require(again.has_value() && encode(*again) == encoded, "a question survives its encoding");
+}
+
+void check_scrub_memory(const buffer& bytes) {
+  const auto remembered = decode_scrub_memory(bytes.bytes());
+  if (!remembered)
+    return require_damaged(remembered.error());
+  const auto again = decode_scrub_memory(encode(*remembered).bytes());
+  require(again.has_value() && *again == *remembered, "what a scrub found survives its encoding");
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz_input input(data, size);
-  const auto choice = input.choose() % 7;
+  const auto choice = input.choose() % 9;
   const auto bytes = buffer::from(input.rest());
   switch (choice) {
   case 0:
@@ -96,8 +120,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   case 5:
     check_producer(bytes);
     break;
-  default:
+  case 6:
     check_membership(bytes);
+    break;
+  case 7:
+    check_question(bytes);
+    break;
+  default:
+    check_scrub_memory(bytes);
     break;
   }
   return 0;

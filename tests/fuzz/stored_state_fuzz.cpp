@@ -3,9 +3,11 @@
 #include "protocol/bytes.hpp"
 #include "protocol/crc32c.hpp"
 #include "storage/data_directory.hpp"
+#include "storage/group_state.hpp"
 #include "storage/hard_state.hpp"
 #include "storage/log_index.hpp"
 #include "storage/log_meta.hpp"
+#include "storage/log_store.hpp"
 #include "storage/memory_kv.hpp"
 #include "storage/sim_disk.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
@@ -125,6 +127,14 @@ void check_index(byte_span bytes) {
   require(by_index->has_value() == by_time->has_value(), "in all indexes");
 }
 
+void check_installed(byte_span bytes) {
+  memory_kv store;
+  put(store, family::partition_state, group_prefix(group) + "!installed", text_of(bytes));
+  const auto mark = read_installed(store, group);
+  require(mark ? mark->has_value() : mark.error().code == errc::storage_damaged,
+          "a note that is there is read, or damaged");
+}
+
 void check_key(byte_span bytes) {
   const auto key = text_of(bytes);
   if (const auto found = group_of_key(key))
@@ -138,6 +148,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto choice = input.choose();
   auto bytes = input.rest();
   const bool sealed = (choice & 0x80) != 0;
+  if ((choice & 0x40) != 0) {
+    check_installed(bytes);
+    return 0;
+  }
   switch (choice % 5) {
   case 0:
     check_claim(std::move(bytes), sealed);
