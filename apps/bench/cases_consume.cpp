@@ -95,8 +95,8 @@ result<void> consume(const bench_options& options, const consume_case& what, rep
   figures.target = "ratio >= 0.70";
   figures.is_met = *figures.ratio >= 0.7;
   found.rows.push_back(std::move(figures));
-  found.latencies.push_back({what.name + " floor", sides->floor.total.latency});
-  found.latencies.push_back({what.name + " node", sides->node.total.latency});
+  found.latencies.push_back({what.name + " floor", sides->floor.total.corrected(partitions)});
+  found.latencies.push_back({what.name + " node", sides->node.total.corrected(partitions)});
   return {};
 }
 

@@ -56,15 +56,9 @@ result<measured> measure(const bench_options& options, const produce_case& what,
       run_rounds(options, *floor, *node, round, by_bytes ? mib_per_second : requests_per_second);
   if (!sides)
     return sides.propagate();
-  for (const auto& [name, side] : {std::pair("floor", &sides->floor), {"node", &sides->node}}) {
-    // A slot waits for its answer before it sends again: the mean time between two requests of a
-    // slot is the rate at which it would have sent.
-    const auto slots = static_cast<double>(what.connections * what.window);
-    const auto interval =
-        side->total.seconds * slots * 1e9 / static_cast<double>(side->total.requests);
-    found.latencies.push_back({what.name + " " + name, side->total.latency.corrected(
-                                                           static_cast<std::uint64_t>(interval))});
-  }
+  const auto slots = what.connections * what.window;
+  found.latencies.push_back({what.name + " floor", sides->floor.total.corrected(slots)});
+  found.latencies.push_back({what.name + " node", sides->node.total.corrected(slots)});
   auto figures = sides->to_row(what.name, by_bytes ? "MiB/s" : "acks/s");
   return measured{std::move(*sides), std::move(figures)};
 }
@@ -148,8 +142,8 @@ result<void> produce_single(const bench_options& options, report& found) {
   const auto outcome = run_turns(plan);
   if (!outcome)
     return outcome.propagate();
-  found.latencies.push_back({"produce-single floor", outcome->of[0].latency});
-  found.latencies.push_back({"produce-single node", outcome->of[1].latency});
+  found.latencies.push_back({"produce-single floor", outcome->of[0].corrected(1)});
+  found.latencies.push_back({"produce-single node", outcome->of[1].corrected(1)});
   struct bound {
     const char* name;
     double quantile;

@@ -48,6 +48,13 @@ void load_outcome::add(const load_outcome& other) {
   latency.add(other.latency);
 }
 
+histogram load_outcome::corrected(int slots) const {
+  if (requests == 0)
+    return latency;
+  return latency.corrected(
+      static_cast<std::uint64_t>(seconds * slots * 1e9 / static_cast<double>(requests)));
+}
+
 // -- produce --------------------------------------------------------------------------------------
 
 result<load_outcome> run_produce(const produce_plan& plan) {

@@ -22,6 +22,10 @@ struct load_outcome {
   histogram latency;
 
   void add(const load_outcome& other);
+  /// Latencies of a closed loop of so many slots, each of which waits for its answer before it
+  /// sends again, corrected for what it would have sent meanwhile: the mean time between two
+  /// requests of a slot is the rate.
+  [[nodiscard]] histogram corrected(int slots) const;
 };
 
 /// A batch of `count` records with values of `value_bytes`.
