@@ -271,14 +271,7 @@ struct group_cluster {
       cluster.start(node);
     REQUIRE(cluster.run_until([&] { return cluster.unrest().empty(); }, 30'000));
     cluster.create_topic(cluster.controller(), "t", partitions, 3);
-    own_topic_question question;
-    question.name = group_topic_name;
-    question.partitions = 2;
-    question.replication = 3;
-    const auto done = std::make_shared<bool>(false);
-    cluster.broker(1).ask_controller(
-        question, [done](const result<controller_answer>& answer) { *done = answer.has_value(); });
-    REQUIRE(cluster.run_until([&] { return *done && cluster.unrest().empty(); }, 30'000));
+    REQUIRE(cluster.create_coordinators(2, 30'000));
   }
 
   void add_member() {

@@ -33,14 +33,7 @@ struct bench {
     REQUIRE(cluster.run_until(
         [&] { return cluster.unrest().empty() && cluster.controller_can_lose_one(); },
         patience_ms));
-    own_topic_question question;
-    question.name = group_topic_name;
-    question.partitions = 1;
-    question.replication = 3;
-    const auto done = std::make_shared<bool>(false);
-    cluster.broker(1).ask_controller(
-        question, [done](const result<controller_answer>& answer) { *done = answer.has_value(); });
-    REQUIRE(cluster.run_until([&] { return *done && cluster.unrest().empty(); }, patience_ms));
+    REQUIRE(cluster.create_coordinators(1, patience_ms));
   }
 
   [[nodiscard]] std::shared_ptr<const topic_route> topic(std::int32_t node) {

@@ -1,5 +1,6 @@
 #include "tests/simulation/sim_cluster.hpp"
 
+#include "actors/consumer_group/group_partition.hpp"
 #include "actors/logging.hpp"
 #include "protocol/record_batch.hpp"
 #include "storage/log_reader.hpp"
@@ -278,6 +279,17 @@ void sim_cluster::create_topic(std::int32_t node, const std::string& name, std::
   broker(node).send(controller_call{
       create_topic_call{std::move(request),
                         std::make_shared<change_note>(ledger_, &cluster_ledger::topics_created)}});
+}
+
+bool sim_cluster::create_coordinators(std::int32_t partitions, std::int64_t ms_max) {
+  own_topic_question question;
+  question.name = group_topic_name;
+  question.partitions = partitions;
+  question.replication = 3;
+  const auto done = std::make_shared<bool>(false);
+  broker(1).ask_controller(
+      question, [done](const result<controller_answer>& answer) { *done = answer.has_value(); });
+  return run_until([&] { return *done && unrest().empty(); }, ms_max);
 }
 
 void sim_cluster::delete_topic(std::int32_t node, const std::string& name) {

@@ -100,6 +100,9 @@ public:
   void create_topic(std::int32_t node, const std::string& name, std::int32_t partitions,
                     std::int16_t replication);
   void delete_topic(std::int32_t node, const std::string& name);
+  /// Has the internal topic of consumer groups created, with three replicas. True when it is there
+  /// and everything is at rest, within so long.
+  [[nodiscard]] bool create_coordinators(std::int32_t partitions, std::int64_t ms_max);
   void add_partitions(std::int32_t node, const std::string& name, std::int32_t partitions);
   void alter_topic(std::int32_t node, const std::string& name, const std::string& setting,
                    const std::string& value);
