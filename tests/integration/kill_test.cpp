@@ -85,10 +85,12 @@ private:
     const char* flush[] = {"commit", "commit", "interval", "os"};
     const char* ahead[] = {"0B", "128KiB", "16MiB"};
     const char* cache[] = {"1MiB", "256MiB"};
+    const char* direct[] = {"true", "true", "true", "false"};
     node_options options{folder_.path() / "data", {}, {}};
     options.settings = {std::string("storage.flush=") + flush[numbers_.below(4)],
                         std::string("storage.preallocate-bytes=") + ahead[numbers_.below(3)],
-                        std::string("storage.tail-cache-bytes=") + cache[numbers_.below(2)]};
+                        std::string("storage.tail-cache-bytes=") + cache[numbers_.below(2)],
+                        std::string("storage.direct-writes=") + direct[numbers_.below(4)]};
     return options;
   }
 

@@ -284,4 +284,35 @@ TEST_SUITE("simulation.node") {
       CHECK(lost > 0);
     }
   }
+
+  TEST_CASE("what an operator has made durable outlives a power cut, whatever is left to time") {
+    for (const bool asks : {true, false}) {
+      std::size_t lost = 0;
+      for (std::uint64_t seed = 1; seed <= 16; ++seed) {
+        CAPTURE(asks);
+        CAPTURE(seed);
+        sim_machine machine(seed);
+        {
+          sim_node::options options;
+          options.flush = storage::flush_mode::os;
+          sim_node node(machine, options);
+          node.settle();
+          require_done(node.create_topic("t", 1));
+          REQUIRE((*node.produce("t", 0, make_batch("written")))->error == errc::none);
+          if (asks) {
+            const auto synced = node.sync();
+            REQUIRE(synced->has_value());
+            REQUIRE((*synced)->has_value());
+          }
+          machine.disk->crash_after(0);
+        }
+        machine.crash(seed);
+        sim_node node(machine);
+        node.settle();
+        const auto topic = node.directory().find("t");
+        lost += topic && read_all(node, "t", 0).contains(0) ? 0 : 1;
+      }
+      CHECK((lost == 0) == asks);
+    }
+  }
 }

@@ -357,6 +357,14 @@ answer<describe_outcome> sim_node::describe(const std::string& topic, std::int32
   return sink->description;
 }
 
+answer<result<void>> sim_node::sync() {
+  auto to = open_answer<result<void>>();
+  caf::anon_send(services_->storage[0], storage_request{storage_sync{
+                                            [to](result<void> outcome) { to->emplace(outcome); }}});
+  settle();
+  return to;
+}
+
 answer<result<void>> sim_node::scrub(const std::string& topic, std::int32_t partition) {
   auto to = open_answer<result<void>>();
   caf::anon_send(scrubber_, scrub_request{scrub_start{topic, partition, [to](result<void> outcome) {

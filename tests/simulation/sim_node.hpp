@@ -116,6 +116,8 @@ public:
   answer<fetch_outcome> fetch(const std::string& topic, std::int32_t partition, std::int64_t offset,
                               bool wait = false);
 
+  /// Has the first storage worker make everything durable, as operators may ask (admin flush).
+  answer<result<void>> sync();
   /// As `scrub_start`; what was answered.
   answer<result<void>> scrub(const std::string& topic = {}, std::int32_t partition = -1);
   void stop_scrub();

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <optional>
 #include <string_view>
 #include <thread>
 
@@ -22,6 +23,8 @@ using namespace aqueduct::storage::test;
 namespace {
 
 constexpr std::size_t block = 16;
+/// What a disk writes as a whole or not at all.
+constexpr std::size_t sector = 4;
 
 using content = std::vector<std::byte>;
 
@@ -32,6 +35,8 @@ public:
   int reads = 0;
   bool fails_writing = false;
   bool fails_reading = false;
+  /// Of the next write only some sectors arrive, as when the power goes; it fails.
+  generator* tears = nullptr;
 
   result<std::size_t> read_block(std::uint64_t position, std::span<std::byte> into) override {
     ++reads;
@@ -51,6 +56,13 @@ public:
     REQUIRE(position + blocks.size() <= bytes.size());
     if (fails_writing)
       return unexpected(errc::storage_failed, "cannot write");
+    if (tears != nullptr) {
+      for (std::size_t at = 0; at < blocks.size(); at += sector)
+        if (tears->below(2) == 0)
+          std::ranges::copy(blocks.subspan(at, sector),
+                            bytes.begin() + static_cast<std::ptrdiff_t>(position + at));
+      return unexpected(errc::storage_failed, "the power is gone");
+    }
     std::ranges::copy(blocks, bytes.begin() + static_cast<std::ptrdiff_t>(position));
     return {};
   }
@@ -95,6 +107,46 @@ std::uint64_t next_position(generator& random, std::uint64_t end, std::uint64_t 
 } // namespace
 
 TEST_SUITE("storage.block_writer") {
+  TEST_CASE("whatever of a write arrives when the power goes, what was written before it stays") {
+    int torn = 0;
+    for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+      CAPTURE(seed);
+      generator random(seed);
+      memory_target target;
+      // A log that is appended to within the space that is reserved for it.
+      target.bytes.resize(block * (4 + random.below(12)));
+      content appended;
+      std::optional<block_writer> writer;
+      writer.emplace(target.bytes.size(), block);
+      for (;;) {
+        const auto more = random_bytes(random, 1 + random.below(3 * block));
+        const auto parts = split(random, more);
+        if (!writer->fits(appended.size(), more.size()))
+          break;
+        target.tears = random.below(4) == 0 ? &random : nullptr;
+        const auto written = writer->write(target, appended.size(), parts, more.size());
+        REQUIRE(written.has_value() == (target.tears == nullptr));
+        REQUIRE(std::ranges::equal(appended, byte_span(target.bytes).first(appended.size())));
+        if (written) {
+          overwrite(appended, appended.size(), more);
+          continue;
+        }
+        // The next life cuts off what it cannot vouch for, and goes on there.
+        ++torn;
+        const auto size = target.bytes.size();
+        target.bytes.resize(appended.size());
+        target.bytes.resize(size);
+        writer.emplace(size, block);
+        if (random.below(2) == 0) {
+          writer->note_truncated(appended.size());
+          writer->note_allocated(size);
+        }
+      }
+      REQUIRE(std::ranges::equal(appended, byte_span(target.bytes).first(appended.size())));
+    }
+    CHECK(torn > 1000);
+  }
+
   TEST_CASE("random writes leave exactly what was written") {
     for (std::uint64_t seed = 1; seed <= 400; ++seed) {
       CAPTURE(seed);
