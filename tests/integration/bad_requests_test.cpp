@@ -64,6 +64,10 @@ std::vector<std::pair<protocol::api_key, buffer>> good_requests() {
       {key::alter_topic, encode(change, newest_version(key::alter_topic))},
       {key::get_topic_info, encode(protocol::get_topic_info_request{"witness"})},
       {key::hello, encode(protocol::hello_request{})},
+      {key::api_versions, encode(protocol::api_versions_request{})},
+      {key::controller_discover, encode(protocol::controller_discover_request{})},
+      {key::list_topics, encode(protocol::list_topics_request{})},
+      {key::delete_topic, encode(protocol::delete_topic_request{"nothing"})},
   };
 }
 

@@ -4,12 +4,38 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 
 TEST_SUITE_BEGIN("integration.life");
 
 using namespace aqueduct;
 using namespace aqueduct::test;
+
+namespace {
+
+std::string bytes_of_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+} // namespace
+
+TEST_CASE("whoever asks for the controller is sent to the node that METADATA names") {
+  own_node own;
+  for (int life = 0; life < 2; ++life) {
+    const auto found = must(own.client.call(protocol::controller_discover_request{}));
+    const auto known = must(own.client.call(protocol::metadata_request{}));
+    REQUIRE(known.brokers.size() == 1);
+    CHECK(found.node == known.controller);
+    CHECK(found.node == known.brokers[0].node);
+    CHECK(found.address ==
+          known.brokers[0].host + ":" + std::to_string(own.node.client_address().port));
+    own.restart();
+  }
+}
 
 TEST_CASE("records that were produced are fetched with their offsets, keys, times and headers") {
   own_node own;
@@ -392,6 +418,36 @@ TEST_CASE("changes and creations that are sent without waiting are all kept or r
   CHECK(setting_of(info, "segment.ms") == "3600000");
   CHECK(setting_of(info, "compression.type") == "zstd");
   CHECK(setting_of(info, "max.message.bytes") == "50000");
+}
+
+TEST_CASE("files of a group that the cluster does not know are named and left alone") {
+  own_node own;
+  create_topic(own.client, "orders");
+  REQUIRE(produce(own.client, "orders", 0, batch_of({"kept"})).error == errc::none);
+  REQUIRE(own.node.stop() == 0);
+  // The log of a topic that is none of this cluster's.
+  const std::string stranger = "6fa459ea-ee8a-4ca4-894e-db77e160355e";
+  const auto groups = own.folder.path() / "data" / "groups";
+  std::filesystem::path known;
+  for (const auto& file : files_with(groups, ".log"))
+    if (file.string().find("controller") == std::string::npos)
+      known = file;
+  REQUIRE_FALSE(known.empty());
+  const auto planted = groups / stranger / "0" / known.filename();
+  std::filesystem::create_directories(planted.parent_path());
+  std::filesystem::copy_file(known, planted);
+  const auto content = bytes_of_file(planted);
+
+  own.node.start();
+  own.client = native_client(own.node.client_address());
+  await(own.client, "orders", [&] {
+    return own.node.process().errors().find("group " + stranger + "/0 has files here") !=
+           std::string::npos;
+  });
+  CHECK(values_of(read_all(own.client, "orders", 0)) == std::vector<std::string>{"kept"});
+  CHECK(must(own.client.call(protocol::list_topics_request{})).topics.size() == 1);
+  own.restart();
+  CHECK(bytes_of_file(planted) == content);
 }
 
 TEST_CASE("validating a topic creates nothing") {

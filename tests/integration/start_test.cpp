@@ -107,6 +107,9 @@ TEST_CASE("a start whose port is taken names address, setting and owner, and tou
   SUBCASE("for operators") {
     setting = "admin.listen";
   }
+  SUBCASE("for other nodes") {
+    setting = "cluster.listen";
+  }
 
   const auto run =
       refused_start(arguments_of(folder.path() / "data", {{setting, taken.address()}}), 73);

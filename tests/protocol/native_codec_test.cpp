@@ -161,4 +161,25 @@ TEST_SUITE("protocol.native.frame") {
     CHECK(find_api(65535) == nullptr);
     CHECK(to_string(api_key::metadata) == "METADATA");
   }
+
+  TEST_CASE("requests keep the numbers that they have had from the beginning") {
+    // Those of the design that this protocol goes back to. None is ever used for another request.
+    const std::vector<std::pair<std::uint16_t, std::string_view>> numbers{
+        {1, "PRODUCE"},         {2, "FETCH"},
+        {3, "LIST_TOPICS"},     {4, "CREATE_TOPIC"},
+        {5, "DELETE_TOPIC"},    {10, "JOIN_GROUP"},
+        {11, "LEAVE_GROUP"},    {12, "HEARTBEAT"},
+        {13, "COMMIT_OFFSET"},  {14, "FETCH_OFFSET"},
+        {15, "GET_TOPIC_INFO"}, {16, "FETCH_ASSIGNMENT"},
+        {17, "BATCH_FETCH"},    {30, "LIST_GROUPS"},
+        {31, "DESCRIBE_GROUP"}, {1000, "CONTROLLER_DISCOVER"},
+        {1002, "METADATA"},
+    };
+    for (const auto& [number, name] : numbers) {
+      CAPTURE(number);
+      const auto* api = find_api(number);
+      REQUIRE(api != nullptr);
+      CHECK(api->name == name);
+    }
+  }
 }
