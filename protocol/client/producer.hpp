@@ -63,8 +63,9 @@ struct producer_config {
   /// Records at which a batch is sent; 1 to 10,000,000.
   std::int32_t batch_records = 1'000'000;
   /// Shortest time between two batches of a partition that are not full: a record that finds its
-  /// partition idle for that long leaves at once, those that follow closely travel together. 0
-  /// never waits. At most 1 minute.
+  /// partition idle for that long leaves at once, those that follow closely travel together. While
+  /// `batch_bytes` or more are under way, records that may go to any partition wait for each other
+  /// in an idle one too. 0 never waits. At most 1 minute.
   milliseconds linger{2};
   /// Bytes of records that are collected or under way, before compression. At least `batch_bytes`.
   std::size_t memory_bytes = std::size_t{64} << 20;

@@ -487,41 +487,6 @@ TEST_CASE("flush waits for all that was sent before, and tells of what was lost"
   CHECK(sender.flush(10s));
 }
 
-TEST_CASE("records collect while linger lasts, and the first does not wait") {
-  fake_cluster brokers;
-  brokers.add_topic("t", 1);
-  const auto on = open(brokers);
-  auto config = quick();
-  config.linger = 1min;
-  auto sender = create(on, config);
-  REQUIRE(sender.send({.topic = "t", .value = "0"}));
-  REQUIRE(brokers.wait([&] { return brokers.log.back().header.key == api_key::produce; }));
-  for (int i = 1; i < 1000; ++i) {
-    const auto text = std::to_string(i);
-    REQUIRE(sender.send({.topic = "t", .value = text}));
-  }
-  CHECK(brokers.count(api_key::produce) == 1);
-
-  REQUIRE(sender.flush(10s));
-
-  CHECK(brokers.count(api_key::produce) == 2);
-  CHECK(stored(brokers, "t", 0) == numbers(1000));
-}
-
-TEST_CASE("a batch leaves when linger is over") {
-  fake_cluster brokers;
-  brokers.add_topic("t", 1);
-  const auto on = open(brokers);
-  auto config = quick();
-  config.linger = 20ms;
-  auto sender = create(on, config);
-  std::promise<result<record_metadata>> second;
-  REQUIRE(sender.send({.topic = "t", .value = "0"}));
-  REQUIRE(sender.send({.topic = "t", .value = "1"},
-                      [&](const auto& outcome) { second.set_value(outcome); }));
-  CHECK(second.get_future().get()->offset == offset_t(1));
-}
-
 TEST_CASE("close sends what is left; afterwards nothing is taken") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);

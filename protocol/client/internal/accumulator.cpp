@@ -71,11 +71,11 @@ result<void> accumulator::append(const record& rec, told& done, const append_opt
       return chosen.propagate();
     auto& queue = **chosen;
     if (!queue.filling)
-      begin_batch(queue);
+      begin_batch(queue, rec);
     if (!queue.filling->builder->append(wire)) {
       if (!queue.filling->builder->empty()) {
         full[0] = seal(queue, clock::now());
-        begin_batch(queue);
+        begin_batch(queue, rec);
       }
       if (!queue.filling->builder->append(wire)) {
         // Larger than a batch: it travels alone, in as large a batch as it needs.
@@ -167,7 +167,12 @@ result<partition_queue*> accumulator::choose(accumulator_topic& topic, const rec
   return topic.partitions[static_cast<std::size_t>(chosen)].get();
 }
 
-void accumulator::begin_batch(partition_queue& queue) {
+bool accumulator::goes_anywhere(const record& rec) const {
+  return !rec.partition && !rec.key && !config_.partitioner &&
+         config_.partitioning == partitioning::by_key;
+}
+
+void accumulator::begin_batch(partition_queue& queue, const record& first) {
   const auto now = clock::now();
   queue.filling = std::make_shared<producer_batch>();
   queue.filling->builder = take_builder();
@@ -175,8 +180,12 @@ void accumulator::begin_batch(partition_queue& queue) {
   queue.filling->generation = first_generation_ + unsettled_.size() - 1;
   count(queue.filling->generation, 1);
   // A partition that was left alone for as long as `linger` does not wait: the zero time says so.
-  const auto deadline = after(queue.last_seal, config_.linger);
-  const bool is_idle = queue.last_seal == time_point{} || deadline <= now;
+  // It is not idle for records that may go anywhere and come to it from the one before: while more
+  // than a batch of others is under way they follow each other closely, and travel together.
+  const bool is_stream = goes_anywhere(first) && memory_ >= config_.batch_bytes;
+  const auto last = is_stream ? now : queue.last_seal;
+  const auto deadline = after(last, config_.linger);
+  const bool is_idle = last == time_point{} || deadline <= now;
   queue.filling->linger_deadline = is_idle ? time_point{} : deadline;
   if (!queue.is_lingering) {
     queue.is_lingering = true;

@@ -96,7 +96,9 @@ private:
   [[nodiscard]] accumulator_topic* find_topic(std::string_view name);
   [[nodiscard]] result<void> wait_for_memory(std::unique_lock<std::mutex>& lock, std::size_t bytes,
                                              time_point until);
-  void begin_batch(partition_queue& queue);
+  /// The record has no partition of its own: it goes to the one whose turn it is.
+  [[nodiscard]] bool goes_anywhere(const record& rec) const;
+  void begin_batch(partition_queue& queue, const record& first);
   /// Moves the filling batch to the sealed ones; it is finished by the caller, without the lock.
   [[nodiscard]] batch_ptr seal(partition_queue& queue, time_point now);
   void finish(const batch_ptr& batch);
