@@ -24,7 +24,7 @@ namespace {
 /// False, with a sentence, where the package cannot be installed.
 bool has_etcd() {
   if (!etcd_process::is_installed())
-    MESSAGE("skipped: there is no etcd here (Debian's package etcd-server)");
+    MESSAGE("discovery by etcd is not tested: there is no etcd (Debian's package etcd-server)");
   return etcd_process::is_installed();
 }
 

@@ -93,7 +93,7 @@ class Java:
             for jar in cls.jars():
                 if jar.name.startswith("kafka") and entry in zipfile.ZipFile(jar).namelist():
                     return name
-        raise unittest.SkipTest(f"this version of the tools has no {tool}")
+        raise unittest.SkipTest(f"Kafka's {tool} is not tested: this version of the tools has none")
 
     @classmethod
     def command(cls, tool, *words):

@@ -164,6 +164,13 @@ program tests/compat/run.sh 'echo "x is not tested: there is no y"' 'echo "2 pas
 dev test
 check 'what a script skipped is said' shows '        x is not tested: there is no y'
 check 'and does not count' ends 0 '4 passed, 0 failed'
+program build/tests/a_test "echo 'tests/a/a_test.cpp:27: MESSAGE: y is not tested: there is no z'" \
+  "echo '[doctest] test cases: 1 | 1 passed | 0 failed | 2 skipped'"
+dev test a_test
+check 'what a test program skipped is said' shows $'\n        y is not tested: there is no z'
+check 'and so is what it was told to skip' \
+  shows 'what is marked to be skipped is not tested: 2 test cases'
+check 'neither counts' ends 0 '1 passed, 0 failed'
 
 fresh_tree
 program tests/integration/run.sh 'echo "aq $AQUEDUCT_SLOW_TESTS $AQUEDUCT_SLOW_RECORDS $*"'

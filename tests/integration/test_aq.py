@@ -698,7 +698,8 @@ class Examples(NodeTest):
         self.assertIn(b"BROKER_UNAVAILABLE", ended.err)
 
 
-@unittest.skipUnless(os.environ.get("AQUEDUCT_SLOW_TESTS"), "set AQUEDUCT_SLOW_TESTS=1 to run it")
+@unittest.skipUnless(os.environ.get("AQUEDUCT_SLOW_TESTS"),
+                     "aq with 10,000,000 records is not tested: ./dev soak does it")
 class Volume(NodeTest):
     def test_ten_million_records_round_trip(self):
         count = int(os.environ.get("AQUEDUCT_SLOW_RECORDS", 10_000_000))

@@ -26,7 +26,8 @@ class SmallDisk:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         if not self.holder.stdout.readline():
             self.close()
-            raise unittest.SkipTest("skipped: this system lets nobody mount a disk of his own")
+            raise unittest.SkipTest("a node on a full disk is not tested: this system lets nobody "
+                                    "mount one of his own")
 
     @property
     def inside(self):

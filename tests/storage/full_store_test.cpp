@@ -259,7 +259,7 @@ void on_small_disk(const std::string& test, const std::function<void(const std::
     return std::system(whole.c_str());
   };
   if (in_small_disk("true") != 0) {
-    MESSAGE("skipped: this system lets nobody mount a disk of his own");
+    MESSAGE("a store on a full disk is not tested: this system lets nobody mount one of his own");
     return;
   }
   const auto self = std::filesystem::read_symlink("/proc/self/exe").string();
