@@ -176,7 +176,7 @@ fresh_tree
 program tests/integration/run.sh 'echo "aq $AQUEDUCT_SLOW_TESTS $AQUEDUCT_SLOW_RECORDS $*"'
 program build/tests/client_node_test 'echo "client $AQUEDUCT_SLOW_RECORDS"'
 dev soak
-check 'soak sends ten million records by aq' shows 'aq 1 10000000 test_aq.Volume'
+check 'soak sends ten million records by aq' shows 'aq 1 10000000 test_aq_files.Volume'
 check 'soak sends as many by the client library' ends 0 'client 10000000'
 dev soak 5
 check 'soak takes a number of records' ends 0 'client 5'

@@ -1,6 +1,5 @@
 """Every verb of aq against a real node: what it prints, how it ends."""
 
-import hashlib
 import json
 import os
 import pathlib
@@ -696,36 +695,6 @@ class Examples(NodeTest):
         ended = run([BIN / "example-basic-producer", NOBODY, "x"])
         self.assertEqual(ended.code, 1)
         self.assertIn(b"BROKER_UNAVAILABLE", ended.err)
-
-
-@unittest.skipUnless(os.environ.get("AQUEDUCT_SLOW_TESTS"),
-                     "aq with 10,000,000 records is not tested: ./dev soak does it")
-class Volume(NodeTest):
-    def test_ten_million_records_round_trip(self):
-        count = int(os.environ.get("AQUEDUCT_SLOW_RECORDS", 10_000_000))
-        with tempfile.TemporaryDirectory() as folder:
-            source, target = pathlib.Path(folder) / "in", pathlib.Path(folder) / "out"
-            with source.open("wb") as file:
-                for start in range(0, count, 100_000):
-                    file.write(b"".join(b"%099d\n" % i
-                                        for i in range(start, min(start + 100_000, count))))
-            self.aq("topic", "create", "volume")
-            sent = self.aq("produce", "volume", source, seconds=1800)
-            print("\n" + sent.err.decode().strip())
-            with target.open("wb") as file:
-                ended = subprocess.run(aq_command(self.node, "-v", "consume", "volume", "-e"),
-                                       stdout=file, stderr=subprocess.PIPE, timeout=1800,
-                                       env=clean_environment())
-            print(ended.stderr.decode().strip())
-            self.assertEqual(ended.returncode, 0)
-            digests = []
-            for path in (source, target):
-                digest = hashlib.sha256()
-                with path.open("rb") as file:
-                    while chunk := file.read(1 << 20):
-                        digest.update(chunk)
-                digests.append(digest.hexdigest())
-            self.assertEqual(*digests)
 
 
 if __name__ == "__main__":
