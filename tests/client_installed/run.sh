@@ -64,6 +64,13 @@ exports_only_its_own() {
     ! grep -E 'boost::|ZSTD_|aqueduct::protocol::|_core::|broker_link' "$work/exports"
 }
 
+# Users need none of the libraries that Aqueduct is made with.
+headers_show_no_library() {
+  local folder=$1/include
+  grep -rq 'class AQUEDUCT_CLIENT_API producer' "$folder" &&
+    ! grep -rnE '#include *[<"](caf|boost|asio|rocksdb)\b|\b(caf|boost|asio|rocksdb)::' "$folder"
+}
+
 compiler=$(cache_entry CMAKE_CXX_COMPILER)
 sanitizers=$(cache_entry AQUEDUCT_SANITIZE)
 flags=${sanitizers:+-fsanitize=$sanitizers}
@@ -72,6 +79,7 @@ check "the client library installs" install_client
 check "a program builds against the CMake package" build_by_cmake
 check "a program builds against the pkg-config file" build_by_pkg_config
 check "the shared library exports its own classes and nothing else" exports_only_its_own
+check "the headers show no CAF, Boost, Asio or RocksDB" headers_show_no_library "$work/prefix"
 check "a node starts for the programs" start_node "$work"
 LD_LIBRARY_PATH=$(dirname "$library")
 export LD_LIBRARY_PATH
