@@ -1,5 +1,6 @@
 """Every verb of aq against a real node: what it prints, how it ends."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -492,6 +493,35 @@ class OtherVerbs(NodeTest):
         ended = run(["bash", "-c", script])
         self.assertEqual(ended.text.split(), [topic], ended)
 
+    def completed_by(self, shell, script, topic):
+        """What the shell offers for the beginning of a topic's name. The script loads LOADED, and
+        is given the words of the line."""
+        if not shutil.which(shell):
+            self.skipTest(f"{shell} completion is not tested: there is no {shell}")
+        loaded = self.aq("completion", shell).out
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(loaded)
+            file.flush()
+            checked = run([shell, "-n", file.name])
+            self.assertEqual((checked.code, checked.err), (0, b""))
+            env = clean_environment() | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+            ended = run([shell, "-c", script.replace("LOADED", file.name), "aq", "-b",
+                         self.node.address, "consume", topic[:6]], env=env)
+        self.assertEqual((ended.code, ended.err), (0, b""), ended)
+        return ended.text.split()
+
+    def test_zsh_completion(self):
+        topic = self.topic()
+        # The system of completions wants a terminal: in its place are two functions.
+        script = ('compdef() { }; compadd() { shift; print -l -- "$@" }; source LOADED; '
+                  'words=(aq "$@"); CURRENT=$#words; _aq')
+        self.assertEqual(self.completed_by("zsh", script, topic), [topic])
+
+    def test_fish_completion(self):
+        topic = self.topic()
+        script = 'source LOADED; complete -C "$argv"'
+        self.assertEqual(self.completed_by("fish", script, topic), [topic])
+
     def test_environment(self):
         env = clean_environment()
         env |= {"AQUEDUCT_BROKER": self.node.address, "AQUEDUCT_OUTPUT": "json"}
@@ -549,6 +579,44 @@ class NodeLife(unittest.TestCase):
             self.assertEqual(len(shown), counted)
             seen += counted
         self.assertEqual(seen, records)
+
+    def test_a_check_of_files_draws_a_bar(self):
+        node = Node()
+        self.addCleanup(node.close)
+        run(aq_command(node, "topic", "create", "long"))
+        run(aq_command(node, "produce", "long"), "x\n" * 1000)
+        self.assertEqual(node.stop(), 0, node.errors())
+        topic = next(file.parent for file in pathlib.Path(node.data).glob("groups/*/*/*.log")
+                     if not file.parts[-3].startswith("00000000-0000-0000"))
+        self.assertRegex(self.held_up(topic), r"\r\x1b\[K▕[█▏▎▍▌▋▊▉░]+▏ +\d+%  .*/s  .* left")
+        self.assertNotIn("▕", self.held_up(topic, "--no-progress"))
+
+    def held_up(self, folder, *words):
+        """What a terminal is shown of a check that finds a file leased, and waits for it longer
+        than for the first bar."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
+        with next(folder.glob("*.log")).open("rb+") as file:
+            try:
+                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError:
+                self.skipTest("the bar of aq log verify is not tested: no leases on this disk")
+            leader, follower = pty.openpty()
+            process = subprocess.Popen([BIN / "aq", "log", "verify", folder, *words],
+                                       stdout=subprocess.DEVNULL, stderr=follower,
+                                       env=clean_environment() | {"TERM": "xterm"})
+            os.close(follower)
+            self.assertTrue(signal.sigtimedwait([signal.SIGIO], 30))
+            self.assertEqual(select.select([leader], [], [], 0.2)[0], [])
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        shown = b""
+        try:
+            while select.select([leader], [], [], 30)[0]:
+                shown += os.read(leader, 4096)
+        except OSError:
+            pass  # the other end was closed
+        os.close(leader)
+        self.assertEqual(process.wait(30), 0, shown)
+        return shown.decode()
 
     def test_damage_is_found(self):
         node = Node()
