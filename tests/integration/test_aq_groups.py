@@ -1,7 +1,9 @@
 """The verbs of aq about consumer groups, against a real node."""
 
+import datetime
 import signal
 import subprocess
+import time
 import unittest
 
 from support import BIN, NodeTest, aq_command, clean_environment, run
@@ -89,6 +91,118 @@ class GroupVerbs(NodeTest):
         self.aq("consume", topic, "-g", "g", "-p", 0, code=64)
         self.aq("group", "seek", "g", code=64)
         self.aq("group", "describe", "nobody", code=66)
+
+
+class Seek(NodeTest):
+    """Every way to move the offsets of a group, over two partitions of known times."""
+
+    ENDS = (10, 4)
+    STARTS = (2, 0)
+    FROM = (5, 2)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # An hour ago, a second between records, those of partition 1 half a second later.
+        cls.begin_ms = int(time.time() - 3600) * 1000
+
+    def time_of(self, partition, offset):
+        return self.begin_ms + 1000 * offset + 500 * partition
+
+    def at(self, seconds):
+        return f"@{self.begin_ms + int(seconds * 1000)}"
+
+    def fill(self):
+        topic = self.topic(2)
+        for partition, end in enumerate(self.ENDS):
+            self.aq("produce", topic, "-p", partition, "-f", "%d %v\\n", input="".join(
+                f"{self.time_of(partition, i)} {i}\n" for i in range(end)))
+        self.aq("topic", "trim", topic, "-p", 0, "--before", self.STARTS[0], "--yes")
+        return topic
+
+    def ways(self):
+        """{how it is told: the offsets of the partitions then}"""
+        utc = datetime.datetime.fromtimestamp(self.begin_ms / 1000 + 3, datetime.timezone.utc)
+        return {
+            ("--to", "start"): self.STARTS,
+            ("--to", "end"): self.ENDS,
+            ("--to", "3"): (3, 3),
+            ("--to", "+1"): (3, 1),
+            ("--to", "-3"): (7, 1),
+            ("--to", self.at(-60)): self.STARTS,
+            ("--to", self.at(3)): (3, 3),
+            ("--to", self.at(2.25)): (3, 2),
+            ("--to", self.at(2.501)): (3, 3),
+            ("--to", self.at(60)): self.ENDS,
+            ("--to", "@-2h"): self.STARTS,
+            ("--to", utc.strftime("@%Y-%m-%dT%H:%M:%S")): (3, 3),
+            ("--shift", "2"): (7, 4),
+            ("--shift", "-2"): (3, 0),
+            ("--shift", "100"): self.ENDS,
+            ("--shift", "-100"): self.STARTS,
+            ("--shift", "0"): self.FROM,
+            ("--to", "start", "-p", "1"): (None, 0),
+            ("--shift", "1", "-p", "0"): (6, None),
+        }
+
+    def exported(self, topic, offsets):
+        return "".join(f"{topic}\t{partition}\t{offset}\n"
+                       for partition, offset in enumerate(offsets))
+
+    def check_lag(self, offsets):
+        """In records and in time: the age of the first record that is left."""
+        before = time.time() * 1000
+        rows = self.aq("group", "lag", "g", "--output", "json").json["partitions"]
+        after = time.time() * 1000
+        for partition, row in enumerate(rows):
+            left = self.ENDS[partition] - offsets[partition]
+            self.assertEqual((row["partition"], row["offset"], row["end"], row["lag"]),
+                             (partition, offsets[partition], self.ENDS[partition], left))
+            if left == 0:
+                self.assertEqual(row["lag_ms"], 0)
+            else:
+                sent = self.time_of(partition, offsets[partition])
+                self.assertTrue(before - sent - 1 <= row["lag_ms"] <= after - sent + 1, row)
+        described = self.aq("group", "describe", "g", "--output", "json").json
+        self.assertEqual(described["lag"], sum(row["lag"] for row in rows))
+        oldest = max(row["lag_ms"] for row in rows)
+        self.assertLessEqual(oldest, described["lag_ms"])
+        self.assertEqual(described["lag_ms"] > 0, oldest > 0)
+
+    def test_every_way_is_shown_first_and_then_gone(self):
+        topic = self.fill()
+        start = self.exported(topic, self.FROM)
+        for way, wanted in self.ways().items():
+            with self.subTest(way):
+                self.aq("group", "import", "g", input=start)
+                plan = [{"topic": topic, "partition": partition, "from": self.FROM[partition],
+                         "to": offset}
+                        for partition, offset in enumerate(wanted) if offset is not None]
+                seek = ("group", "seek", "g", *way, "--output", "json")
+                self.assertEqual(self.aq(*seek, "--dry-run").json["offsets"], plan)
+                self.assertEqual(self.aq("group", "export", "g").text, start)
+
+                self.assertEqual(self.aq(*seek).json["offsets"], plan)
+                offsets = [old if new is None else new for old, new in zip(self.FROM, wanted)]
+                self.assertEqual(self.aq("group", "export", "g").text,
+                                 self.exported(topic, offsets))
+                self.check_lag(offsets)
+                read = self.aq("consume", topic, "-g", "g", "-e", "-f", "%p %o\\n").text
+                self.assertEqual(sorted(read.splitlines()),
+                                 sorted(f"{partition} {offset}" for partition in range(2)
+                                        for offset in range(offsets[partition],
+                                                            self.ENDS[partition])))
+
+    def test_nothing_moves_when_the_place_is_wrong(self):
+        topic = self.fill()
+        start = self.exported(topic, self.FROM)
+        self.aq("group", "import", "stays", input=start)
+        for code, *way in ((64,), (64, "--to", "start", "--shift", 1), (64, "--to", "somewhere"),
+                           (66, "--to", "start", "-p", 7), (64, "--shift", "x"),
+                           (66, "--to", "start", "--topic", "nowhere")):
+            with self.subTest(way):
+                self.aq("group", "seek", "stays", *way, code=code)
+                self.assertEqual(self.aq("group", "export", "stays").text, start)
 
 
 class Examples(NodeTest):
