@@ -87,6 +87,8 @@ class TopicVerbs(NodeTest):
 
     def test_offsets_and_trim(self):
         topic = self.topic()
+        # The records are of 1970.
+        self.aq("topic", "alter", topic, "--set", "retention.ms=-1")
         self.aq("produce", topic, "-f", "%d %v\\n",
                 input="".join(f"{1000 + i} v{i}\n" for i in range(100)))
         row = self.aq("topic", "offsets", topic, "--output", "json").json["offsets"][0]
