@@ -14,11 +14,18 @@ from support import clean_environment, run
 
 FOLDER = pathlib.Path(__file__).parent
 END_SECONDS = 90
+# ./dev compat --long: everything, and as many records as Kafka's own tests take.
+IS_LONG = bool(os.environ.get("AQUEDUCT_COMPAT_LONG"))
 
 
 def numbers(first, last):
     """The lines "first\\n" to "last - 1\\n"."""
     return "".join(f"{i}\n" for i in range(first, last)).encode()
+
+
+def long_only(what):
+    """A decorator for a test, or a class of tests, that takes more time than it tells news."""
+    return unittest.skipUnless(IS_LONG, f"{what} is not tested: ./dev compat --long does it")
 
 
 def kcat(node, *words, input=b"", code=0):

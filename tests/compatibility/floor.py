@@ -1,9 +1,10 @@
-"""A node that looks to clients of Kafka like an older broker. Standard library only."""
+"""Nodes that look to clients of Kafka like older brokers. Standard library only."""
 
 import struct
 import threading
 
 import wire
+from cluster import Cluster, Member, Ports
 from relay import Relay
 from support import Node
 
@@ -108,10 +109,10 @@ class Conversation:
 class OlderBroker(Relay):
     """Offers what the node behind it has up to FLOOR, and takes no more."""
 
-    def __init__(self):
+    def __init__(self, port):
         self.seen = {}  # the highest version by request
         self.seen_lock = threading.Lock()
-        super().__init__()
+        super().__init__(port)
 
     def note(self, key, version):
         with self.seen_lock:
@@ -122,12 +123,12 @@ class OlderBroker(Relay):
         return one.there, one.back
 
 
-class OlderNode(Node):
-    """A node that clients reach as an older broker."""
+class Older:
+    """A node that clients reach as an older broker; of one class that starts it."""
 
     def __init__(self, *settings):
-        self.relay = OlderBroker()
-        super().__init__(f"advertise={self.relay.address}", *settings)
+        self.relay = OlderBroker(Ports.next())
+        super().__init__(*settings, f"advertise={self.relay.address}")
 
     def begin(self, listen):
         # Clients find it where they did, wherever it listens.
@@ -136,7 +137,32 @@ class OlderNode(Node):
     def wait_ready(self):
         super().wait_ready()
         self.relay.to, self.address = self.address, self.relay.address
+        if not self.relay.listener:
+            self.relay.listen(self.relay.port)
+
+    def kill(self):
+        # franz-go gives up when somebody takes its connection and ends it at once.
+        self.relay.refuse()
+        super().kill()
 
     def close(self):
         super().close()
         self.relay.close()
+
+
+class OlderNode(Older, Node):
+    pass
+
+
+class OlderMember(Older, Member):
+    pass
+
+
+class OlderCluster(Cluster):
+    MEMBER = OlderMember
+
+
+def tried_above_the_floor(*nodes):
+    """{request: version} that no client was offered; asking for versions is no attempt."""
+    return {key: version for node in nodes for key, version in node.relay.seen.items()
+            if version > FLOOR.get(key, -1) and key != wire.API_VERSIONS}

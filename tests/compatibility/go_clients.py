@@ -101,7 +101,6 @@ class GoCalls:
     """Runs a client against `self.brokers`: NAME is its program's, MORE is for its environment."""
 
     MORE = {}
-    REPLICAS = 1
 
     @classmethod
     def setUpClass(cls):

@@ -8,21 +8,34 @@ CHUNK = 1 << 16
 
 
 class Relay:
-    """Listens on a port of its own, and passes on what comes to `to` ("HOST:PORT")."""
+    """Listens on a port of its own, if none is given, and passes on what comes to `to`
+    ("HOST:PORT")."""
 
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+    def __init__(self, port=0):
         self.to = None
         self.lock = threading.Lock()
         self.sockets = set()
         self.cuts = 0
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.listen(port)
 
-    def accept(self):
+    def listen(self, port):
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+
+    def refuse(self):
+        """Lets nobody connect any more, until it listens again."""
+        if self.listener:
+            # Not `close` alone, which does not wake who accepts.
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+            self.listener = None
+
+    def accept(self, listener):
         while True:
             try:
-                client, _ = self.listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return  # closed
             try:
@@ -68,7 +81,5 @@ class Relay:
                 pass  # it ended just now
 
     def close(self):
-        # Not `close` alone, which does not wake who accepts.
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        self.refuse()
         self.cut()

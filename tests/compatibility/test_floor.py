@@ -16,7 +16,7 @@ import test_python_clients
 import wire
 from clients import kcat, numbers
 from cluster import wait_for
-from floor import FLOOR, OlderNode
+from floor import FLOOR, OlderNode, tried_above_the_floor
 from support import NodeTest
 
 OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, LEAVE_GROUP, SYNC_GROUP = 8, 9, 11, 13, 14
@@ -29,10 +29,8 @@ class Older:
 
     @classmethod
     def tearDownClass(cls):
-        seen = cls.node.relay.seen
+        tried = tried_above_the_floor(cls.node)
         super().tearDownClass()
-        tried = {key: version for key, version in seen.items()
-                 if version > FLOOR.get(key, -1) and key != wire.API_VERSIONS}
         assert not tried, f"{cls.__name__} tried {tried}"
 
 
@@ -81,7 +79,7 @@ class Negotiation(NodeTest):
                 self.assertTrue(client.is_closed())
 
 
-class Kcat(Older, test_kcat.KcatTest):
+class Kcat(Older, test_kcat.KcatCalls, NodeTest):
     def test_it_uses_the_newest_versions_that_it_is_offered(self):
         topic = self.topic()
         self.produce(topic, "-X", "enable.idempotence=true")
@@ -93,22 +91,19 @@ class Kcat(Older, test_kcat.KcatTest):
         self.assertEqual({key: seen[key] for key in used}, {key: FLOOR[key] for key in used})
 
 
-class KcatProduce(Older, test_kcat.Produce):
+class KcatProduce(Older, test_kcat.ProduceOneNode):
     pass
 
 
-class KcatCodecs(Older, test_kcat.Codecs):
+class KcatCodecs(Older, test_kcat.CodecsOneNode):
     pass
 
 
-class KcatConsume(Older, test_kcat.Consume):
+class KcatConsume(Older, test_kcat.ConsumeOneNode):
     pass
 
 
 class Librdkafka(Older, test_librdkafka.Librdkafka, NodeTest):
-    def leader_address(self, topic):
-        return self.node.address
-
     def test_connections_are_cut(self):
         topic = self.topic_name(1)
 
@@ -125,19 +120,19 @@ class Librdkafka(Older, test_librdkafka.Librdkafka, NodeTest):
         self.assertGreaterEqual(self.node.relay.cuts, 5)
 
 
-class KafkaPython(Older, test_python_clients.KafkaPython):
+class KafkaPython(Older, test_python_clients.KafkaPythonOneNode):
     pass
 
 
-class ConfluentKafka(Older, test_python_clients.ConfluentKafka):
+class ConfluentKafka(Older, test_python_clients.ConfluentKafkaOneNode):
     pass
 
 
-class ConfluentGroups(Older, test_groups.Confluent):
+class ConfluentGroups(Older, test_groups.ConfluentOneNode):
     pass
 
 
-class KafkaPythonGroups(Older, test_groups.KafkaPython):
+class KafkaPythonGroups(Older, test_groups.KafkaPythonOneNode):
     pass
 
 
@@ -162,11 +157,11 @@ class Kafkajs(Older, test_kafkajs.OneNode):
     pass
 
 
-class Sarama(Older, test_go.Sarama):
+class Sarama(Older, test_go.SaramaOneNode):
     pass
 
 
-class Franz(Older, test_go.Franz):
+class Franz(Older, test_go.FranzOneNode):
     def test_it_uses_the_newest_versions_that_it_is_offered(self):
         """And not the newer ones that the node behind has."""
         topic = self.kept_topic()
@@ -182,7 +177,7 @@ class Franz(Older, test_go.Franz):
         self.assertGreater(seen[wire.API_VERSIONS], FLOOR[wire.API_VERSIONS])
 
 
-class KafkaGo(Older, test_go.KafkaGo):
+class KafkaGo(Older, test_go.KafkaGoOneNode):
     pass
 
 
@@ -190,20 +185,20 @@ class JavaConnections(Older, test_java.Connections):
     pass
 
 
-class JavaRecords(Older, test_java.Records):
+class JavaRecords(Older, test_java.RecordsOneNode):
     pass
 
 
-class JavaOffsets(Older, test_java.Offsets):
+class JavaOffsets(Older, test_java.OffsetsOneNode):
     pass
 
 
-class JavaTopics(Older, test_java.Topics):
+class JavaTopics(Older, test_java.TopicsOneNode):
     test_a_topic_lives_and_ends = above("Metadata 10",
-                                        test_java.Topics.test_a_topic_lives_and_ends)
+                                        test_java.TopicsOneNode.test_a_topic_lives_and_ends)
 
 
-class JavaGroups(Older, test_java.Groups):
+class JavaGroups(Older, test_java.GroupsOneNode):
     pass
 
 

@@ -1,11 +1,11 @@
-"""sarama, franz-go and kafka-go on one node, where Go is there to build them."""
+"""sarama, franz-go and kafka-go on one node and on three, where Go is there to build them."""
 
 import unittest
 
 import wire
 from batches import CODECS, batches
-from clients import kcat, numbers
-from cluster import wait_for
+from clients import kcat, long_only, numbers
+from cluster import ClusterTest, wait_for
 from go_clients import GoCalls
 from support import NodeTest
 
@@ -21,7 +21,7 @@ class GoTest(GoCalls):
     ACKS = ("0", "1", "-1")
 
     def stored(self, topic):
-        with wire.Connection(self.node.address) as connection:
+        with wire.Connection(self.leader_address(topic)) as connection:
             return batches(connection, topic)
 
     def produce(self, topic, first, count, codec="none", acks="-1"):
@@ -29,7 +29,7 @@ class GoTest(GoCalls):
         self.assertEqual(said[-1], {"sent": count})
 
     def end(self, topic):
-        with wire.Connection(self.node.address) as connection:
+        with wire.Connection(self.leader_address(topic)) as connection:
             return connection.list_offsets(topic, 4, -1)[0][1]
 
     def test_every_codec_and_acknowledgement(self):
@@ -42,15 +42,15 @@ class GoTest(GoCalls):
                 # Without acknowledgement, the program may have ended before they are stored.
                 wait_for("the records are stored", lambda: self.end(topic) == first)
         self.assertEqual({row[0] for row in self.stored(topic)}, set(CODECS))
-        self.assertEqual(kcat(self.node, "-C", "-t", topic, "-o", "beginning", "-e", "-q",
+        self.assertEqual(kcat(self.brokers, "-C", "-t", topic, "-o", "beginning", "-e", "-q",
                               "-X", "check.crcs=true").out, numbers(0, first))
-        self.assertEqual(kcat(self.node, "-C", "-t", topic, "-o", "7", "-c", "1", "-q",
+        self.assertEqual(kcat(self.brokers, "-C", "-t", topic, "-o", "7", "-c", "1", "-q",
                               "-f", "%k %h %T").text, f"k7 h=7 {TIME_MS + 7}")
 
     def test_what_kcat_wrote_in_every_codec_is_read(self):
         topic = self.kept_topic()
         for i, codec in enumerate(CODECS):
-            kcat(self.node, "-P", "-t", topic, "-X", f"compression.codec={codec}",
+            kcat(self.brokers, "-P", "-t", topic, "-X", f"compression.codec={codec}",
                  "-H", f"codec={codec}", input=numbers(100 * i, 100 * (i + 1)))
         self.assertEqual({row[0] for row in self.stored(topic)}, set(CODECS))
         read = self.run_client("consume", topic, 0, 0, 100 * len(CODECS))
@@ -103,11 +103,11 @@ class GoTest(GoCalls):
         first = said.pop("first", None)
         self.assertIn(first, self.TRIMMED)
         self.assertEqual(said, {
-            "again": True, "partitions": 5, "replicas": 1,
+            "again": True, "partitions": 5, "replicas": self.REPLICAS,
             "configs": {"max.message.bytes": "2000000", "retention.ms": "3600000"},
             "offsets": {"earliest": 0, "latest": 100}, "listed": "consumer", "state": "Empty",
-            "committed": 100, "group left": False, "topic left": False, "brokers": [1],
-            "controller": True})
+            "committed": 100, "group left": False, "topic left": False,
+            "brokers": list(range(1, 1 + len(self.brokers.addresses))), "controller": True})
 
 
 class Newest:
@@ -119,7 +119,7 @@ class Newest:
     def filled(self, codec):
         """A topic with these batches in partition 0, and nothing in partition 1."""
         topic = f"newest-{codec}"
-        self.aq("topic", "create", topic, "-p", 2, "--set", "retention.ms=-1")
+        self.aq("topic", "create", topic, "-p", 2, "-r", self.REPLICAS, "--set", "retention.ms=-1")
         producer = Producer({"bootstrap.servers": self.brokers.address, "linger.ms": 5000,
                              "compression.codec": codec})
         producer.list_topics(topic)  # without knowing the leader it sends record by record
@@ -165,16 +165,43 @@ class Idempotent:
         self.assertGreaterEqual(producers.pop(), 0)
 
 
-class Sarama(GoTest, Idempotent, RefusedNewest, NodeTest):
+class Sarama(GoTest, Idempotent, RefusedNewest):
     NAME, NEWEST, TRIMMED = "sarama", (None,), (10,)  # ListOffsets 6 knows no largest timestamp
 
 
-class Franz(GoTest, Idempotent, Newest, NodeTest):
+class Franz(GoTest, Idempotent, Newest):
     NAME, NEWEST, TRIMMED = "franz", (99,), (10,)
 
 
-class KafkaGo(GoTest, RefusedNewest, NodeTest):
+class KafkaGo(GoTest, RefusedNewest):
     NAME, NEWEST, TRIMMED = "kafkago", (None,), (None,)  # neither is in its API
+
+
+class SaramaOneNode(Sarama, NodeTest):
+    pass
+
+
+@long_only("sarama on three nodes, but for what is killed there,")
+class SaramaThreeNodes(Sarama, ClusterTest):
+    pass
+
+
+class FranzOneNode(Franz, NodeTest):
+    pass
+
+
+@long_only("franz-go on three nodes, but for what is killed there,")
+class FranzThreeNodes(Franz, ClusterTest):
+    pass
+
+
+class KafkaGoOneNode(KafkaGo, NodeTest):
+    pass
+
+
+@long_only("kafka-go on three nodes, but for what is killed there,")
+class KafkaGoThreeNodes(KafkaGo, ClusterTest):
+    pass
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from go_clients import SARAMA_NEWEST, GoCalls
 class GoClusterTest(GoCalls):
     """What each client does; ACKS are those that it waits for."""
 
-    REPLICAS = 3
-
     def test_a_producer_goes_on_when_the_leader_is_killed(self):
         topic = self.kept_topic()
         count = 100_000

@@ -1,4 +1,4 @@
-"""Kafka's own tools against one node; ./dev compat --java DIR runs them."""
+"""Kafka's own tools against one node and three; ./dev compat --java DIR runs them."""
 
 import json
 import re
@@ -8,8 +8,10 @@ import unittest
 import wire
 from batches import CODECS, batches
 from clients import Program, kcat, numbers
+from cluster import ClusterTest
 from java_tools import Java, JavaCalls, Member
 from support import NodeTest
+from test_groups import GroupsOfThreeNodes
 
 from confluent_kafka import Producer
 
@@ -18,9 +20,9 @@ COOPERATIVE = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
 EARLY_MS = 1_700_000_000_000
 
 
-class JavaTest(JavaCalls, NodeTest):
+class JavaTest(JavaCalls):
     def kcat(self, *words, **options):
-        return kcat(self.node, *words, **options)
+        return kcat(self.brokers, *words, **options)
 
     def write(self, topic, first, last, *words):
         self.kcat("-P", "-t", topic, *words, input=numbers(first, last))
@@ -33,7 +35,7 @@ class JavaTest(JavaCalls, NodeTest):
         return ended.out
 
 
-class Connections(JavaTest):
+class Connections(JavaTest, NodeTest):
     def test_the_versions_of_all_requests_are_listed(self):
         shown = self.java("broker-api-versions").text
         rows = dict(re.findall(r"^\t(\w+)\(\d+\): (.*?),?$", shown, re.MULTILINE))
@@ -64,7 +66,7 @@ class Records(JavaTest):
         for i, codec in enumerate(CODECS):
             self.java("console-producer", "--topic", topic, "--compression-codec", codec,
                       input=numbers(1000 * i, 1000 * (i + 1)))
-        with wire.Connection(self.node.address) as connection:
+        with wire.Connection(self.leader_address(topic)) as connection:
             rows = batches(connection, topic)
         self.assertEqual({row[0] for row in rows}, set(CODECS))
         # Producers are idempotent unless told otherwise: each run is one of its own.
@@ -97,7 +99,7 @@ class Records(JavaTest):
                       ("acks=all", "batch.size=1000000"), ("acks=1",), ("acks=0",)):
             ended = Java.run("producer-perf-test", "--topic", topic, "--num-records", 20000,
                              "--record-size", 100, "--throughput", -1, "--producer-props",
-                             f"bootstrap.servers={self.node.address}", *words)
+                             f"bootstrap.servers={self.brokers.address}", *words)
             self.assertRegex(ended.text, r"(?m)^20000 records sent")
         shown = self.java("consumer-perf-test", "--topic", topic, "--messages", 100_000).text
         names, values = [line.split(", ") for line in shown.splitlines()[:2]]
@@ -120,7 +122,7 @@ class Records(JavaTest):
 
     def test_many_partitions_are_fetched_without_complaint(self):
         topic = self.topic(200)
-        consumer = self.beside(Member(self.node, "many", topic))
+        consumer = self.beside(Member(self.brokers, "many", topic))
         consumer.wait_for("it has all", lambda _: len(consumer.shares) == 200)
         self.write(topic, 0, 20000, "-X", "sticky.partitioning.linger.ms=0")
         consumer.wait_for("all is read", lambda _: consumer.counted == 20000)
@@ -134,9 +136,8 @@ class Offsets(JavaTest):
         return self.java("get-offsets", "--topic", topic, "--time", time).text
 
     def test_offsets_are_found_by_time(self):
-        topic = "found-by-time"
-        self.aq("topic", "create", topic, "--set", "retention.ms=-1")
-        producer = Producer({"bootstrap.servers": self.node.address})
+        topic = self.topic(1, self.REPLICAS, "--set", "retention.ms=-1")
+        producer = Producer({"bootstrap.servers": self.brokers.address})
         for at in (100, 300, 200, 50):
             producer.produce(topic, str(at), timestamp=EARLY_MS + at)
         self.assertEqual(producer.flush(30), 0)
@@ -169,11 +170,14 @@ class Topics(JavaTest):
 
     def test_a_topic_lives_and_ends(self):
         topics = lambda *words: self.java("topics", *words).text
-        made = topics("--create", "--topic", "lived", "--partitions", 3, "--replication-factor", 1,
-                      "--config", "retention.ms=1000")
+        made = topics("--create", "--topic", "lived", "--partitions", 3, "--replication-factor",
+                      self.REPLICAS, "--config", "retention.ms=1000")
         self.assertEqual(made, "Created topic lived.\n")
         (summary, parts) = self.described("lived")
-        self.assertEqual((summary[:2], parts), (("3", "1"), [("0", "1"), ("1", "1"), ("2", "1")]))
+        self.assertEqual(summary[:2], ("3", str(self.REPLICAS)))
+        self.assertEqual([row[0] for row in parts], ["0", "1", "2"])
+        brokers = {str(i + 1) for i in range(len(self.brokers.addresses))}
+        self.assertLessEqual({row[1] for row in parts}, brokers)
         self.assertIn("retention.ms=1000", summary[2])
         topics("--alter", "--topic", "lived", "--partitions", 6)
         self.assertEqual(len(self.described("lived")[1]), 6)
@@ -185,7 +189,7 @@ class Topics(JavaTest):
 
     def test_defaults_are_the_brokers(self):
         self.java("topics", "--create", "--topic", "by-default")
-        self.assertEqual(self.described("by-default")[0][:2], ("1", "1"))
+        self.assertEqual(self.described("by-default")[0][:2], ("1", str(self.REPLICAS)))
 
     def test_what_is_wrong_is_named(self):
         topic = self.topic()
@@ -235,7 +239,7 @@ class Topics(JavaTest):
 
 class Groups(JavaTest):
     def member(self, group, topic, *words, **options):
-        return self.beside(Member(self.node, group, topic, *words, **options))
+        return self.beside(Member(self.brokers, group, topic, *words, **options))
 
     def write_to_all(self, topic, first, last):
         """A quarter to each of four partitions."""
@@ -361,9 +365,41 @@ class Groups(JavaTest):
         self.assertTrue(other.lines and java.values)
 
     def kcat_member(self, group, topic):
-        return Program("kcat", "-b", self.node.address, "-G", group, topic, "-q", "-u",
+        return Program("kcat", "-b", self.brokers.address, "-G", group, topic, "-q", "-u",
                        "-X", "partition.assignment.strategy=range",
                        "-X", "auto.offset.reset=earliest")
+
+
+class RecordsOneNode(Records, NodeTest):
+    pass
+
+
+class RecordsThreeNodes(Records, ClusterTest):
+    pass
+
+
+class OffsetsOneNode(Offsets, NodeTest):
+    pass
+
+
+class OffsetsThreeNodes(Offsets, ClusterTest):
+    pass
+
+
+class TopicsOneNode(Topics, NodeTest):
+    pass
+
+
+class TopicsThreeNodes(Topics, ClusterTest):
+    pass
+
+
+class GroupsOneNode(Groups, NodeTest):
+    pass
+
+
+class GroupsThreeNodes(Groups, GroupsOfThreeNodes):
+    pass
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""kcat, on Debian's librdkafka."""
+"""kcat, on Debian's librdkafka, on one node and on three."""
 
 import hashlib
 import re
@@ -9,6 +9,7 @@ import unittest
 import wire
 from batches import CODECS, batches
 from clients import Kafkajs, kcat, missing_features, numbers
+from cluster import ClusterTest
 from support import Node, NodeTest
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -17,9 +18,9 @@ from kafka import TopicPartition as PythonPartition
 THOUSAND = numbers(0, 1000)
 
 
-class KcatTest(NodeTest):
+class KcatCalls:
     def kcat(self, *words, **options):
-        return kcat(self.node, *words, **options)
+        return kcat(self.brokers, *words, **options)
 
     def produce(self, topic, *words, input=THOUSAND):
         return self.kcat("-P", "-t", topic, *words, input=input)
@@ -28,11 +29,13 @@ class KcatTest(NodeTest):
         return self.kcat("-C", "-t", topic, "-e", "-q", "-X", "check.crcs=true", *words).out
 
 
-class Cluster(KcatTest):
+class Listing(KcatCalls):
     def test_the_cluster_is_listed(self):
         topic = self.topic(3)
         listed = self.kcat("-L").text
-        self.assertIn(f"at {self.node.address} (controller)", listed)
+        for address in self.brokers.addresses:
+            self.assertIn(f"at {address}", listed)
+        self.assertEqual(listed.count(" (controller)"), 1)
         self.assertIn(f'topic "{topic}" with 3 partitions', listed)
 
     def test_only_what_is_obsolete_or_not_there_yet_is_missing(self):
@@ -57,7 +60,7 @@ class WithoutCreation(unittest.TestCase):
         self.assertNotIn('"nowhere"', kcat(node, "-L").text)
 
 
-class Produce(KcatTest):
+class Produce(KcatCalls):
     def test_every_kind_of_acknowledgement(self):
         topic = self.topic()
         for acks in ("0", "1", "all"):
@@ -95,11 +98,10 @@ class Produce(KcatTest):
 
     def test_append_time(self):
         """Records of another time are read with that of the broker, and a right CRC."""
-        topic = "append-time"
-        self.aq("topic", "create", topic, "--set", "message.timestamp.type=LogAppendTime")
+        topic = self.topic(1, self.REPLICAS, "--set", "message.timestamp.type=LogAppendTime")
         before = int(1000 * time.time())
         self.produce(topic, input=b"1\n2\n3\n")
-        with wire.Connection(self.node.address) as client:
+        with wire.Connection(self.leader_address(topic)) as client:
             self.assertEqual(client.produce(topic, wire.GOLDEN_BATCH), [(0, 3)])
         times = [int(line) for line in self.consume(topic, "-f", "%T\n").split()]
         self.assertEqual((len(set(times[:3])), len(set(times[3:]))), (1, 1))
@@ -107,15 +109,14 @@ class Produce(KcatTest):
             self.assertTrue(before <= at <= 1000 * time.time(), times)
 
 
-class Codecs(KcatTest):
+class Codecs(KcatCalls):
     """What kcat wrote with each codec is stored with it, and read by all who know the codec."""
 
     def check(self, codec):
-        topic = f"codec-{codec}"
-        self.aq("topic", "create", topic)
+        topic = self.topic()
         said = self.produce(topic, "-X", f"compression.codec={codec}", "-d", "msg").err.decode()
         self.assertNotIn("not compressing", said)
-        with wire.Connection(self.node.address) as client:
+        with wire.Connection(self.leader_address(topic)) as client:
             stored = {row[0] for row in batches(client, topic)}
         # A batch of a few records may be smaller without.
         self.assertIn(codec, stored)
@@ -128,14 +129,14 @@ class Codecs(KcatTest):
     def check_others(self, codec):
         """kafka-python and kafkajs have gzip themselves."""
         topic = self.check(codec)
-        consumer = KafkaConsumer(bootstrap_servers=self.node.address, check_crcs=True)
+        consumer = KafkaConsumer(bootstrap_servers=self.brokers.addresses, check_crcs=True)
         consumer.assign([PythonPartition(topic, 0)])
         consumer.seek_to_beginning()
         values = [next(consumer).value for _ in range(1000)]
         consumer.close()
         self.assertEqual(values, THOUSAND.split())
         Kafkajs.require()
-        with Kafkajs.start("kafkajs_group.js", self.node, topic, topic, "1000") as member:
+        with Kafkajs.start("kafkajs_group.js", self.brokers, topic, topic, "1000") as member:
             self.assertEqual(member.end(), THOUSAND)
 
     def test_none(self):
@@ -155,7 +156,7 @@ class Codecs(KcatTest):
 
     def test_gzip_of_kafka_python(self):
         topic = self.topic()
-        producer = KafkaProducer(bootstrap_servers=self.node.address, compression_type="gzip")
+        producer = KafkaProducer(bootstrap_servers=self.brokers.addresses, compression_type="gzip")
         for value in THOUSAND.split():
             producer.send(topic, value)
         producer.close()
@@ -170,7 +171,7 @@ class Codecs(KcatTest):
         framed = b"\x82SNAPPY\0" + struct.pack(">iii", 1, 1, len(block)) + block
         batch = wire.GOLDEN_BATCH[:61] + framed
         batch = batch[:8] + struct.pack(">i", len(batch) - 12) + batch[12:]
-        with wire.Connection(self.node.address) as client:
+        with wire.Connection(self.leader_address(topic)) as client:
             compressed = wire.with_fields(wire.stamped(batch, int(1000 * time.time())), 21,
                                           ("h", CODECS.index("snappy")))
             self.assertEqual(client.produce(topic, compressed), [(0, 0)])
@@ -179,11 +180,15 @@ class Codecs(KcatTest):
                          "k v\n \n")
 
 
-class Consume(KcatTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        kcat(cls.node, "-P", "-t", "thousand", input=THOUSAND)
+class Consume(KcatCalls):
+    is_filled = False
+
+    def setUp(self):
+        super().setUp()
+        if not self.is_filled:
+            self.aq("topic", "create", "thousand", "-r", self.REPLICAS)
+            self.produce("thousand")
+            type(self).is_filled = True
 
     def test_from_the_beginning(self):
         self.assertEqual(self.consume("thousand", "-o", "beginning"), THOUSAND)
@@ -223,7 +228,7 @@ class Consume(KcatTest):
     def test_offsets_by_query_and_time(self):
         first, second = self.topic(), self.topic(2)
         now = int(1000 * time.time())
-        with wire.Connection(self.node.address) as client:
+        with wire.Connection(self.leader_address(second)) as client:
             # Each has a second record 5 ms later.
             for later in (0, 1000, 2000):
                 client.produce(second, wire.stamped(wire.GOLDEN_BATCH, now + later))
@@ -240,7 +245,7 @@ class Consume(KcatTest):
     def test_from_one_time_to_another(self):
         topic = self.topic()
         now = int(1000 * time.time())
-        with wire.Connection(self.node.address) as client:
+        with wire.Connection(self.leader_address(topic)) as client:
             for later in (0, 1000, 2000, 3000):
                 client.produce(topic, wire.stamped(wire.GOLDEN_BATCH, now + later))
         read = lambda *words: self.consume(topic, "-p", "0", "-f", "%o\n", *words)
@@ -252,6 +257,38 @@ class Consume(KcatTest):
         topic = self.topic()
         self.aq("produce", topic, input=THOUSAND)
         self.assertEqual(self.consume(topic), THOUSAND)
+
+
+class ListingOneNode(Listing, NodeTest):
+    pass
+
+
+class ListingThreeNodes(Listing, ClusterTest):
+    pass
+
+
+class ProduceOneNode(Produce, NodeTest):
+    pass
+
+
+class ProduceThreeNodes(Produce, ClusterTest):
+    pass
+
+
+class CodecsOneNode(Codecs, NodeTest):
+    pass
+
+
+class CodecsThreeNodes(Codecs, ClusterTest):
+    pass
+
+
+class ConsumeOneNode(Consume, NodeTest):
+    pass
+
+
+class ConsumeThreeNodes(Consume, ClusterTest):
+    pass
 
 
 if __name__ == "__main__":

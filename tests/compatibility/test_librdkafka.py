@@ -46,9 +46,6 @@ class Librdkafka:
 
 
 class OneNode(Librdkafka, NodeTest):
-    def leader_address(self, topic):
-        return self.node.address
-
     def test_the_node_restarts(self):
         def restart():
             address = self.node.address
@@ -58,9 +55,6 @@ class OneNode(Librdkafka, NodeTest):
 
 
 class ThreeNodes(Librdkafka, ClusterTest):
-    def leader_address(self, topic):
-        return self.cluster[self.leader(topic)].address
-
     def test_the_leader_is_killed(self):
         topic = self.topic_name(1)
         self.check(200_000, lambda: self.cluster[self.leader(topic)].kill())

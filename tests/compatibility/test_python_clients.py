@@ -1,5 +1,6 @@
-"""kafka-python and confluent-kafka, as Debian has them."""
+"""kafka-python and confluent-kafka, as Debian has them, on one node and on three."""
 
+from cluster import ClusterTest
 from support import NodeTest
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
@@ -10,9 +11,9 @@ WAIT_SECONDS = 20
 VALUES = [str(i).encode() for i in range(1000)]
 
 
-class KafkaPython(NodeTest):
+class KafkaPython:
     def write(self, topic, **settings):
-        producer = KafkaProducer(bootstrap_servers=self.node.address, **settings)
+        producer = KafkaProducer(bootstrap_servers=self.brokers.addresses, **settings)
         sent = [producer.send(topic, value, key=b"k", headers=[("h", b"x")], partition=0)
                 for value in VALUES]
         producer.flush(WAIT_SECONDS)
@@ -21,7 +22,7 @@ class KafkaPython(NodeTest):
         return offsets
 
     def read(self, topic, count=len(VALUES)):
-        consumer = KafkaConsumer(bootstrap_servers=self.node.address, check_crcs=True,
+        consumer = KafkaConsumer(bootstrap_servers=self.brokers.addresses, check_crcs=True,
                                  consumer_timeout_ms=1000 * WAIT_SECONDS)
         consumer.assign([PythonPartition(topic, 0)])
         consumer.seek_to_beginning()
@@ -30,8 +31,7 @@ class KafkaPython(NodeTest):
         return records
 
     def check(self, codec):
-        topic = f"python-{codec}"
-        self.aq("topic", "create", topic)
+        topic = self.topic()
         self.assertEqual(self.write(topic, compression_type=codec, acks="all"), list(range(1000)))
         records = self.read(topic)
         self.assertEqual([record.value for record in records], VALUES)
@@ -48,7 +48,7 @@ class KafkaPython(NodeTest):
     def test_acks_1_and_0(self):
         topic = self.topic()
         self.write(topic, acks=1)
-        producer = KafkaProducer(bootstrap_servers=self.node.address, acks=0)
+        producer = KafkaProducer(bootstrap_servers=self.brokers.addresses, acks=0)
         producer.send(topic, b"last")
         producer.flush(WAIT_SECONDS)
         producer.close()
@@ -59,7 +59,7 @@ class KafkaPython(NodeTest):
         partition = PythonPartition(topic, 0)
         self.write(topic)
         first = self.read(topic, 1)[0].timestamp
-        consumer = KafkaConsumer(bootstrap_servers=self.node.address)
+        consumer = KafkaConsumer(bootstrap_servers=self.brokers.addresses)
         self.assertEqual(consumer.beginning_offsets([partition]), {partition: 0})
         self.assertEqual(consumer.end_offsets([partition]), {partition: 1000})
         self.assertEqual(consumer.offsets_for_times({partition: first})[partition].offset, 0)
@@ -68,9 +68,9 @@ class KafkaPython(NodeTest):
         consumer.close()
 
 
-class ConfluentKafka(NodeTest):
+class ConfluentKafka:
     def write(self, topic, **settings):
-        producer = Producer({"bootstrap.servers": self.node.address, **settings})
+        producer = Producer({"bootstrap.servers": self.brokers.address, **settings})
         reports = []
         for value in VALUES:
             producer.produce(topic, value, key=b"k", headers=[("h", b"x")], partition=0,
@@ -83,7 +83,7 @@ class ConfluentKafka(NodeTest):
     def test_an_idempotent_producer_and_an_assigned_consumer(self):
         topic = self.topic()
         self.assertEqual(self.write(topic, **{"enable.idempotence": True}), list(range(1000)))
-        consumer = Consumer({"bootstrap.servers": self.node.address, "group.id": "unused",
+        consumer = Consumer({"bootstrap.servers": self.brokers.address, "group.id": "unused",
                              "enable.auto.commit": False, "enable.partition.eof": True})
         consumer.assign([TopicPartition(topic, 0, 0)])
         values = []
@@ -97,3 +97,19 @@ class ConfluentKafka(NodeTest):
         self.assertEqual(consumer.get_watermark_offsets(TopicPartition(topic, 0)), (0, 1000))
         consumer.close()
         self.assertEqual(values, VALUES)
+
+
+class KafkaPythonOneNode(KafkaPython, NodeTest):
+    pass
+
+
+class KafkaPythonThreeNodes(KafkaPython, ClusterTest):
+    pass
+
+
+class ConfluentKafkaOneNode(ConfluentKafka, NodeTest):
+    pass
+
+
+class ConfluentKafkaThreeNodes(ConfluentKafka, ClusterTest):
+    pass

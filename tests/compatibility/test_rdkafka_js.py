@@ -11,7 +11,8 @@ import unittest
 import wire
 from batches import CODECS, batches
 from clients import END_SECONDS, FOLDER, Program, kcat, numbers
-from floor import OlderNode
+from cluster import ClusterTest
+from floor import OlderCluster, OlderNode
 from support import NodeTest, clean_environment, run
 
 PACKAGES = pathlib.Path(os.environ.get("AQUEDUCT_COMPAT_NODE") or "none") / "node_modules"
@@ -62,7 +63,7 @@ class RdkafkaJs:
         super().setUpClass()
 
     def command(self, *words):
-        return ["node", FOLDER / "rdkafka_client.js", self.PACKAGE, self.node.address, *words]
+        return ["node", FOLDER / "rdkafka_client.js", self.PACKAGE, self.brokers.address, *words]
 
     def client(self, *words):
         ended = run(self.command(*words), seconds=END_SECONDS, env=environment())
@@ -82,11 +83,11 @@ class RdkafkaJs:
         topic = self.topic()
         for i, codec in enumerate(CODECS):
             self.write(topic, 1, 100 * i, 100, codec)
-        with wire.Connection(self.node.address) as connection:
+        with wire.Connection(self.leader_address(topic)) as connection:
             stored = batches(connection, topic)
         self.assertEqual({row[0] for row in stored}, set(CODECS))
         self.assertEqual(sum(row[2] for row in stored), 500)
-        shown = kcat(self.node, "-C", "-t", topic, "-e", "-q", "-X", "check.crcs=true")
+        shown = kcat(self.brokers, "-C", "-t", topic, "-e", "-q", "-X", "check.crcs=true")
         self.assertEqual(shown.out, numbers(0, 500))
         member = self.member(topic, topic)
         member.program.wait_for("all is read", lambda _: len(member.values) >= 500)
@@ -119,20 +120,52 @@ class RdkafkaJs:
         self.assertIn(topic, self.client("topics")["topics"])
 
 
-class NodeRdkafka(RdkafkaJs, NodeTest):
+class LeaderKilled:
+    """Of RdkafkaJs on three nodes."""
+
+    def test_a_producer_and_a_group_go_on_when_the_leader_is_killed(self):
+        topic, count = self.topic(3), 100_000
+        member = self.member(topic, topic)
+        member.program.wait_for("it has all", lambda _: member.share == [0, 1, 2])
+        producer = Program(*self.command("write", topic, 3, 0, count, "lz4"), env=environment())
+        self.addCleanup(producer.__exit__)
+        member.program.wait_for("it has begun", lambda _: len(member.read) > 0)
+        self.cluster[self.leader(topic)].kill()
+        self.assertEqual(rows(producer.end())[-1], {"sent": count})
+        member.program.wait_for("all is read", lambda _: set(member.values) == set(range(count)))
+        for partition in range(3):
+            there = kcat(self.cluster, "-C", "-t", topic, "-p", str(partition), "-o", "beginning",
+                         "-e", "-q", "-X", "check.crcs=true").out
+            self.assertEqual([int(line) for line in there.split()],
+                             list(range(partition, count, 3)))
+
+
+class NodeRdkafka(RdkafkaJs):
     PACKAGE = "node-rdkafka"
 
 
-class NodeRdkafkaOnOlder(NodeRdkafka):
+class NodeRdkafkaOneNode(NodeRdkafka, NodeTest):
+    pass
+
+
+class NodeRdkafkaThreeNodes(LeaderKilled, NodeRdkafka, ClusterTest):
+    pass
+
+
+class NodeRdkafkaOnOlder(NodeRdkafka, NodeTest):
     NODE = OlderNode
 
 
-class Confluent(RdkafkaJs, NodeTest):
+class NodeRdkafkaOnThreeOlder(LeaderKilled, NodeRdkafka, ClusterTest):
+    CLUSTER = OlderCluster
+
+
+class Confluent(RdkafkaJs):
     PACKAGE = "@confluentinc/kafka-javascript"
 
     def test_the_api_of_kafkajs(self):
         for codec in CODECS:
-            ended = run(["node", FOLDER / "confluent_kafkajs.js", self.node.address,
+            ended = run(["node", FOLDER / "confluent_kafkajs.js", self.brokers.address,
                          f"api-{codec}", codec], seconds=END_SECONDS, env=environment())
             self.assertEqual(ended.code, 0, ended)
             self.assertEqual(ended.lines[-1], {
@@ -141,8 +174,20 @@ class Confluent(RdkafkaJs, NodeTest):
                 "committed": [[0, 2]], "ends": [[0, 0, 3], [1, 0, 0]], "isEmpty": [True]})
 
 
-class ConfluentOnOlder(Confluent):
+class ConfluentOneNode(Confluent, NodeTest):
+    pass
+
+
+class ConfluentThreeNodes(LeaderKilled, Confluent, ClusterTest):
+    pass
+
+
+class ConfluentOnOlder(Confluent, NodeTest):
     NODE = OlderNode
+
+
+class ConfluentOnThreeOlder(LeaderKilled, Confluent, ClusterTest):
+    CLUSTER = OlderCluster
 
 
 if __name__ == "__main__":

@@ -84,14 +84,16 @@ class Member(Node):
 
 
 class Cluster:
-    """Nodes 1, 2 and 3, each in a rack of its own: "r1", "r2" and "r3"."""
+    """Nodes 1, 2 and 3, made by MEMBER, each in a rack of its own: "r1", "r2" and "r3"."""
+
+    MEMBER = Member
 
     def __init__(self, *settings, advertise=None):
         """`settings` are of all nodes; `advertise` has the addresses that clients are told, by
         node; else where they listen."""
         seeds = [f"127.0.0.1:{Ports.next()}" for _ in range(3)]
         told = {n: [f"advertise={address}"] for n, address in (advertise or {}).items()}
-        self.nodes = {n: Member(n, seeds, *settings, *told.get(n, ())) for n in (1, 2, 3)}
+        self.nodes = {n: self.MEMBER(n, seeds, *settings, *told.get(n, ())) for n in (1, 2, 3)}
         try:
             for node in self.nodes.values():
                 node.wait_ready()
@@ -135,11 +137,15 @@ class Cluster:
 
 
 class ClusterTest(BrokerTest):
-    """Test cases that share a cluster; each uses topics of its own, and may kill nodes."""
+    """Test cases that share a cluster, made by CLUSTER; each uses topics of its own, and may kill
+    nodes."""
+
+    CLUSTER = Cluster
+    REPLICAS = 3
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = Cluster()
+        cls.cluster = cls.CLUSTER()
 
     @classmethod
     def tearDownClass(cls):
@@ -176,6 +182,10 @@ class ClusterTest(BrokerTest):
             leader = self.partitions(topic)[partition]["leader"]
             return leader if leader in self.cluster.nodes and self.cluster[leader].runs else None
         return wait_for(f"somebody leads {topic}:{partition}", found)
+
+    def leader_address(self, topic):
+        """Of the node that leads partition 0."""
+        return self.cluster[self.leader(topic)].address
 
     def transfer(self, topic, to, partition=0):
         """Has `to` lead the partition, until the cluster gives it back to the first replica."""

@@ -144,6 +144,7 @@ class NodeTest(BrokerTest):
     """Test cases that share one node, made by NODE; each uses topics of its own."""
 
     NODE = Node
+    REPLICAS = 1
 
     @classmethod
     def setUpClass(cls):
@@ -157,8 +158,12 @@ class NodeTest(BrokerTest):
     def brokers(self):
         return self.node
 
-    def topic(self, partitions=1):
+    def leader_address(self, _topic):
+        """Of the node that leads partition 0."""
+        return self.node.address
+
+    def topic(self, partitions=1, replication=1, *settings):
         """A new topic, named after the test."""
         name = self.topic_name(partitions)
-        self.aq("topic", "create", name, "-p", partitions)
+        self.aq("topic", "create", name, "-p", partitions, "-r", replication, *settings)
         return name
