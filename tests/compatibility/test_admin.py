@@ -4,6 +4,7 @@ import struct
 
 import wire
 from cluster import ClusterTest, wait_for
+from schema import APIS
 from support import NodeTest
 
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
@@ -146,6 +147,46 @@ class KafkaPythonThreeNodes(KafkaPython, ClusterTest):
     pass
 
 
+class ById:
+    def test_a_topic_is_deleted_by_its_id(self):
+        topic = self.topic(2)
+        clients = [wire.Connection(address) for address in self.brokers.addresses]
+        for client in clients:
+            self.addCleanup(client.socket.close)
+
+        def known(client, **asked):
+            (row,) = APIS["Metadata"].call(client, 12, topics=[asked])["topics"]
+            return row["error_code"], row["name"], row["topic_id"]
+
+        _, _, topic_id = known(clients[0], name=topic)
+        self.assertNotEqual(topic_id, bytes(16))
+        for client in clients:
+            wait_for("it is known", lambda: known(client, name=None, topic_id=topic_id) == (
+                0, topic, topic_id))
+        # Any broker takes it, and passes it on.
+        delete = lambda: APIS["DeleteTopics"].call(
+            clients[-1], 6, timeout_ms=1000 * WAIT_SECONDS,
+            topics=[{"name": None, "topic_id": topic_id}])["responses"]
+        self.assertEqual(delete(), [{"name": topic, "topic_id": topic_id, "error_code": 0,
+                                     "error_message": None}])
+        for client in clients:
+            wait_for("it is gone", lambda: known(client, name=None, topic_id=topic_id)[0] == 100)
+            self.assertEqual(known(client, name=topic)[0], 3)
+        self.assertEqual([row["error_code"] for row in delete()], [100])
+        # One that is made anew is another.
+        self.aq("topic", "create", topic, "-r", self.REPLICAS)
+        wait_for("it is there", lambda: known(clients[0], name=topic)[0] == 0)
+        self.assertNotEqual(known(clients[0], name=topic)[2], topic_id)
+
+
+class ByIdOneNode(ById, NodeTest):
+    pass
+
+
+class ByIdThreeNodes(ById, ClusterTest):
+    pass
+
+
 class Wire(NodeTest):
     def setUp(self):
         self.wire = wire.Connection(self.node.address)
@@ -274,7 +315,7 @@ class Wire(NodeTest):
             self.assertEqual((refused.text(), refused.take("h")), ("twice", 42))
             refused.text()
 
-    def test_topics_are_deleted_by_id(self):
+    def test_an_id_that_is_not_there_is_refused(self):
         unknown = b"\0" + b"\x07" * 16 + b"\0"
         body = b"\x02" + unknown + struct.pack(">i", 10000) + b"\0"
         response = self.wire.call(DELETE_TOPICS, 6, body, flexible=True)
