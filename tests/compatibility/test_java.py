@@ -7,7 +7,7 @@ import unittest
 
 import wire
 from batches import CODECS, batches
-from clients import Program, kcat, numbers
+from clients import IS_LONG, Program, kcat, numbers
 from cluster import ClusterTest
 from java_tools import Java, JavaCalls, Member
 from support import NodeTest
@@ -18,6 +18,8 @@ from confluent_kafka import Producer
 RANGE = "org.apache.kafka.clients.consumer.RangeAssignor"
 COOPERATIVE = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
 EARLY_MS = 1_700_000_000_000
+MEASURED, VERIFIED = (1_000_000, 100_000) if IS_LONG else (20_000, 20_000)
+LONG_SECONDS = 600
 
 
 class JavaTest(JavaCalls):
@@ -95,30 +97,35 @@ class Records(JavaTest):
 
     def test_performance_is_measured(self):
         topic = self.topic(3)
-        for words in (("acks=all",), ("acks=all", "compression.type=zstd"),
-                      ("acks=all", "batch.size=1000000"), ("acks=1",), ("acks=0",)):
-            ended = Java.run("producer-perf-test", "--topic", topic, "--num-records", 20000,
+        kinds = (("acks=all",), ("acks=all", "compression.type=zstd"),
+                 ("acks=all", "batch.size=1000000"), ("acks=1",), ("acks=0",))
+        for words in kinds:
+            ended = Java.run("producer-perf-test", "--topic", topic, "--num-records", MEASURED,
                              "--record-size", 100, "--throughput", -1, "--producer-props",
-                             f"bootstrap.servers={self.brokers.address}", *words)
-            self.assertRegex(ended.text, r"(?m)^20000 records sent")
-        shown = self.java("consumer-perf-test", "--topic", topic, "--messages", 100_000).text
+                             f"bootstrap.servers={self.brokers.address}", *words,
+                             seconds=LONG_SECONDS)
+            self.assertRegex(ended.text, rf"(?m)^{MEASURED} records sent")
+        total = MEASURED * len(kinds)
+        shown = self.java("consumer-perf-test", "--topic", topic, "--messages", total,
+                          seconds=LONG_SECONDS).text
         names, values = [line.split(", ") for line in shown.splitlines()[:2]]
         row = dict(zip(names, values))
-        self.assertEqual(row["data.consumed.in.nMsg"], "100000", shown)
+        self.assertEqual(row["data.consumed.in.nMsg"], str(total), shown)
         self.assertGreater(float(row["MB.sec"]), 0, shown)
 
     def test_what_was_acknowledged_is_verified(self):
         topic = self.topic()
-        written = self.java("verifiable-producer", "--topic", topic, "--max-messages", 20000,
-                            "--acks", -1)
-        self.assertEqual(written.text.count("producer_send_success"), 20000)
+        written = self.java("verifiable-producer", "--topic", topic, "--max-messages", VERIFIED,
+                            "--acks", -1, seconds=LONG_SECONDS)
+        self.assertEqual(written.text.count("producer_send_success"), VERIFIED)
         summary = json.loads(written.text.splitlines()[-1])
-        self.assertEqual((summary["sent"], summary["acked"]), (20000, 20000))
+        self.assertEqual((summary["sent"], summary["acked"]), (VERIFIED, VERIFIED))
         read = self.java("verifiable-consumer", "--topic", topic, "--group-id", "verified",
-                         "--max-messages", 20000, "--reset-policy", "earliest", "--verbose")
+                         "--max-messages", VERIFIED, "--reset-policy", "earliest", "--verbose",
+                         seconds=LONG_SECONDS)
         events = [json.loads(line) for line in read.text.splitlines()]
         self.assertEqual([event["value"] for event in events if event["name"] == "record_data"],
-                         [str(i) for i in range(20000)])
+                         [str(i) for i in range(VERIFIED)])
 
     def test_many_partitions_are_fetched_without_complaint(self):
         topic = self.topic(200)
