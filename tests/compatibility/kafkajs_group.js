@@ -3,7 +3,10 @@
 const { Kafka, logLevel } = require('kafkajs');
 
 const [brokers, topic, groupId, count] = process.argv.slice(2);
-const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING });
+const kafka = new Kafka({
+  brokers: brokers.split(','),
+  logLevel: process.env.KAFKAJS_LOG ? logLevel.ERROR : logLevel.NOTHING,
+});
 
 async function main() {
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 });

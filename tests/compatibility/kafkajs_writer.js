@@ -4,7 +4,10 @@ const readline = require('readline');
 const { Kafka, logLevel } = require('kafkajs');
 
 const [brokers, topic, partitions, idempotent] = process.argv.slice(2);
-const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING });
+const kafka = new Kafka({
+  brokers: brokers.split(','),
+  logLevel: process.env.KAFKAJS_LOG ? logLevel.ERROR : logLevel.NOTHING,
+});
 
 async function main() {
   const producer = kafka.producer({
