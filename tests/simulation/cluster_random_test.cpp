@@ -91,7 +91,7 @@ TEST_CASE("lives of clusters that once broke a promise break none") {
   // while its office was offered to a broker that was gone (17180); two that asked for votes at
   // every tick kept the only one from trying that could win (30134).
   for (const std::uint64_t seed : {280u, 17180u, 30134u})
-    all.live(seed);
+    all.live(seed, known_faults::both_copies);
 }
 
 TEST_CASE("the checks notice clusters that acknowledge before the sync") {

@@ -59,6 +59,12 @@ enum class fault_case : std::uint8_t {
   // R20: leadership is handed over under load; all nodes are killed under load.
   handed_over,
   all_killed_under_load,
+  // S2, S13: bytes of a closed segment changed, or are another file's.
+  segment_decayed,
+  segment_misdirected,
+  // S3: one copy of a hard state is damaged, or both.
+  hard_state_copy_damaged,
+  hard_state_damaged,
   // S1, S4, S5: what a crash left.
   write_torn,
   name_lost,
@@ -86,13 +92,15 @@ enum class fault_case : std::uint8_t {
 enum class known_faults : std::uint8_t {
   /// Before disks stalled, clocks drifted and writes failed.
   first,
+  /// Before one copy of a hard state could be damaged without the other.
+  both_copies,
   all,
 };
 
 /// One life in so many is that of six or seven nodes.
 inline constexpr std::uint64_t large_lives = 13;
 [[nodiscard]] constexpr bool is_large_life(std::uint64_t seed, known_faults faults) {
-  return faults == known_faults::all && seed % large_lives == 5;
+  return faults != known_faults::first && seed % large_lives == 5;
 }
 
 enum class life_kind : std::uint8_t { group, cluster };

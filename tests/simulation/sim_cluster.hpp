@@ -31,6 +31,8 @@ public:
     bool disks_stall = false;
     /// Clocks and timers run at a rate between 0.9 and 1.1, as the seed says.
     bool clocks_drift = false;
+    /// One copy of a hard state may be damaged without the other.
+    bool copies_decay = false;
   };
 
   explicit sim_cluster(const options& given);
@@ -167,6 +169,8 @@ private:
   };
   [[nodiscard]] bool can_lose_a_copy(const topic_record& topic, std::int32_t partition);
   [[nodiscard]] bool spoil_segment(std::int32_t node, const group_id& group);
+  /// One copy, or both. False if the disk does not take it.
+  [[nodiscard]] bool spoil_hard_state(std::int32_t node, const group_id& group);
   /// What was damaged is whole again; with `only_closed` what is written to is left out.
   [[nodiscard]] bool is_sound(const damage_done& done, bool only_closed);
   /// Empty when damage that was done is gone.

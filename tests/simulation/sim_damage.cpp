@@ -52,8 +52,12 @@ bool sim_cluster::spoil_segment(std::int32_t node, const group_id& group) {
   const auto kind = chance_->random() % 3;
   note("node " + std::to_string(node) + ": " + path + " is damaged at " + std::to_string(position) +
        ", in way " + std::to_string(kind));
-  if (kind == 0)
-    return disk.flip_bit(path, position, static_cast<unsigned>(chance_->random() % 8));
+  if (kind == 0) {
+    const bool is_flipped =
+        disk.flip_bit(path, position, static_cast<unsigned>(chance_->random() % 8));
+    book_->counts.note(fault_case::segment_decayed, is_flipped ? 1 : 0);
+    return is_flipped;
+  }
   // A write that went elsewhere, or one of another file that came here.
   const auto begin = position / sector_bytes * sector_bytes;
   const auto size = std::min(sector_bytes, bytes.size() - begin);
@@ -68,7 +72,19 @@ bool sim_cluster::spoil_segment(std::int32_t node, const group_id& group) {
     return false;
   std::ranges::copy(other, place);
   disk.put(path, bytes);
+  book_->counts.note(kind == 1 ? fault_case::segment_decayed : fault_case::segment_misdirected);
   return true;
+}
+
+bool sim_cluster::spoil_hard_state(std::int32_t node, const group_id& group) {
+  const auto key = storage::group_prefix(group);
+  const auto which = options_.copies_decay ? chance_->random() % 3 : 2;
+  storage::write_batch batch;
+  if (which != 1)
+    batch.put(storage::family::hard_state, "a" + key, "rotten");
+  if (which != 0)
+    batch.put(storage::family::hard_state, "b" + key, "rotten");
+  return machine(node).kv->write(batch, storage::durability::synced).has_value();
 }
 
 bool sim_cluster::damage(std::int32_t node, bool is_hard_state) {
@@ -85,12 +101,14 @@ bool sim_cluster::damage(std::int32_t node, bool is_hard_state) {
         // Open, it is in memory and written again.
         if (is_up(node))
           return false;
-        storage::write_batch batch;
-        const auto key = storage::group_prefix(group);
-        batch.put(storage::family::hard_state, "a" + key, "rotten");
-        batch.put(storage::family::hard_state, "b" + key, "rotten");
-        if (!machine(node).kv->write(batch, storage::durability::synced))
+        if (!spoil_hard_state(node, group))
           return false;
+        // The other copy does: nothing has to be repaired.
+        if (storage::load_hard_state(*machine(node).kv, group)) {
+          book_->counts.note(fault_case::hard_state_copy_damaged);
+          return true;
+        }
+        book_->counts.note(fault_case::hard_state_damaged);
       } else if (!spoil_segment(node, group)) {
         continue;
       }
