@@ -1,5 +1,5 @@
 #include "protocol/client/client.hpp"
-#include "tests/client/fake_cluster.hpp"
+#include "tests/client/client_lab.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,22 +8,9 @@ using namespace aqueduct::client;
 using namespace std::chrono_literals;
 using protocol::api_key;
 using test::fake_cluster;
+using test::open;
 using test::reaction;
 using kind = test::reaction::kind;
-
-namespace {
-
-cluster open(const fake_cluster& brokers) {
-  cluster_config config;
-  config.brokers = brokers.addresses();
-  config.backoff_min = 1ms;
-  config.backoff_max = 10ms;
-  auto opened = cluster::open(config);
-  REQUIRE_MESSAGE(opened, to_string(opened.error()));
-  return *opened;
-}
-
-} // namespace
 
 TEST_SUITE_BEGIN("client.admin");
 

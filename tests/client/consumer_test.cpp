@@ -1,6 +1,6 @@
 #include "protocol/client/client.hpp"
 #include "protocol/record_batch.hpp"
-#include "tests/client/fake_cluster.hpp"
+#include "tests/client/client_lab.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,22 +14,13 @@ using namespace aqueduct::client;
 using namespace std::chrono_literals;
 using protocol::api_key;
 using test::fake_cluster;
+using test::open;
 using test::reaction;
 using kind = test::reaction::kind;
 
 namespace {
 
 const topic_partition tp{"t", partition_id(0)};
-
-cluster open(const fake_cluster& brokers) {
-  cluster_config config;
-  config.brokers = brokers.addresses();
-  config.backoff_min = 1ms;
-  config.backoff_max = 10ms;
-  auto opened = cluster::open(config);
-  REQUIRE_MESSAGE(opened, to_string(opened.error()));
-  return *opened;
-}
 
 consumer_config quick(consume_mode mode = consume_mode::fetch) {
   consumer_config config;

@@ -1,7 +1,7 @@
 // Which records of a producer share a batch, and how long they wait for each other.
 #include "protocol/client/client.hpp"
 #include "protocol/record_reader.hpp"
-#include "tests/client/fake_cluster.hpp"
+#include "tests/client/client_lab.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,59 +14,13 @@ using namespace aqueduct;
 using namespace aqueduct::client;
 using namespace std::chrono_literals;
 using protocol::api_key;
+using test::create;
 using test::fake_cluster;
+using test::numbers;
+using test::open;
+using test::quick_producer;
+using test::stored;
 using kind = test::reaction::kind;
-
-namespace {
-
-cluster open(const fake_cluster& brokers) {
-  cluster_config config;
-  config.brokers = brokers.addresses();
-  config.backoff_min = 1ms;
-  config.backoff_max = 10ms;
-  auto opened = cluster::open(config);
-  REQUIRE_MESSAGE(opened, to_string(opened.error()));
-  return *opened;
-}
-
-producer_config quick() {
-  producer_config config;
-  config.linger = 0ms;
-  config.backoff_min = 1ms;
-  config.backoff_max = 10ms;
-  return config;
-}
-
-producer create(const cluster& on, producer_config config = quick()) {
-  auto created = producer::create(on, std::move(config));
-  REQUIRE_MESSAGE(created, to_string(created.error()));
-  return std::move(*created);
-}
-
-/// The values of a partition in the order in which they are stored.
-std::vector<std::string> stored(fake_cluster& brokers, const std::string& topic, int partition) {
-  return brokers.with([&](fake_cluster& state) {
-    std::vector<std::string> values;
-    protocol::record_reader reader;
-    for (const auto& batch :
-         state.topics.at(topic).partitions.at(static_cast<std::size_t>(partition)).batches) {
-      reader.open(protocol::batch_view(batch.bytes()));
-      for (protocol::record_view record; reader.next(record);)
-        values.emplace_back(bytes_view(*record.value).text());
-      REQUIRE(reader.status());
-    }
-    return values;
-  });
-}
-
-std::vector<std::string> numbers(int count) {
-  std::vector<std::string> all;
-  for (int i = 0; i < count; ++i)
-    all.push_back(std::to_string(i));
-  return all;
-}
-
-} // namespace
 
 TEST_SUITE_BEGIN("client.producer_batching");
 
@@ -74,7 +28,7 @@ TEST_CASE("records collect while linger lasts, and the first does not wait") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.linger = 1min;
   auto sender = create(on, config);
   REQUIRE(sender.send({.topic = "t", .value = "0"}));
@@ -96,7 +50,7 @@ TEST_CASE("records for any partition travel together while a batch of others is 
   brokers.add_topic("t", 8);
   brokers.add_topic("u", 1);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.linger = 1min;
   config.batch_bytes = 1024;
   auto sender = create(on, config);
@@ -131,7 +85,7 @@ TEST_CASE("a batch leaves when linger is over") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.linger = 20ms;
   auto sender = create(on, config);
   std::promise<result<record_metadata>> second;

@@ -1,6 +1,6 @@
 #include "protocol/client/client.hpp"
 #include "protocol/record_reader.hpp"
-#include "tests/client/fake_cluster.hpp"
+#include "tests/client/client_lab.hpp"
 
 #include <doctest/doctest.h>
 
@@ -13,58 +13,16 @@ using namespace aqueduct;
 using namespace aqueduct::client;
 using namespace std::chrono_literals;
 using protocol::api_key;
+using test::create;
 using test::fake_cluster;
+using test::numbers;
+using test::open;
+using test::quick_producer;
 using test::reaction;
+using test::stored;
 using kind = test::reaction::kind;
 
 namespace {
-
-cluster open(const fake_cluster& brokers) {
-  cluster_config config;
-  config.brokers = brokers.addresses();
-  config.backoff_min = 1ms;
-  config.backoff_max = 10ms;
-  auto opened = cluster::open(config);
-  REQUIRE_MESSAGE(opened, to_string(opened.error()));
-  return *opened;
-}
-
-producer_config quick() {
-  producer_config config;
-  config.linger = 0ms;
-  config.backoff_min = 1ms;
-  config.backoff_max = 10ms;
-  return config;
-}
-
-producer create(const cluster& on, producer_config config = quick()) {
-  auto created = producer::create(on, std::move(config));
-  REQUIRE_MESSAGE(created, to_string(created.error()));
-  return std::move(*created);
-}
-
-/// The values of a partition in the order in which they are stored.
-std::vector<std::string> stored(fake_cluster& brokers, const std::string& topic, int partition) {
-  return brokers.with([&](fake_cluster& state) {
-    std::vector<std::string> values;
-    protocol::record_reader reader;
-    for (const auto& batch :
-         state.topics.at(topic).partitions.at(static_cast<std::size_t>(partition)).batches) {
-      reader.open(protocol::batch_view(batch.bytes()));
-      for (protocol::record_view record; reader.next(record);)
-        values.emplace_back(bytes_view(*record.value).text());
-      REQUIRE(reader.status());
-    }
-    return values;
-  });
-}
-
-std::vector<std::string> numbers(int count) {
-  std::vector<std::string> all;
-  for (int i = 0; i < count; ++i)
-    all.push_back(std::to_string(i));
-  return all;
-}
 
 /// Sends 0, 1, 2 ... to partition 0, each in a batch of its own, and waits for none of them.
 std::vector<std::future<result<record_metadata>>> send_numbers(producer& to, int count) {
@@ -197,7 +155,7 @@ TEST_CASE("order and once-only survive refusals, lost answers and broken connect
     return {};
   });
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.batch_records = 3;
   auto sender = create(on, config);
 
@@ -266,7 +224,7 @@ TEST_CASE("after a record was given up the rest goes on with a new epoch") {
     return {};
   });
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.batch_records = 1;
   auto sender = create(on, config);
   REQUIRE(sender.send_and_wait({.topic = "t", .value = "0"}));
@@ -308,7 +266,7 @@ TEST_CASE("a batch that the broker finds too large arrives in parts, in order") 
   brokers.add_topic("t", 1);
   brokers.with([](fake_cluster& state) { state.topics.at("t").batch_bytes_max = 300; });
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.linger = 1min;
   auto sender = create(on, config);
   // The first record leaves at once; the others travel as one batch.
@@ -356,7 +314,7 @@ TEST_CASE("memory is bounded: a send waits for room, then gives up") {
   brokers.add_topic("t", 1);
   brokers.on_next(api_key::produce, 1'000, {.what = kind::hold});
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.batch_bytes = 1024;
   config.memory_bytes = 8 * 1024;
   config.block_max = 0ms;
@@ -395,7 +353,7 @@ TEST_CASE("a send that waits for memory goes on when the broker answers") {
   brokers.add_topic("t", 1);
   brokers.on_next(api_key::produce, 1, {.what = kind::hold});
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.batch_bytes = 1024;
   config.memory_bytes = 1100;
   auto sender = create(on, config);
@@ -416,7 +374,7 @@ TEST_CASE("a record that nobody answers for fails when its delivery time is over
   fake_cluster brokers;
   brokers.add_topic("t", 1);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.delivery_timeout = 50ms;
   auto sender = create(on, config);
   REQUIRE(sender.send_and_wait({.topic = "t", .value = "0"}));
@@ -439,7 +397,7 @@ TEST_CASE("a record that no attempt stores in time fails with the reason of the 
   }
   brokers.on(api_key::produce, [=](const test::fake_request&) { return failing; });
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.delivery_timeout = 300ms;
   const auto outcome = create(on, config).send_and_wait({.topic = "t", .value = "0"});
 
@@ -455,7 +413,7 @@ TEST_CASE("a request without an answer is sent again on a new connection") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.request_timeout = 50ms;
   auto sender = create(on, config);
   brokers.on_next(api_key::produce, 1, {.what = kind::ignore});
@@ -469,7 +427,7 @@ TEST_CASE("flush waits for all that was sent before, and tells of what was lost"
   brokers.add_topic("t", 2);
   brokers.on_next(api_key::produce, 1, {.what = kind::hold});
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   std::atomic<std::size_t> lost = 0;
   config.on_lost = [&](const topic_partition&, const error&, std::size_t n) { lost += n; };
   auto sender = create(on, config);
@@ -491,7 +449,7 @@ TEST_CASE("close sends what is left; afterwards nothing is taken") {
   fake_cluster brokers;
   brokers.add_topic("t", 1);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.linger = 1min;
   auto sender = create(on, config);
   for (const auto& text : numbers(10))
@@ -551,7 +509,7 @@ TEST_CASE("without acks records are stored, nobody knows where, and no answer is
   fake_cluster brokers;
   brokers.add_topic("t", 1);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.acks = client::acks::none;
   auto sender = create(on, config);
   auto outcomes = send_numbers(sender, 100);
@@ -585,7 +543,7 @@ TEST_CASE("records without a key stay in one partition for a batch and reach all
   fake_cluster brokers;
   brokers.add_topic("t", 4);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.linger = 1min;
   config.batch_records = 10;
   auto sender = create(on, config);
@@ -609,7 +567,7 @@ TEST_CASE("round robin takes turns, and a function of the user's decides") {
   fake_cluster brokers;
   brokers.add_topic("t", 3);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   SUBCASE("round robin") {
     config.partitioning = partitioning::round_robin;
     auto sender = create(on, config);
@@ -633,7 +591,7 @@ TEST_CASE("batches are compressed as asked") {
   const auto on = open(brokers);
   for (const auto codec :
        {compression::gzip, compression::snappy, compression::lz4, compression::zstd}) {
-    auto config = quick();
+    auto config = quick_producer();
     config.codec = codec;
     auto sender = create(on, config);
     REQUIRE(sender.send_and_wait({.topic = "t", .value = std::string(10'000, 'x').c_str()}));
@@ -655,7 +613,7 @@ TEST_CASE("a topic that does not exist is an error, unless it may be created") {
   brokers.with([](fake_cluster& state) { state.auto_create = true; });
   CHECK(sender.send_and_wait({.topic = "new", .value = "x"}));
 
-  auto config = quick();
+  auto config = quick_producer();
   config.auto_create = false;
   auto careful = create(on, config);
   CHECK(careful.send_and_wait({.topic = "newer", .value = "x"}).error().code ==
@@ -706,7 +664,7 @@ TEST_CASE("many threads send to many partitions, and each partition keeps each t
   for (int node = 0; node < 3; ++node)
     brokers.add_topic("t" + std::to_string(node), 4, node);
   const auto on = open(brokers);
-  auto config = quick();
+  auto config = quick_producer();
   config.linger = 1ms;
   auto sender = create(on, config);
   std::vector<std::thread> threads;
