@@ -72,6 +72,12 @@ struct name_op {
   std::string added;
   /// Of `added`; nothing for a folder.
   inode_ptr node;
+  /// In the order in which names were changed, over all folders.
+  std::uint64_t number = 0;
+  /// `removed` was a folder.
+  bool removes_folder = false;
+  /// The folder in which the name was is gone for good.
+  bool is_void = false;
 };
 
 /// What is on a moment's disk: paths to files, and folders, which have no inode.
@@ -172,6 +178,7 @@ struct sim_disk::state {
   name_map durable;
   /// Per folder, in order.
   std::map<std::string, std::vector<name_op>> pending;
+  std::uint64_t name_changes = 0;
   std::set<std::string> locked;
   std::optional<std::uint64_t> changes_left;
   bool powerless = false;
@@ -218,6 +225,8 @@ struct sim_disk::state {
 
   void change_names(const std::string& folder, name_op op) {
     used_known.reset();
+    op.number = ++name_changes;
+    op.removes_folder = op.added.empty() && is_folder(op.removed);
     replay(visible, op);
     pending[folder].push_back(std::move(op));
   }
@@ -258,8 +267,32 @@ struct sim_disk::state {
     if (found == pending.end())
       return;
     for (const auto& op : found->second)
-      replay(durable, op);
+      make_durable(op);
     pending.erase(found);
+  }
+
+  void make_durable(const name_op& op) {
+    if (op.is_void)
+      return;
+    replay(durable, op);
+    if (op.removes_folder)
+      forget_below(op);
+  }
+
+  /// Names belong to the folder that they were in: in another one of the same name, made later,
+  /// they do not come back, whatever a crash takes back.
+  void forget_below(const name_op& removal) {
+    const auto below = removal.removed + "/";
+    for (auto it = durable.lower_bound(below);
+         it != durable.end() && it->first.starts_with(below);) {
+      const auto now = visible.find(it->first);
+      const bool is_new = now != visible.end() && now->second == it->second;
+      it = is_new ? std::next(it) : durable.erase(it);
+    }
+    for (auto& [folder, ops] : pending)
+      if (folder == removal.removed || folder.starts_with(below))
+        for (auto& op : ops)
+          op.is_void = op.is_void || op.number < removal.number;
   }
 
   /// A name is only there if the folders above it are.
@@ -617,7 +650,7 @@ void sim_disk::crash(const crash_policy& policy) {
   for (const auto& [folder, ops] : state_->pending)
     for (const auto& op : ops)
       if (draw(policy, random) == fate::kept)
-        replay(state_->durable, op);
+        state_->make_durable(op);
       else
         ++state_->faults.lost_names;
   state_->pending.clear();

@@ -227,6 +227,26 @@ TEST_SUITE("storage.sim_disk") {
     }
   }
 
+  TEST_CASE("what was in a folder that is gone for good does not come back in its successor") {
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+      CAPTURE(seed);
+      sim_disk files;
+      files.put("d/f/old", bytes_of("old"));
+      REQUIRE_OK(files.remove_tree("d/f"));
+      if (seed == 0) {
+        // Nothing says so yet.
+        files.crash(crash_policy::drop_all());
+        CHECK(text_of(files, "d/f/old") == "old");
+        continue;
+      }
+      REQUIRE_OK(files.sync_directory("d"));
+      REQUIRE_OK(files.make_directories("d/f"));
+      REQUIRE_OK(files.open("d/f/new", open_mode::create));
+      files.crash(crash_policy::random(seed));
+      CHECK(text_of(files, "d/f/old") == "(missing)");
+    }
+  }
+
   TEST_CASE("crashes keep unsynced writes in every subset, torn at bytes and sectors") {
     bool saw_hole = false;
     bool saw_prefix = false;
