@@ -20,6 +20,18 @@ from support import BIN, Node, NodeTest, aq_command, clean_environment, run
 NOBODY = "127.0.0.1:1"
 
 
+def read_terminal(leader):
+    """What is written to a terminal until nobody has it open."""
+    shown = b""
+    try:
+        while select.select([leader], [], [], 30)[0]:
+            shown += os.read(leader, 4096)
+    except OSError:
+        pass  # the other end was closed
+    os.close(leader)
+    return shown.decode()
+
+
 class TopicVerbs(NodeTest):
     def test_life_of_a_topic(self):
         created = self.aq("topic", "create", "life", "-p", 3, "--output", "json").json
@@ -328,15 +340,9 @@ class Records(NodeTest):
         process = subprocess.Popen(aq_command(self.node, *words), stderr=follower,
                                    env=clean_environment() | {"TERM": "xterm"}, **files)
         os.close(follower)
-        shown = b""
-        try:
-            while select.select([leader], [], [], 30)[0]:
-                shown += os.read(leader, 4096)
-        except OSError:
-            pass  # the other end was closed
-        os.close(leader)
+        shown = read_terminal(leader)
         self.assertEqual(process.wait(30), 0, shown)
-        return shown.decode()
+        return shown
 
     def test_progress_is_drawn_on_a_terminal(self):
         topic = self.topic()
@@ -610,15 +616,9 @@ class NodeLife(unittest.TestCase):
             self.assertTrue(signal.sigtimedwait([signal.SIGIO], 30))
             self.assertEqual(select.select([leader], [], [], 0.2)[0], [])
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        shown = b""
-        try:
-            while select.select([leader], [], [], 30)[0]:
-                shown += os.read(leader, 4096)
-        except OSError:
-            pass  # the other end was closed
-        os.close(leader)
+        shown = read_terminal(leader)
         self.assertEqual(process.wait(30), 0, shown)
-        return shown.decode()
+        return shown
 
     def test_damage_is_found(self):
         node = Node()
