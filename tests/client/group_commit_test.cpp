@@ -2,6 +2,7 @@
 #include "tests/client/member_lab.hpp"
 
 #include <algorithm>
+#include <future>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -75,6 +76,30 @@ TEST_CASE("without auto commit only what is asked for is committed") {
   }
   REQUIRE(member.close());
   CHECK(lab.look().commits.size() == 1);
+}
+
+TEST_CASE("who commits while it joins again commits in the generation that it gets") {
+  group_lab lab;
+  lab.store(5);
+  auto member = lab.start();
+  REQUIRE(lab.read_until(member, 5));
+  lab.nodes.on_next(api_key::join_group, 1, {.what = kind::hold});
+  lab.nodes.with([](auto& state) { state.group.is_rebalancing = true; });
+  REQUIRE(lab.nodes.wait([&] { return lab.nodes.group.joins.size() == 2; }));
+  auto commits = std::async(std::launch::async, [&] { return member.commit(); });
+  REQUIRE(lab.nodes.wait([&] {
+    return std::ranges::any_of(lab.nodes.log, [](const fake_request& request) {
+      return request.header.key == api_key::commit_offset;
+    });
+  }));
+  REQUIRE(lab.nodes.release() == 1);
+  const auto committed = commits.get();
+  CHECK_MESSAGE(committed, to_string(committed.error()));
+  const auto seen = lab.look();
+  REQUIRE(seen.commits.size() == 1);
+  CHECK(seen.commits[0].generation == 2);
+  CHECK(lab.committed(0) == 5);
+  CHECK(lab.committed(1) == 5);
 }
 
 TEST_CASE("what does not fit one commit goes in several") {

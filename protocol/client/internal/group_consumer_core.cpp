@@ -297,7 +297,8 @@ result<void> group_consumer_core::commit(std::span<const offset_commit> offsets)
 
 /// In requests that are small enough for the coordinator, which says so of those that are not.
 result<void> group_consumer_core::commit_offsets(std::span<const offset_commit> rows) {
-  const auto self = session_->who();
+  const auto deadline = after(clock::now(), config_.reading.request_timeout);
+  auto self = session_->who();
   if (!rows.empty() && self.member.empty())
     return unexpected(errc::unknown_member, "the consumer is in no group at the moment");
   result<void> outcome;
@@ -309,11 +310,27 @@ result<void> group_consumer_core::commit_offsets(std::span<const offset_commit> 
       rows_max = some.size() / 2;
       continue;
     }
+    if (!committed && has_moved_on(self, committed.error(), deadline))
+      continue;
     if (!committed)
       return outcome ? committed : outcome;
     rows = rows.subspan(some.size());
   }
   return outcome;
+}
+
+/// Whether it was the member itself that went to another generation while it committed in `self`,
+/// which is the new one then. What it holds is its own as long as it has not acted on what came
+/// with that: nobody else is given it before.
+bool group_consumer_core::has_moved_on(group_session::identity& self, const error& refused,
+                                       time_point deadline) {
+  if (refused.code != errc::generation_mismatch)
+    return false;
+  auto now = session_->who_after_join(deadline);
+  if (now.member != self.member || now.generation <= self.generation)
+    return false;
+  self = std::move(now);
+  return true;
 }
 
 /// The first row that is refused decides about `outcome`, unless that is an error already.

@@ -56,6 +56,8 @@ private:
   void commit_if_due();
   [[nodiscard]] result<void> commit_finished();
   [[nodiscard]] result<void> commit_offsets(std::span<const offset_commit> rows);
+  [[nodiscard]] bool has_moved_on(group_session::identity& self, const error& refused,
+                                  time_point deadline);
   [[nodiscard]] result<void> commit_some(const group_session::identity& self,
                                          std::span<const offset_commit> rows,
                                          result<void>& outcome);

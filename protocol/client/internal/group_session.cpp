@@ -80,7 +80,13 @@ void group_session::polled() {
 
 group_session::identity group_session::who() const {
   const std::lock_guard lock(mutex_);
-  return {is_member_ ? member_ : std::string(), generation_};
+  return known_identity();
+}
+
+group_session::identity group_session::who_after_join(time_point deadline) {
+  locked lock(mutex_);
+  changed_.wait_until(lock, deadline, [this] { return !is_joining_ || is_ending_; });
+  return known_identity();
 }
 
 void group_session::leave() {
@@ -101,6 +107,10 @@ void group_session::leave() {
   request.group = config_.group;
   request.members = {{member_, ""}};
   (void)last.ask(request, after(clock::now(), 2s));
+}
+
+group_session::identity group_session::known_identity() const {
+  return {is_member_ ? member_ : std::string(), generation_};
 }
 
 // -- the session's thread -------------------------------------------------------------------------
@@ -206,11 +216,14 @@ void group_session::join(locked& lock) {
     member_ = new_id(cluster_->config().client_id);
   const auto request = join_request();
   must_join_ = false;
+  is_joining_ = true;
   lock.unlock();
   // A rebalance waits for the slowest member.
   const auto deadline = after(clock::now(), config_.poll_interval_max + config_.session_timeout);
   auto answer = caller_.ask(request, deadline, lane::waiting);
   lock.lock();
+  is_joining_ = false;
+  changed_.notify_all();
   if (is_ending_)
     return;
   if (answer)

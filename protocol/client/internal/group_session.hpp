@@ -57,6 +57,9 @@ public:
   /// The user's thread is alive.
   void polled();
   [[nodiscard]] identity who() const;
+  /// Who the member is once a join that is on its way has been answered, or at the deadline: until
+  /// the answer is read, the coordinator may be in the next generation already.
+  [[nodiscard]] identity who_after_join(time_point deadline);
   /// Leaves the group, unless the member is static, and ends the thread.
   void leave();
 
@@ -70,6 +73,7 @@ private:
   void beat(locked& lock);
   void look_at_topics(locked& lock);
   void put_news(news what);
+  [[nodiscard]] identity known_identity() const;
   void lose(bool forgets_id);
   [[nodiscard]] protocol::join_group_request join_request() const;
   [[nodiscard]] bool is_cooperative() const;
@@ -89,6 +93,8 @@ private:
   std::int32_t generation_ = -1;
   std::string assignor_;
   bool is_member_ = false;
+  /// A request to join has been sent and is not answered.
+  bool is_joining_ = false;
   bool must_join_ = true;
   /// Nothing is held on to: an assignor that is not cooperative may share everything out anew.
   bool has_given_up_ = true;
