@@ -268,6 +268,30 @@ start_cluster
 check 'a node that fails is named with its status' says 1 'node-2 ended with status 73'
 check 'and ends the cluster' cluster_ends 1
 
+# The same with real nodes, on ports below those that other tests share out.
+fresh_tree
+mkdir config
+cp -r "$top/config/cluster-3" config/
+ln -s "$top/build/bin" build/bin
+sed -i -E 's/(127\.0\.0\.1:)1([123])09/\17\29/g' config/cluster-3/*.toml
+sed -i -E 's/(127\.0\.0\.1:)1(\$\{1\})09/\17\29/' dev
+real_aq() { build/bin/aq -b 127.0.0.1:7192,127.0.0.1:7292,127.0.0.1:7392 "$@"; }
+# dead_leader: the node that kill-leader said it killed.
+dead_leader() { grep -oE 'killed node-[123], the leader of orders:0' <<<"$output" | cut -c13; }
+start_cluster
+check 'three real nodes become ready' says 3 '^node-[123] | ready'
+check 'they are one cluster' real_aq topic create orders -p 1 -r 3 >/dev/null
+seq 1000 | real_aq -q produce orders
+dev cluster kill-leader orders
+check 'a real leader is killed, and another takes a record' \
+  grep -qxE 'a record is acknowledged again after [0-9]+ ms' <<<"$output"
+check 'the node that was killed is ready again' says 4 '^node-[123] | ready'
+check 'it was the one that led' says 2 "^node-$(dead_leader) | ready"
+real_aq -q consume orders -o beginning -e >records
+check 'nothing is lost, and the record comes last' \
+  diff records <(seq 1000 && echo "sent after node-$(dead_leader) was killed")
+check 'the real nodes stop as they are told' cluster_ends 0
+
 dev nonsense
 check 'an unknown verb is wrong usage' [ "$status" -eq 64 ]
 dev help
