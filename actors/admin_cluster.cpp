@@ -189,6 +189,8 @@ admin_brokers describe_brokers(const admin_services& node) {
       auto& row = rows[broker.node];
       row.address = address_of(broker.host, broker.port);
       row.cluster_address = address_of(broker.cluster_host, broker.cluster_port);
+      for (const auto& each : broker.listeners)
+        row.listeners.push_back(each.name + "=" + address_of(each.host, each.port));
       row.rack = broker.rack;
       row.incarnation = broker.incarnation;
       row.state = state_of(broker);

@@ -19,7 +19,7 @@
 namespace aqueduct::actors {
 
 /// Goes up when a message changes; a node refuses other versions with a sentence.
-inline constexpr std::uint16_t admin_version = 4;
+inline constexpr std::uint16_t admin_version = 5;
 
 #define AQUEDUCT_ADMIN_FIELDS(type, ...)                                                           \
   template <class Inspector>                                                                       \
@@ -204,6 +204,8 @@ struct admin_broker {
   /// For clients, and for other nodes.
   std::string address;
   std::string cluster_address;
+  /// For clients of listeners that have names: name=host:port each.
+  std::vector<std::string> listeners;
   std::string rack;
   std::uint64_t incarnation = 0;
   /// "there", "gone", "draining" or "evacuating"; empty: replicas are placed there, and nobody of
@@ -220,8 +222,9 @@ struct admin_broker {
   /// Of the asked node; of itself it says nothing.
   admin_link link;
 };
-AQUEDUCT_ADMIN_FIELDS(admin_broker, x.node, x.address, x.cluster_address, x.rack, x.incarnation,
-                      x.state, x.is_controller, x.votes, x.replicas, x.preferred, x.leaving, x.link)
+AQUEDUCT_ADMIN_FIELDS(admin_broker, x.node, x.address, x.cluster_address, x.listeners, x.rack,
+                      x.incarnation, x.state, x.is_controller, x.votes, x.replicas, x.preferred,
+                      x.leaving, x.link)
 
 struct admin_brokers {
   std::uint16_t version = admin_version;

@@ -97,4 +97,27 @@ std::optional<broker_record> find_broker(const known_cluster& known, std::int32_
   return std::nullopt;
 }
 
+cluster_view view_by_listener(cluster_view view, std::string_view name) {
+  view.listener = name;
+  for (auto* brokers : {&view.brokers, &view.registered})
+    for (auto& broker : *brokers) {
+      const auto found = std::ranges::find(broker.listeners, name, &broker_listener::name);
+      const bool is_there = found != broker.listeners.end();
+      broker.host = is_there ? found->host : std::string();
+      broker.port = is_there ? found->port : std::uint16_t{0};
+    }
+  return view;
+}
+
+std::string no_listener(const known_cluster& known, std::int32_t node) {
+  const auto view = known.load();
+  return "broker " + std::to_string(node) + " has no listener '" +
+         (view ? view->listener : std::string()) + "', by which this connection came";
+}
+
+std::string client_address(const broker_record& broker) {
+  return has_address(broker) ? to_string(config::endpoint{broker.host, broker.port})
+                             : std::string();
+}
+
 } // namespace aqueduct::actors

@@ -74,9 +74,12 @@ private:
   std::atomic<std::int64_t> version_{0};
 };
 
-/// The cluster around the topics.
+/// The cluster around the topics, with the addresses of brokers that the clients of one listener
+/// reach. A broker that has no such listener has no host there.
 struct cluster_view {
   uuid id;
+  /// Name of the listener; empty: the one of `listen`.
+  std::string listener{};
   std::int32_t controller = -1;
   /// Those that are there.
   std::vector<broker_record> brokers;
@@ -89,5 +92,17 @@ using known_cluster = std::atomic<std::shared_ptr<const cluster_view>>;
 /// A broker that is registered, whether it is there or not.
 [[nodiscard]] std::optional<broker_record> find_broker(const known_cluster& known,
                                                        std::int32_t node);
+
+/// Of a view of the clients of `listen`, what those of the listener `name` are to see.
+[[nodiscard]] cluster_view view_by_listener(cluster_view view, std::string_view name);
+
+/// Whether the clients of the view's listener can connect to it.
+[[nodiscard]] inline bool has_address(const broker_record& broker) {
+  return !broker.host.empty();
+}
+/// Why clients of the view's listener are not told where `node` is: a sentence.
+[[nodiscard]] std::string no_listener(const known_cluster& known, std::int32_t node);
+/// host:port; empty without an address.
+[[nodiscard]] std::string client_address(const broker_record& broker);
 
 } // namespace aqueduct::actors

@@ -27,6 +27,7 @@
 #include <chrono>
 #include <exception>
 #include <future>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <thread>
@@ -198,6 +199,29 @@ struct node::impl {
     return data->change_identity(identity);
   }
 
+  /// What clients of the listeners with names are told, ordered by name.
+  [[nodiscard]] std::vector<broker_listener> advertised_listeners() const {
+    std::vector<broker_listener> all;
+    for (const auto& bound : front->listeners()) {
+      auto address = settings().advertised(bound);
+      all.push_back({bound.name, address.host, address.port});
+    }
+    std::ranges::sort(all, {}, &broker_listener::name);
+    return all;
+  }
+
+  /// The same services, but for where the brokers are.
+  [[nodiscard]] std::vector<std::shared_ptr<const network::front_services>>
+  services_of_listeners(const network::front_services& shared) const {
+    std::vector<std::shared_ptr<const network::front_services>> all;
+    for (const auto& bound : front->listeners()) {
+      auto own = std::make_shared<network::front_services>(shared);
+      own->view = listener_views.at(bound.name);
+      all.push_back(std::move(own));
+    }
+    return all;
+  }
+
   [[nodiscard]] result<void> start_controller() {
     controller_config control;
     control.services = services;
@@ -215,6 +239,8 @@ struct node::impl {
     control.self.node = settings().node.id;
     control.self.host = advertised.host;
     control.self.port = advertised.port;
+    control.self.listeners = advertised_listeners();
+    control.listener_views = listener_views;
     control.self.rack = settings().node.rack;
     control.self.incarnation = data->identity().incarnation;
     control.self.cluster_host = cluster->advertised().host;
@@ -320,11 +346,14 @@ struct node::impl {
   }
 
   [[nodiscard]] result<void> start() {
-    network::front_end::options ports{settings().listen, settings().network, settings().limits};
+    network::front_end::options ports{settings().listen, settings().network, settings().limits,
+                                      settings().listeners.listen};
     auto opened = network::front_end::open(std::move(ports));
     if (!opened)
       return opened.propagate();
     front = std::move(*opened);
+    for (const auto& bound : front->listeners())
+      listener_views[bound.name] = std::make_shared<known_cluster>();
     auto bound = admin_port::open(settings().admin.listen);
     if (!bound)
       return bound.propagate();
@@ -346,6 +375,18 @@ struct node::impl {
     start_scrubber();
     if (auto published = publish_admin(); !published)
       return published;
+    const auto shared = make_front_services();
+    front->serve(shared, services_of_listeners(*shared));
+    serving = true;
+    log->info("node {} serves clients on {}, operators on {}, other nodes on {}",
+              settings().node.id, to_string(front->address()), to_string(operators->address()),
+              to_string(cluster->address()));
+    for (const auto& bound : front->listeners())
+      log->info("listener {} serves clients on {}", bound.name, to_string(bound.address));
+    return await_votes();
+  }
+
+  [[nodiscard]] std::shared_ptr<const network::front_services> make_front_services() const {
     live->auto_create = settings().topic.auto_create;
     live->topic_defaults =
         std::make_shared<const config::topic_config>(config::topic_defaults(settings()));
@@ -371,12 +412,7 @@ struct node::impl {
     shared->log = component_logger("network");
     shared->limits = settings().limits;
     shared->live = live;
-    front->serve(std::move(shared));
-    serving = true;
-    log->info("node {} serves clients on {}, operators on {}, other nodes on {}",
-              settings().node.id, to_string(front->address()), to_string(operators->address()),
-              to_string(cluster->address()));
-    return await_votes();
+    return shared;
   }
 
   /// The machine's refusal of a thread, a descriptor or memory comes as an exception.
@@ -530,6 +566,8 @@ struct node::impl {
   std::shared_ptr<storage::kv> state;
   std::shared_ptr<cache_budget> cache;
   std::shared_ptr<topic_directory> directory = std::make_shared<topic_directory>();
+  /// Of the listeners that have names, by name: the same with their addresses.
+  std::map<std::string, std::shared_ptr<known_cluster>> listener_views;
   std::shared_ptr<known_cluster> view =
       std::make_shared<known_cluster>(std::make_shared<const cluster_view>());
   std::shared_ptr<network::live_settings> live = std::make_shared<network::live_settings>();

@@ -72,4 +72,26 @@ std::string to_string(const endpoint& address) {
   return text.append(":").append(std::to_string(address.port));
 }
 
+result<named_endpoint> parse_named_endpoint(std::string_view text) {
+  constexpr std::size_t name_size_max = 32;
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos)
+    return bad("has no name; write name=host:port");
+  const auto name = text.substr(0, equals);
+  const bool is_name =
+      !name.empty() && name.size() <= name_size_max && std::ranges::all_of(name, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+      });
+  if (!is_name)
+    return bad("has a name that is not 1 to 32 lower-case letters, digits and '-'");
+  auto address = parse_endpoint(text.substr(equals + 1));
+  if (!address)
+    return address.propagate();
+  return named_endpoint{std::string(name), *std::move(address)};
+}
+
+std::string to_string(const named_endpoint& named) {
+  return named.name + "=" + to_string(named.address);
+}
+
 } // namespace aqueduct::config

@@ -19,9 +19,23 @@ struct endpoint {
   friend auto operator<=>(const endpoint&, const endpoint&) = default;
 };
 
+/// An address that has a name, which is unique among those that it is listed with.
+struct named_endpoint {
+  /// 1 to 32 lower-case letters, digits and '-'.
+  std::string name;
+  endpoint address;
+
+  friend bool operator==(const named_endpoint&, const named_endpoint&) = default;
+  friend auto operator<=>(const named_endpoint&, const named_endpoint&) = default;
+};
+
 /// Reads `host:port` or `[ipv6]:port`; the error (`invalid_config`) says what is wrong with it.
 [[nodiscard]] result<endpoint> parse_endpoint(std::string_view text);
 /// The form that `parse_endpoint` reads.
 [[nodiscard]] std::string to_string(const endpoint& address);
+
+/// Reads `name=host:port` or `name=[ipv6]:port`; errors as above.
+[[nodiscard]] result<named_endpoint> parse_named_endpoint(std::string_view text);
+[[nodiscard]] std::string to_string(const named_endpoint& named);
 
 } // namespace aqueduct::config

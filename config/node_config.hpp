@@ -222,12 +222,22 @@ struct raft_settings {
   friend bool operator==(const raft_settings&, const raft_settings&) = default;
 };
 
+/// Ports for clients besides `listen`, for those that reach the node by another address.
+struct listener_settings {
+  std::vector<named_endpoint> listen;
+  /// What clients of the listener of that name are told to connect to.
+  std::vector<named_endpoint> advertise;
+
+  friend bool operator==(const listener_settings&, const listener_settings&) = default;
+};
+
 struct node_config {
   node_settings node;
   data_settings data;
   endpoint listen{"127.0.0.1", 9092};
   /// What clients are told to connect to; see `advertised`.
   std::optional<endpoint> advertise;
+  listener_settings listeners;
   cluster_settings cluster;
   service_settings admin{{"127.0.0.1", 9095}};
   service_settings http{{"127.0.0.1", 9094}};
@@ -246,6 +256,13 @@ struct node_config {
 
   /// `advertise`, or `listen` when it is not set.
   [[nodiscard]] const endpoint& advertised() const { return advertise ? *advertise : listen; }
+  /// The entry of `listeners.advertise` for this one of `listeners.listen`, or its own address.
+  [[nodiscard]] const endpoint& advertised(const named_endpoint& listener) const {
+    for (const auto& each : listeners.advertise)
+      if (each.name == listener.name)
+        return each.address;
+    return listener.address;
+  }
   /// `cluster.advertise`, or `cluster.listen` when it is not set.
   [[nodiscard]] const endpoint& advertised_cluster() const {
     return cluster.advertise ? *cluster.advertise : cluster.listen;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace aqueduct::config {
 
@@ -84,6 +85,35 @@ void check_addresses(const node_config& config, conflict_check& check) {
                "cluster.advertise", "is not an address that a node can connect to");
 }
 
+/// The listeners that have names, against `listen` and each other.
+void check_listeners(const node_config& config, conflict_check& check) {
+  const auto& [listen, advertise] = config.listeners;
+  std::vector<named_endpoint> earlier{{"listen", config.listen},
+                                      {"cluster.listen", config.cluster.listen},
+                                      {"http.listen", config.http.listen},
+                                      {"admin.listen", config.admin.listen}};
+  for (const auto& each : listen) {
+    for (const auto& other : earlier)
+      check.refuse(
+          collide(each.address, other.address), "listeners.listen",
+          fmt::format("has the address of {} once more: {}", other.name, to_string(other.address)));
+    earlier.push_back(each);
+    // What is said in listeners.advertise is looked at below.
+    check.refuse(&config.advertised(each) == &each.address && is_wildcard(each.address),
+                 "listeners.listen",
+                 fmt::format("has every address of the machine for {}, which tells clients "
+                             "nothing; set its address in listeners.advertise",
+                             each.name));
+  }
+  for (const auto& each : advertise) {
+    check.refuse(std::ranges::find(listen, each.name, &named_endpoint::name) == listen.end(),
+                 "listeners.advertise",
+                 fmt::format("names {}, which is not in listeners.listen", each.name));
+    check.refuse(is_wildcard(each.address), "listeners.advertise",
+                 fmt::format("has an address for {} that a client cannot connect to", each.name));
+  }
+}
+
 void check_sizes(const node_config& config, conflict_check& check) {
   const auto& [storage, topic, limits] = std::tie(config.storage, config.topic, config.limits);
   check.require(storage.preallocate_bytes <= storage.segment_bytes, "storage.preallocate-bytes",
@@ -121,6 +151,7 @@ void check_discovery(const node_config& config, conflict_check& check) {
 problems conflicts(const node_config& config, const origins& given) {
   conflict_check check(config, given);
   check_addresses(config, check);
+  check_listeners(config, check);
   check_sizes(config, check);
   check_discovery(config, check);
   const auto& cluster = config.cluster;

@@ -28,6 +28,15 @@ void add_addresses(builder& model) {
       .add("advertise", endpoint_kind{.may_be_empty = true}, AQUEDUCT_FIELD(advertise),
            "The address that clients are told to connect to. Empty is the address of `listen`, "
            "which is right unless that is 0.0.0.0, or clients reach this node by another name.")
+      .add("listeners.listen", named_endpoint_list_kind{.port_may_be_zero = true},
+           AQUEDUCT_FIELD(listeners.listen),
+           "Further ports for clients, each with a name, for those that reach the brokers by "
+           "another address: containers, another network, the other side of a tunnel. A client is "
+           "told the addresses that all brokers have for the listener of the same name as the one "
+           "that it came in on. So give a listener the same name on every broker.")
+      .add("listeners.advertise", named_endpoint_list_kind{}, AQUEDUCT_FIELD(listeners.advertise),
+           "The addresses that clients of these listeners are told to connect to, each under the "
+           "name of its listener. Without one it is the address in `listeners.listen`.")
       .add("node.id", integer_kind{0, std::numeric_limits<std::int32_t>::max()},
            AQUEDUCT_FIELD(node.id),
            "The number of this node, unique in the cluster and the same for ever: replicas are "

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <type_traits>
 
 namespace aqueduct::config {
 
@@ -52,13 +53,23 @@ number_style style_of(const kind& of) {
   return number_style::with_unit;
 }
 
+template <class T>
+constexpr bool is_list_of_addresses =
+    std::is_same_v<T, std::vector<endpoint>> || std::is_same_v<T, std::vector<named_endpoint>>;
+
+/// Precondition: it is a list.
 std::vector<std::string> print_items(const value& held) {
   std::vector<std::string> items;
-  if (const auto* addresses = std::get_if<std::vector<endpoint>>(&held))
-    std::ranges::transform(*addresses, std::back_inserter(items),
-                           [](const auto& address) { return to_string(address); });
-  else
-    items = std::get<std::vector<std::string>>(held);
+  std::visit(
+      [&](const auto& list) {
+        using T = std::remove_cvref_t<decltype(list)>;
+        if constexpr (is_list_of_addresses<T>)
+          std::ranges::transform(list, std::back_inserter(items),
+                                 [](const auto& address) { return to_string(address); });
+        else if constexpr (std::is_same_v<T, std::vector<std::string>>)
+          items = list;
+      },
+      held);
   return items;
 }
 
@@ -93,6 +104,7 @@ std::string print_toml_value(const kind& of, const value& held) {
   if (bare)
     return print_value(of, held);
   const bool is_list = std::holds_alternative<std::vector<endpoint>>(held) ||
+                       std::holds_alternative<std::vector<named_endpoint>>(held) ||
                        std::holds_alternative<std::vector<std::string>>(held);
   if (!is_list)
     return toml_string(print_value(of, held));
@@ -111,6 +123,7 @@ std::string kind_name(const kind& of) {
                         [](const text_kind&) { return "text"; },
                         [](const endpoint_kind&) { return "address"; },
                         [](const endpoint_list_kind&) { return "list of addresses"; },
+                        [](const named_endpoint_list_kind&) { return "list of name=address"; },
                         [](const choice_kind&) { return "choice"; },
                         [](const choice_by_name_kind&) { return "list of name=choice"; },
                     },
@@ -144,6 +157,10 @@ std::string kind_range(const kind& of) {
                                k.may_be_empty ? ", or empty" : "");
           },
           [](const endpoint_list_kind&) { return std::string("host:port each"); },
+          [](const named_endpoint_list_kind& k) {
+            return fmt::format("name=host:port each{}",
+                               k.port_may_be_zero ? ", port 0 for a free one" : "");
+          },
           [](const choice_kind& k) { return "one of " + joined(k.names); },
           [](const choice_by_name_kind& k) {
             return fmt::format("name=choice each, the name one of {}, the choice one of {}",

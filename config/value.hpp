@@ -18,9 +18,9 @@
 namespace aqueduct::config {
 
 /// A checked value. `monostate` is "not set" or "unlimited", where the kind allows it.
-using value =
-    std::variant<std::monostate, bool, std::int64_t, double, std::chrono::milliseconds, byte_size,
-                 std::string, endpoint, std::vector<endpoint>, std::vector<std::string>>;
+using value = std::variant<std::monostate, bool, std::int64_t, double, std::chrono::milliseconds,
+                           byte_size, std::string, endpoint, std::vector<endpoint>,
+                           std::vector<named_endpoint>, std::vector<std::string>>;
 
 /// A value as it was written, before anyone knows which kind is wanted.
 struct raw_value {
@@ -89,6 +89,11 @@ struct endpoint_kind {
   bool may_be_empty = false;
 };
 struct endpoint_list_kind {};
+/// A list of "name=host:port", each name once.
+struct named_endpoint_list_kind {
+  /// 0 stands for any free port.
+  bool port_may_be_zero = false;
+};
 struct choice_kind {
   std::vector<std::string> names;
   /// Names that someone may expect, each with the sentence why it is refused.
@@ -101,7 +106,8 @@ struct choice_by_name_kind {
 };
 
 using kind = std::variant<bool_kind, integer_kind, duration_kind, size_kind, ratio_kind, text_kind,
-                          endpoint_kind, endpoint_list_kind, choice_kind, choice_by_name_kind>;
+                          endpoint_kind, endpoint_list_kind, named_endpoint_list_kind, choice_kind,
+                          choice_by_name_kind>;
 
 /// Reads a value of kind `wanted`. The error (`invalid_config`) names what was written, what is
 /// wrong with it and what is allowed.

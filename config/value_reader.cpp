@@ -205,6 +205,26 @@ result<value> read(const endpoint_list_kind&, const raw_value& raw) {
   return value(std::move(addresses));
 }
 
+result<value> read(const named_endpoint_list_kind& wanted, const raw_value& raw) {
+  const auto items = read_items(raw, "a list of \"name=host:port\"");
+  if (!items)
+    return items.propagate();
+  std::vector<named_endpoint> addresses;
+  for (const auto& item : *items) {
+    if (auto wrong = wrong_form(item, {form::plain, form::quoted}, "\"name=host:port\""))
+      return unexpected(*wrong);
+    auto named = parse_named_endpoint(item.text);
+    if (!named)
+      return bad(quoted(item.text) + " " + named.error().message);
+    if (named->address.port == 0 && !wanted.port_may_be_zero)
+      return bad(quoted(item.text) + " has port 0; allowed: 1 to 65535");
+    if (std::ranges::find(addresses, named->name, &named_endpoint::name) != addresses.end())
+      return bad(quoted(named->name) + " is in the list twice");
+    addresses.push_back(*std::move(named));
+  }
+  return value(std::move(addresses));
+}
+
 result<value> read(const choice_kind& wanted, const raw_value& raw) {
   if (auto wrong = wrong_form(raw, {form::plain, form::quoted}, kind_range(wanted)))
     return unexpected(*wrong);

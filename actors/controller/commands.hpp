@@ -145,6 +145,22 @@ struct topic_record {
 /// The settings of the topic that differ from the defaults.
 [[nodiscard]] config::topic_overrides overrides_of(const topic_record& topic);
 
+/// Where clients reach a broker that come in by a listener that has a name.
+struct broker_listener {
+  std::string name;
+  std::string host;
+  std::uint16_t port = 0;
+
+  static constexpr message_info info{"BrokerListener", "An address of a broker, by listener."};
+  template <class M, class V>
+  static void fields(M& m, V& v) {
+    v(field{"name", "Name of the listener."}, m.name);
+    v(field{"host", "Advertised host."}, m.host);
+    v(field{"port", "Advertised port."}, m.port);
+  }
+  friend bool operator==(const broker_listener&, const broker_listener&) = default;
+};
+
 /// A broker in the cluster's state.
 struct broker_record {
   std::int32_t node = 0;
@@ -160,6 +176,8 @@ struct broker_record {
   bool draining = false;
   /// Its replicas are to move elsewhere. Implies draining.
   bool evacuating = false;
+  /// Ordered by name.
+  std::vector<broker_listener> listeners{};
 
   /// Whether it may get replicas and lead.
   [[nodiscard]] bool takes() const { return !fenced && !draining; }
@@ -177,6 +195,7 @@ struct broker_record {
     v(field{"fenced", "Whether it counts as gone.", 3}, m.fenced);
     v(field{"draining", "Whether it is to lead nothing.", 3}, m.draining);
     v(field{"evacuating", "Whether it is to hold nothing.", 3}, m.evacuating);
+    v(field{"listeners", "Addresses for clients of other listeners.", 7}, m.listeners);
   }
   friend bool operator==(const broker_record&, const broker_record&) = default;
 };
@@ -458,7 +477,7 @@ using controller_command =
                  cancel_move_command>;
 
 /// Version of the structs of this file that this build writes.
-inline constexpr std::uint16_t state_version = 6;
+inline constexpr std::uint16_t state_version = 7;
 
 /// Rows of the cluster's state. Those of before there were several nodes are read too.
 [[nodiscard]] buffer encode_row(const topic_record& topic);

@@ -345,6 +345,8 @@ void controller_state::publish_view() {
     if (!broker.fenced)
       view->brokers.push_back(broker);
   }
+  for (const auto& [name, of_listener] : config.listener_views)
+    of_listener->store(std::make_shared<const cluster_view>(view_by_listener(*view, name)));
   config.view->store(std::move(view));
 }
 

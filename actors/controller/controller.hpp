@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct controller_config {
   std::shared_ptr<topic_directory> directory;
   /// Kept up to date for the front ends.
   std::shared_ptr<known_cluster> view;
+  /// The same for clients of listeners that have names, by name.
+  std::map<std::string, std::shared_ptr<known_cluster>> listener_views;
   controller_core::limits limits;
   /// For the coordinators of consumer groups on this node.
   group_limits groups;

@@ -3,10 +3,12 @@
 #include "actors/network/io_thread.hpp"
 #include "actors/network/listening_port.hpp"
 #include "actors/network/native_dialect.hpp"
+#include "protocol/invariant.hpp"
 
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <deque>
 #include <thread>
 #include <vector>
 
@@ -23,6 +25,14 @@ std::int32_t thread_count(std::int32_t configured) {
 } // namespace
 
 struct front_end::impl {
+  /// A port and what its connections are served with.
+  struct door {
+    explicit door(asio::io_context& io) : port(io) {}
+
+    listening_port port;
+    std::shared_ptr<const front_services> node;
+  };
+
   explicit impl(options given)
       : opts(std::move(given)),
         open(std::make_shared<std::atomic<std::size_t>>(0)),
@@ -30,15 +40,26 @@ struct front_end::impl {
         connections_max(opts.limits.connections) {
     for (std::int32_t i = 0; i < thread_count(opts.network.threads); ++i)
       threads.push_back(std::make_unique<io_thread>(open));
-    port = std::make_unique<listening_port>(threads.front()->context());
+    for (std::size_t i = 0; i <= opts.listeners.size(); ++i)
+      doors.emplace_back(threads.front()->context());
   }
 
-  void accept() {
-    port->accept([this]() -> asio::io_context& { return threads[next_thread]->context(); },
-                 [this](stream socket) { take(std::move(socket)); }, node->log);
+  [[nodiscard]] result<void> bind() {
+    if (auto bound = doors.front().port.bind(opts.listen, "listen"); !bound)
+      return bound;
+    for (std::size_t i = 0; i < opts.listeners.size(); ++i)
+      if (auto bound = doors[i + 1].port.bind(opts.listeners[i].address, "listeners.listen");
+          !bound)
+        return bound;
+    return {};
   }
 
-  void take(stream socket) {
+  void accept(door& at) {
+    at.port.accept([this]() -> asio::io_context& { return threads[next_thread]->context(); },
+                   [this, &at](stream socket) { take(std::move(socket), at.node); }, at.node->log);
+  }
+
+  void take(stream socket, const std::shared_ptr<const front_services>& node) {
     const auto thread = next_thread;
     next_thread = (next_thread + 1) % threads.size();
     if (open->load() >= static_cast<std::size_t>(connections_max.load())) {
@@ -67,11 +88,11 @@ struct front_end::impl {
   std::shared_ptr<byte_budget> total;
   std::atomic<std::int32_t> connections_max;
   std::vector<std::unique_ptr<io_thread>> threads;
-  std::unique_ptr<listening_port> port;
+  /// The one of `listen` first. All of them accept on the first thread. Never moved.
+  std::deque<door> doors;
   std::size_t next_thread = 0;
   /// Connections refused since the last that was taken.
   std::uint64_t refused = 0;
-  std::shared_ptr<const front_services> node;
   bool serving = false;
 };
 
@@ -83,19 +104,31 @@ front_end::~front_end() {
 
 result<std::unique_ptr<front_end>> front_end::open(options opts) {
   auto state = std::make_unique<impl>(std::move(opts));
-  if (auto bound = state->port->bind(state->opts.listen, "listen"); !bound)
+  if (auto bound = state->bind(); !bound)
     return bound.propagate();
   return std::unique_ptr<front_end>(new front_end(std::move(state)));
 }
 
 const config::endpoint& front_end::address() const {
-  return impl_->port->address();
+  return impl_->doors.front().port.address();
 }
 
-void front_end::serve(std::shared_ptr<const front_services> node) {
-  impl_->node = std::move(node);
+std::vector<config::named_endpoint> front_end::listeners() const {
+  auto bound = impl_->opts.listeners;
+  for (std::size_t i = 0; i < bound.size(); ++i)
+    bound[i].address = impl_->doors[i + 1].port.address();
+  return bound;
+}
+
+void front_end::serve(std::shared_ptr<const front_services> node,
+                      std::vector<std::shared_ptr<const front_services>> of_listeners) {
+  AQUEDUCT_INVARIANT(of_listeners.size() == impl_->opts.listeners.size(), "one for each listener");
+  impl_->doors.front().node = std::move(node);
+  for (std::size_t i = 0; i < of_listeners.size(); ++i)
+    impl_->doors[i + 1].node = std::move(of_listeners[i]);
   impl_->serving = true;
-  impl_->accept();
+  for (auto& each : impl_->doors)
+    impl_->accept(each);
   for (const auto& thread : impl_->threads)
     thread->run();
 }
@@ -105,7 +138,8 @@ void front_end::limit_connections(std::int32_t count) {
 }
 
 void front_end::stop_accepting() {
-  impl_->port->close();
+  for (auto& each : impl_->doors)
+    each.port.close();
 }
 
 void front_end::stop() {

@@ -1,4 +1,4 @@
-// The client port: accepts connections and runs the I/O threads that own them.
+// The ports for clients: accepts connections and runs the I/O threads that own them.
 #pragma once
 
 #include "actors/network/services.hpp"
@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace aqueduct::actors::network {
 
@@ -17,17 +18,23 @@ public:
     config::endpoint listen;
     config::network_settings network;
     config::limit_settings limits;
+    /// Further ports, by name.
+    std::vector<config::named_endpoint> listeners{};
   };
 
-  /// Binds the port; nothing is accepted before `serve`. Error conflict names the address that is
+  /// Binds the ports; nothing is accepted before `serve`. Error conflict names the address that is
   /// in use.
   [[nodiscard]] static result<std::unique_ptr<front_end>> open(options opts);
   ~front_end();
 
   /// The address that was bound, with the port that was taken for port 0.
   [[nodiscard]] const config::endpoint& address() const;
-  /// Starts the I/O threads and accepts.
-  void serve(std::shared_ptr<const front_services> node);
+  /// The same of the further ports, in their order.
+  [[nodiscard]] std::vector<config::named_endpoint> listeners() const;
+  /// Starts the I/O threads and accepts. `of_listeners`: what connections of the further ports are
+  /// served with, in their order.
+  void serve(std::shared_ptr<const front_services> node,
+             std::vector<std::shared_ptr<const front_services>> of_listeners = {});
   /// Connections at a time from now on; those that are open live on. Thread-safe.
   void limit_connections(std::int32_t count);
   /// No new connections from here on; those that are open live on.

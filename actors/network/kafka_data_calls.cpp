@@ -175,7 +175,7 @@ std::int32_t replica_in(std::string_view rack, const topic_route* topic, std::in
   const auto in_sync = topic->partitions[number]->in_sync.load();
   std::int32_t found = -1;
   for (const auto& broker : view->brokers) {
-    if (broker.rack != rack ||
+    if (broker.rack != rack || !has_address(broker) ||
         std::ranges::count(topic->record.partitions[number].nodes, broker.node) == 0)
       continue;
     if (broker.node == node.node)
@@ -236,7 +236,7 @@ void convert_offset(const kafka_answer& to, const protocol::list_offsets_partiti
 class metadata_translator : public answer_translator {
 public:
   metadata_translator(kafka_answer to, const front_services& node)
-      : answer_(std::move(to)), node_(node.node) {}
+      : answer_(std::move(to)), node_(node.node), view_(node.view->load()) {}
 
   void respond(const shared_answer& given) override {
     const auto& from = *std::get<const protocol::metadata_response*>(given);
@@ -277,9 +277,12 @@ private:
     for (const auto& partition : from.partitions) {
       auto& row = topic.partitions.emplace_back();
       row.partition_index = partition.partition;
-      row.leader_id = leader_of(partition, alive);
+      const bool is_elsewhere = has_no_listener(partition.leader);
+      row.leader_id = is_elsewhere ? -1 : leader_of(partition, alive);
       row.leader_epoch = partition.leader_epoch;
-      if (row.leader_id < 0)
+      if (is_elsewhere && answer_.version >= listener_error_since)
+        row.error_code = number_of(error_code::listener_not_found);
+      else if (row.leader_id < 0)
         row.error_code = number_of(error_code::leader_not_available);
       else if (row.leader_id == partition.leader)
         row.error_code = answer_.error(partition.error);
@@ -287,6 +290,14 @@ private:
       for (const auto replica : partition.replicas)
         (alive.contains(replica) ? row.isr_nodes : row.offline_replicas).push_back(replica);
     }
+  }
+
+  /// The broker is there, but not where the client came in.
+  [[nodiscard]] bool has_no_listener(std::int32_t node) const {
+    if (!view_ || view_->listener.empty())
+      return false;
+    const auto broker = std::ranges::find(view_->brokers, node, &broker_record::node);
+    return broker != view_->brokers.end() && !has_address(*broker);
   }
 
   /// Who has not heard who leads names a replica that is there: it knows, or will in a moment. In
@@ -301,8 +312,12 @@ private:
     return other == partition.replicas.end() ? -1 : *other;
   }
 
+  /// Before it, such a partition has no leader that is available.
+  static constexpr std::int16_t listener_error_since = 6;
+
   kafka_answer answer_;
   std::int32_t node_;
+  std::shared_ptr<const cluster_view> view_;
 };
 
 // -- producer ids ---------------------------------------------------------------------------------

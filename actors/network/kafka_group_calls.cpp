@@ -35,7 +35,10 @@ coordinator describe_coordinator(const front_services& node, const kafka_answer&
       row.error_code = to.error(found.error().code);
     return row;
   }
-  if (const auto broker = find_broker(*node.view, *found))
+  const auto broker = find_broker(*node.view, *found);
+  if (broker && !has_address(*broker))
+    return nobody(key, error_code::coordinator_not_available, no_listener(*node.view, *found));
+  if (broker)
     return {key, broker->node, broker->host, broker->port, 0, std::nullopt};
   return nobody(key, error_code::coordinator_not_available,
                 "the coordinator of the group is not registered");

@@ -311,6 +311,8 @@ void serve_kafka(const kafka_request& request, const front_services& node,
   if (const auto view = node.view->load()) {
     response.cluster_id = to_string(view->id);
     for (const auto& broker : message.include_fenced_brokers ? view->registered : view->brokers) {
+      if (!has_address(broker))
+        continue;
       auto& row = response.brokers.emplace_back();
       row.broker_id = broker.node;
       row.host = broker.host;

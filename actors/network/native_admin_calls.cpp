@@ -65,7 +65,8 @@ protocol::metadata_response build_metadata(const front_services& node,
     response.cluster = view->id;
     response.controller = view->controller;
     for (const auto& broker : view->brokers)
-      response.brokers.push_back({broker.node, broker.host, broker.port, broker.rack});
+      if (has_address(broker))
+        response.brokers.push_back({broker.node, broker.host, broker.port, broker.rack});
   }
   response.metadata_version = node.directory->version();
   if (!message.topics) {
@@ -178,7 +179,7 @@ void serve(const native_request& request, const front_services& node,
     response.node = view->controller;
     for (const auto& broker : view->brokers)
       if (broker.node == view->controller)
-        response.address = broker.host + ":" + std::to_string(broker.port);
+        response.address = client_address(broker);
   }
   native_call(request).respond(response);
 }

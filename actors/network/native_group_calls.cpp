@@ -18,7 +18,7 @@ using protocol::named_partitions;
 
 std::string address_of(const known_cluster& brokers, std::int32_t broker) {
   const auto found = find_broker(brokers, broker);
-  return found ? found->host + ":" + std::to_string(found->port) : "";
+  return found ? client_address(*found) : "";
 }
 
 std::shared_ptr<native_call> call_of(const native_request& request) {
@@ -82,6 +82,10 @@ void serve(const native_request& request, const front_services& node,
         const auto broker = find_broker(*brokers, *found);
         if (!broker) {
           call->fail({errc::coordinator_loading, "the coordinator of the group is not registered"});
+          return;
+        }
+        if (!has_address(*broker)) {
+          call->fail({errc::broker_unavailable, no_listener(*brokers, *found)});
           return;
         }
         response.host = broker->host;

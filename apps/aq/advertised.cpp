@@ -68,17 +68,17 @@ std::string problem_of(const bootstrap_broker& asked, const advertised_probe& pr
 /// What to do, which begins with what to make sure of first.
 std::string fix_of(const bootstrap_broker& asked, const advertised_probe& probe) {
   const auto node = probe.broker.node;
+  const auto setting = advertise_setting(asked.listener);
   if (node == asked.node && asked.scope == address_scope::loopback)
-    return fmt::format("set `advertise` of broker {} to an address that all its clients reach; on "
-                       "this machine {} does",
-                       node, to_string(asked.address));
+    return fmt::format("set {} of broker {} to an address that all its clients reach; on this "
+                       "machine {} does",
+                       setting, node, to_string(asked.address));
   if (node == asked.node)
-    return fmt::format("set `advertise` of broker {} to {}, at which it answers", node,
+    return fmt::format("set {} of broker {} to {}, at which it answers", setting, node,
                        to_string(asked.address));
   const bool may_be_down = probe.scope == address_scope::network && !probe.answer;
-  return fmt::format("{}set `advertise` of broker {} to the host and port at which clients reach "
-                     "it",
-                     may_be_down ? "start it if it is down, else " : "", node);
+  return fmt::format("{}set {} of broker {} to the host and port at which clients reach it",
+                     may_be_down ? "start it if it is down, else " : "", setting, node);
 }
 
 advertised_probe probe(const advertised_broker& broker, const bootstrap_broker& asked,
@@ -95,7 +95,8 @@ advertised_probe probe(const advertised_broker& broker, const bootstrap_broker& 
 } // namespace
 
 finding judge_advertised_broker(const bootstrap_broker& asked, const advertised_probe& probe) {
-  finding found{fmt::format("broker {} address", probe.broker.node),
+  finding found{fmt::format("broker {} address{}", probe.broker.node,
+                            asked.listener.empty() ? "" : " of " + asked.listener),
                 fmt::format("broker {} answers", probe.broker.node),
                 to_string(probe.broker.address),
                 severity::ok,
@@ -130,7 +131,8 @@ std::vector<finding> examine_advertised(const bootstrap_options& options) {
       problem = told.error().message;
       continue;
     }
-    const bootstrap_broker asked{address, scope_of(address), told->node, told->cluster};
+    const bootstrap_broker asked{address, scope_of(address), told->node, told->cluster,
+                                 options.listener};
     auto brokers = told->brokers;
     std::ranges::sort(brokers, {}, &advertised_broker::node);
     std::vector<std::future<advertised_probe>> probes;

@@ -31,6 +31,8 @@ struct bootstrap_broker {
   address_scope scope = address_scope::network;
   std::int32_t node = 0;
   uuid cluster;
+  /// Name of the listener that was asked; empty: that of `listen`, or not known.
+  std::string listener{};
 };
 
 /// What came of trying one address that a cluster tells its clients.
@@ -57,6 +59,8 @@ struct bootstrap_options {
   /// Whether somebody named them, or they follow from the configuration.
   bool is_named = false;
   std::chrono::milliseconds patience{2000};
+  /// Name of the listener that these are addresses of, if it has one.
+  std::string listener{};
 };
 
 /// One row for each broker of the cluster, by node. The brokers are tried at the same time, so that

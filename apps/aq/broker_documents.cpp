@@ -17,6 +17,15 @@ value text_or_none(const std::string& text) {
   return text.empty() ? value() : value(text);
 }
 
+value list_or_none(const std::vector<std::string>& texts) {
+  if (texts.empty())
+    return {};
+  value::list all;
+  for (const auto& text : texts)
+    all.emplace_back(text);
+  return all;
+}
+
 value node_or_none(std::int32_t node) {
   return node < 0 ? value() : value(node);
 }
@@ -71,6 +80,7 @@ document broker_described(const actors::admin_broker& broker, std::int32_t asked
   doc.add("state", "STATE", broker.state);
   doc.add("address", "ADDRESS", text_or_none(broker.address));
   doc.add("cluster_address", "CLUSTER-ADDRESS", text_or_none(broker.cluster_address));
+  doc.add("listeners", "LISTENERS", list_or_none(broker.listeners));
   doc.add("rack", "RACK", text_or_none(broker.rack));
   doc.add("incarnation", "INCARNATION", broker.incarnation, kind::number);
   doc.add("is_controller", "CONTROLLER", broker.is_controller);

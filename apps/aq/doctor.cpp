@@ -216,16 +216,26 @@ finding judge_port(const std::string& name, const std::string& address, port_sta
   return found;
 }
 
-finding judge_advertised(const std::string& address, bool node_runs, const std::string& problem) {
-  finding found{"advertised address", "reachable", address, severity::ok, {}};
+std::string advertise_setting(const std::string& listener) {
+  return listener.empty() ? "`advertise`" : fmt::format("{} in `listeners.advertise`", listener);
+}
+
+finding judge_advertised(const std::string& address, bool node_runs, const std::string& problem,
+                         const std::string& listener) {
+  finding found{listener.empty() ? "advertised address"
+                                 : fmt::format("advertised address of {}", listener),
+                "reachable",
+                address,
+                severity::ok,
+                {}};
   if (problem.empty())
     return found;
   found.current = fmt::format("{}: {}", address, problem);
   if (node_runs) {
     found.how = severity::critical;
-    found.fix = fmt::format("clients are told to connect to {}; set `advertise` to an address "
-                            "that reaches this node",
-                            address);
+    found.fix = fmt::format("clients are told to connect to {}; set {} to an address that reaches "
+                            "this node",
+                            address, advertise_setting(listener));
   } else {
     found.how = severity::info;
     found.fix = "start the node and run aq doctor again";

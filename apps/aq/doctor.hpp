@@ -48,9 +48,13 @@ struct finding {
 enum class port_state : std::uint8_t { free, taken, not_bindable };
 [[nodiscard]] finding judge_port(const std::string& name, const std::string& address,
                                  port_state state, const std::string& problem);
-/// `problem`: why the advertised address cannot be used; empty if it answers.
+/// `problem`: why the advertised address cannot be used; empty if it answers. `listener`: its name;
+/// empty for that of `listen`.
 [[nodiscard]] finding judge_advertised(const std::string& address, bool node_runs,
-                                       const std::string& problem);
+                                       const std::string& problem,
+                                       const std::string& listener = {});
+/// The setting with what clients of that listener are told, in words.
+[[nodiscard]] std::string advertise_setting(const std::string& listener);
 [[nodiscard]] finding judge_sync(std::optional<std::chrono::microseconds> p99,
                                  std::chrono::microseconds p50, std::size_t count);
 

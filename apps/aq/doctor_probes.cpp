@@ -131,11 +131,25 @@ finding probe_port(const std::string& name, const config::endpoint& listen) {
   return judge_port(name, shown, port_state::not_bindable, problem);
 }
 
-finding probe_advertised(const config::node_config& config) {
-  const auto local = reached_here(config.listen);
+finding probe_advertised(const config::endpoint& listen, const config::endpoint& advertised,
+                         const std::string& listener) {
+  const auto local = reached_here(listen);
   const bool node_runs = local.port != 0 && try_connect(local, connect_patience).empty();
-  const auto& address = config.advertised();
-  return judge_advertised(to_string(address), node_runs, try_connect(address, connect_patience));
+  return judge_advertised(to_string(advertised), node_runs,
+                          try_connect(advertised, connect_patience), listener);
+}
+
+void examine_addresses(const config::node_config& config, std::vector<finding>& findings) {
+  const auto& listeners = config.listeners.listen;
+  findings.push_back(probe_port("client port", config.listen));
+  for (const auto& each : listeners)
+    findings.push_back(probe_port("client port of " + each.name, each.address));
+  findings.push_back(probe_port("cluster port", config.cluster.listen));
+  findings.push_back(probe_port("http port", config.http.listen));
+  findings.push_back(probe_port("admin port", config.admin.listen));
+  findings.push_back(probe_advertised(config.listen, config.advertised(), {}));
+  for (const auto& each : listeners)
+    findings.push_back(probe_advertised(each.address, config.advertised(each), each.name));
 }
 
 void examine_disk(const doctor_options& options, std::vector<finding>& findings) {
@@ -186,12 +200,7 @@ std::vector<finding> examine(const doctor_options& options) {
   std::vector<finding> findings;
   examine_disk(options, findings);
   examine_system(options, findings);
-  const auto& config = options.config;
-  findings.push_back(probe_port("client port", config.listen));
-  findings.push_back(probe_port("cluster port", config.cluster.listen));
-  findings.push_back(probe_port("http port", config.http.listen));
-  findings.push_back(probe_port("admin port", config.admin.listen));
-  findings.push_back(probe_advertised(config));
+  examine_addresses(options.config, findings);
   return findings;
 }
 

@@ -52,6 +52,18 @@ result<bootstrap_options> bootstrap_of(const global_options& given,
   return made;
 }
 
+/// The same for each listener of the configuration that has a name and a port.
+void examine_listeners(bootstrap_options from, const std::vector<config::named_endpoint>& listeners,
+                       std::vector<finding>& findings) {
+  for (const auto& each : listeners) {
+    if (each.address.port == 0)
+      continue;
+    from.brokers = {reached_here(each.address)};
+    from.listener = each.name;
+    std::ranges::move(examine_advertised(from), std::back_inserter(findings));
+  }
+}
+
 exit_code doctor(session& on, const verb_options& options) {
   config::config_sources sources;
   if (!options.file.empty())
@@ -88,6 +100,8 @@ exit_code doctor(session& on, const verb_options& options) {
   findings.insert(findings.begin(), lint);
   on.draw_status("trying the addresses that clients are told ...");
   std::ranges::move(examine_advertised(*bootstrap), std::back_inserter(findings));
+  if (!bootstrap->is_named)
+    examine_listeners(*bootstrap, wanted.config.listeners.listen, findings);
   const auto printed = on.print(doctor_document(findings));
   return worst(findings) == severity::critical ? exit_code::failed : printed;
 }

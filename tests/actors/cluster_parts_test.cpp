@@ -7,6 +7,7 @@
 #include "actors/discovery/seed_survey.hpp"
 #include "actors/replica/catch_up_pacer.hpp"
 #include "actors/replica/member_plan.hpp"
+#include "protocol/native/codec.hpp"
 
 #include <doctest/doctest.h>
 
@@ -311,6 +312,7 @@ TEST_SUITE("actors.questions") {
     broker.incarnation = 77;
     broker.cluster_host = "c";
     broker.cluster_port = 9093;
+    broker.listeners = {{"out", "o", 9192}};
     bodies.emplace_back(register_broker_command{broker});
     bodies.emplace_back(heartbeat_question{3, 77});
     protocol::create_topic_request create;
@@ -338,6 +340,19 @@ TEST_SUITE("actors.questions") {
         for (std::size_t size = 0; size < bytes.size(); ++size)
           CHECK_FALSE(decode_controller_question(bytes.slice(0, size)));
       }
+  }
+
+  TEST_CASE("brokers of before there were listeners are read") {
+    broker_record broker{3, "h", 9092, "r"};
+    broker.incarnation = 77;
+    for (const auto version : {3, 6}) {
+      const auto read =
+          decode_broker(protocol::encode(broker, static_cast<std::uint16_t>(version)));
+      REQUIRE(read);
+      CHECK(*read == broker);
+    }
+    broker.listeners = {{"in", "i", 1}, {"out", "o", 9192}};
+    CHECK(*decode_broker(encode_row(broker)) == broker);
   }
 
   TEST_CASE("questions of newer nodes are refused with a sentence") {

@@ -43,6 +43,28 @@ TEST_CASE("topics are found by name, and their names by id") {
   CHECK(directory.all().front()->record.name == "topic-1");
 }
 
+TEST_CASE("clients of a listener see the addresses that brokers have for it") {
+  cluster_view view;
+  view.controller = 2;
+  broker_record first{1, "a", 9092, "r"};
+  first.listeners = {{"in", "a.in", 1}, {"out", "::1", 2}};
+  const broker_record second{2, "b", 9092, "r"};
+  view.brokers = {first};
+  view.registered = {first, second};
+  const auto seen = view_by_listener(view, "out");
+  CHECK(seen.listener == "out");
+  CHECK(seen.controller == 2);
+  REQUIRE(seen.registered.size() == 2);
+  CHECK(client_address(seen.brokers.at(0)) == "[::1]:2");
+  CHECK(seen.registered[0] == seen.brokers[0]);
+  CHECK(seen.registered[0].rack == "r");
+  CHECK_FALSE(has_address(seen.registered[1]));
+  CHECK(client_address(seen.registered[1]).empty());
+  CHECK(client_address(view.registered[1]) == "b:9092");
+  known_cluster known(std::make_shared<const cluster_view>(seen));
+  CHECK(no_listener(known, 2) == "broker 2 has no listener 'out', by which this connection came");
+}
+
 TEST_CASE("a topic that is changed keeps its id") {
   topic_directory directory;
   directory.put(topic("a", 1));

@@ -141,6 +141,15 @@ TEST_CASE("an address that cannot be reached names the setting and the address t
                      "this machine 127.0.0.1:9092 does");
 }
 
+TEST_CASE("what clients of a listener with a name are told names the listener") {
+  auto asked = bootstrap();
+  asked.listener = "out";
+  const auto found = judge_advertised_broker(asked, probe(1, "10.9.9.9", refused()));
+  CHECK(found.check == "broker 1 address of out");
+  CHECK(found.fix ==
+        "set out in `listeners.advertise` of broker 1 to 10.0.0.1:9092, at which it answers");
+}
+
 TEST_CASE("a loopback address is fine for a broker that was asked at one, and for no other") {
   const auto answer = broker_introduction{1, our_cluster, {}};
   const auto at_loopback = probe(1, "localhost", answer, address_scope::loopback);

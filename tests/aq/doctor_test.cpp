@@ -61,6 +61,13 @@ TEST_CASE("an advertised address that does not answer is critical only while the
   CHECK(judge_advertised("a:1", true, "").how == severity::ok);
   CHECK(judge_advertised("a:1", true, "Connection refused").how == severity::critical);
   CHECK(judge_advertised("a:1", false, "Connection refused").how == severity::info);
+  CHECK(judge_advertised("a:1", true, "refused").fix ==
+        "clients are told to connect to a:1; set `advertise` to an address that reaches this node");
+  const auto of_listener = judge_advertised("a:1", true, "refused", "out");
+  CHECK(of_listener.check == "advertised address of out");
+  CHECK(of_listener.fix ==
+        "clients are told to connect to a:1; set out in `listeners.advertise` to "
+        "an address that reaches this node");
 }
 
 TEST_CASE("the disk is judged by the 99th percentile of its syncs") {

@@ -166,8 +166,8 @@ class Relayed(KcatTest):
     @classmethod
     def setUpClass(cls):
         cls.relays = {number: Relay() for number in (1, 2, 3)}
-        cls.cluster = Cluster(advertise={number: relay.address
-                                         for number, relay in cls.relays.items()})
+        cls.cluster = Cluster(own={number: [f"advertise={relay.address}"]
+                                   for number, relay in cls.relays.items()})
         for number, relay in cls.relays.items():
             relay.to = cls.cluster[number].address
 

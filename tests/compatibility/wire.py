@@ -6,6 +6,7 @@ import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR = 0, 1, 2, 3, 10
 API_VERSIONS, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH, DESCRIBE_PRODUCERS = 18, 22, 23, 61
+DESCRIBE_CLUSTER = 60
 NO_COORDINATOR = 15
 WAIT_SECONDS = 20
 
@@ -119,6 +120,20 @@ def find_coordinator(address, group):
 
 def compact(value):
     return bytes([len(value) + 1]) + value.encode()
+
+
+def described_cluster(address):
+    """{node: "HOST:PORT"} of a DescribeCluster 0."""
+    with Connection(address) as client:
+        answer = client.call(DESCRIBE_CLUSTER, 0, b"\0\0", flexible=True)
+    assert answer.take("bih") == (0, 0, 0) and answer.compact() is None
+    answer.compact(), answer.take("i")
+    brokers = {}
+    for _ in range(answer.take("b") - 1):
+        node, host = answer.take("i"), answer.compact()
+        brokers[node] = f"{host}:{answer.take('i')}"
+        answer.compact(), answer.take("b")
+    return brokers
 
 
 def describe_producers(*topics):
@@ -260,9 +275,10 @@ class Connection:
         assert response.left == 0
         return rows
 
-    def leaders(self, topic):
-        """(error, leader) of each partition, of a Metadata 4; nothing if it knows no such topic."""
-        answer = self.call(METADATA, 4, struct.pack(">i", 1) + text(topic) + b"\0")
+    def leaders(self, topic, version=4):
+        """(error, leader) of each partition, of a Metadata 4 to 6; nothing if it knows no such
+        topic."""
+        answer = self.call(METADATA, version, struct.pack(">i", 1) + text(topic) + b"\0")
         answer.take("i")
         for _ in range(answer.take("i")):
             answer.take("i")
@@ -274,7 +290,7 @@ class Connection:
         rows = []
         for _ in range(answer.take("i")):
             error, _, leader = answer.take("hii")
-            for _ in range(2):
+            for _ in range(2 if version < 5 else 3):
                 answer.bytes(4 * answer.take("i"))
             rows.append((error, leader))
         return rows

@@ -235,6 +235,30 @@ TEST_SUITE("config.loader") {
     CHECK(node_config{}.advertised() == node_config{}.listen);
   }
 
+  TEST_CASE("listeners have ports and advertised addresses of their own") {
+    const auto loaded = load_settings({{"--set", "listeners.listen", "in=10.0.0.7:1,out=0.0.0.0:2"},
+                                       {"--set", "listeners.advertise", "out=me.example:3"}});
+    REQUIRE(loaded);
+    const auto& listen = loaded->values.listeners.listen;
+    REQUIRE(listen.size() == 2);
+    CHECK(loaded->values.advertised(listen[0]) == endpoint{"10.0.0.7", 1});
+    CHECK(loaded->values.advertised(listen[1]) == endpoint{"me.example", 3});
+    CHECK(refusal("listeners.listen", "out=0.0.0.0:2")
+              .ends_with("'out=0.0.0.0:2' has every address of the machine for out, which tells "
+                         "clients nothing; set its address in listeners.advertise"));
+    CHECK(refusal("listeners.listen", "out=127.0.0.1:9092")
+              .ends_with("has the address of listen once more: 127.0.0.1:9092"));
+    CHECK(refusal("listeners.listen", "out=127.0.0.1:9093").find("cluster.listen once more") !=
+          std::string::npos);
+    CHECK(refusal("listeners.listen", "a=10.0.0.7:1,b=10.0.0.7:1")
+              .ends_with("has the address of a once more: 10.0.0.7:1"));
+    CHECK(refusal("listeners.advertise", "out=me:1")
+              .ends_with("'out=me:1' names out, which is not in listeners.listen"));
+    CHECK(refusal(load_settings({{"--set", "listeners.listen", "out=0.0.0.0:2"},
+                                 {"--set", "listeners.advertise", "out=0.0.0.0:2"}}))
+              .ends_with("has an address for out that a client cannot connect to"));
+  }
+
   TEST_CASE("the printed configuration loads to the same values") {
     const auto first = load_settings({{"--set", "node.rack", "a \"quoted\" \\ rack"},
                                       {"--set", "retention.time", "unlimited"},
@@ -365,6 +389,8 @@ TEST_SUITE("config.node_model") {
               return endpoint{"other", 1};
             else if constexpr (std::is_same_v<T, std::vector<endpoint>>)
               return std::vector<endpoint>{{"other", 1}};
+            else if constexpr (std::is_same_v<T, std::vector<named_endpoint>>)
+              return std::vector<named_endpoint>{{"other", {"other", 1}}};
             else if constexpr (std::is_same_v<T, std::vector<std::string>>)
               return std::vector<std::string>{"other=debug"};
             else

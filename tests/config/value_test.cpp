@@ -129,6 +129,32 @@ TEST_SUITE("config.value") {
     CHECK(refuses(endpoint_list_kind{}, written(form::quoted, "a:1"), "expected a list"));
   }
 
+  TEST_CASE("addresses with names have each name once") {
+    const named_endpoint_list_kind wanted;
+    const raw_value list{form::list,
+                         "a list",
+                         {written(form::quoted, "in=a:1"), written(form::quoted, "out-2=[::1]:2")},
+                         0,
+                         0};
+    CHECK(read_back(wanted, list) == "in=a:1,out-2=[::1]:2");
+    CHECK(read_back(wanted, plain("in=a:1,out-2=[::1]:2")) == "in=a:1,out-2=[::1]:2");
+    CHECK(read_back(wanted, plain("")).empty());
+    CHECK(read_back(named_endpoint_list_kind{.port_may_be_zero = true}, plain("in=a:0")) ==
+          "in=a:0");
+    CHECK(refuses(wanted, plain("in=a:0"), "has port 0; allowed: 1 to 65535"));
+    CHECK(refuses(wanted, plain("in=a:1,in=b:2"), "'in' is in the list twice"));
+    CHECK(refuses(wanted, plain("a:1"), "'a:1' has no name; write name=host:port"));
+    CHECK(refuses(wanted, plain("=a:1"), "'=a:1' has a name that is not 1 to 32"));
+    CHECK(refuses(wanted, plain("In=a:1"), "has a name that is not 1 to 32"));
+    CHECK(refuses(wanted, plain(std::string(33, 'n') + "=a:1"), "has a name that is not 1 to 32"));
+    CHECK(refuses(wanted, plain("in=a"), "'in=a' has no port"));
+    CHECK(refuses(wanted, written(form::quoted, "in=a:1"), "expected a list"));
+    const raw_value numbers{form::list, "a list", {written(form::integer, "1")}, 0, 0};
+    CHECK(refuses(wanted, numbers, "expected \"name=host:port\", found the number 1"));
+    CHECK(kind_name(wanted) == "list of name=address");
+    CHECK(print_toml_value(wanted, *read_value(wanted, plain("in=a:1"))) == "[\"in=a:1\"]");
+  }
+
   TEST_CASE("choices are known names; a name that is refused says why") {
     const choice_kind wanted{{"one", "two"}, {{"three", "that is one too many"}}};
     CHECK(read_back(wanted, plain("two")) == "two");

@@ -88,12 +88,11 @@ class Cluster:
 
     MEMBER = Member
 
-    def __init__(self, *settings, advertise=None):
-        """`settings` are of all nodes; `advertise` has the addresses that clients are told, by
-        node; else where they listen."""
+    def __init__(self, *settings, own=None):
+        """`settings` are of all nodes; `own` has those of single nodes, by node."""
         seeds = [f"127.0.0.1:{Ports.next()}" for _ in range(3)]
-        told = {n: [f"advertise={address}"] for n, address in (advertise or {}).items()}
-        self.nodes = {n: self.MEMBER(n, seeds, *settings, *told.get(n, ())) for n in (1, 2, 3)}
+        self.nodes = {n: self.MEMBER(n, seeds, *settings, *(own or {}).get(n, ()))
+                      for n in (1, 2, 3)}
         try:
             for node in self.nodes.values():
                 node.wait_ready()

@@ -101,8 +101,13 @@ TEST_CASE("a start whose port is taken names address, setting and owner, and tou
   const temp_directory folder;
   const taken_port taken;
   std::string setting;
+  std::string name;
   SUBCASE("for clients") {
     setting = "listen";
+  }
+  SUBCASE("for clients of another listener") {
+    setting = "listeners.listen";
+    name = "out=";
   }
   SUBCASE("for operators") {
     setting = "admin.listen";
@@ -112,7 +117,7 @@ TEST_CASE("a start whose port is taken names address, setting and owner, and tou
   }
 
   const auto run =
-      refused_start(arguments_of(folder.path() / "data", {{setting, taken.address()}}), 73);
+      refused_start(arguments_of(folder.path() / "data", {{setting, name + taken.address()}}), 73);
 
   CHECK(says(run, taken.address() + " (" + setting + ")"));
   CHECK(says(run, "in use by process " + std::to_string(::getpid()) + " (integration_te"));
