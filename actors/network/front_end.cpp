@@ -31,6 +31,9 @@ struct front_end::impl {
 
     listening_port port;
     std::shared_ptr<const front_services> node;
+    /// The I/O thread that the next connection belongs to: it is known when the port begins to wait
+    /// for it, so no other port may change it meanwhile.
+    std::size_t next_thread = 0;
   };
 
   explicit impl(options given)
@@ -55,13 +58,15 @@ struct front_end::impl {
   }
 
   void accept(door& at) {
-    at.port.accept([this]() -> asio::io_context& { return threads[next_thread]->context(); },
-                   [this, &at](stream socket) { take(std::move(socket), at.node); }, at.node->log);
+    at.port.accept(
+        [this, &at]() -> asio::io_context& { return threads[at.next_thread]->context(); },
+        [this, &at](stream socket) { take(std::move(socket), at); }, at.node->log);
   }
 
-  void take(stream socket, const std::shared_ptr<const front_services>& node) {
-    const auto thread = next_thread;
-    next_thread = (next_thread + 1) % threads.size();
+  void take(stream socket, door& at) {
+    const auto& node = at.node;
+    const auto thread = at.next_thread;
+    at.next_thread = (thread + 1) % threads.size();
     if (open->load() >= static_cast<std::size_t>(connections_max.load())) {
       // One line for all that follow: a client that tries again and again does not fill the log.
       if (refused++ == 0)
@@ -90,7 +95,6 @@ struct front_end::impl {
   std::vector<std::unique_ptr<io_thread>> threads;
   /// The one of `listen` first. All of them accept on the first thread. Never moved.
   std::deque<door> doors;
-  std::size_t next_thread = 0;
   /// Connections refused since the last that was taken.
   std::uint64_t refused = 0;
   bool serving = false;

@@ -49,7 +49,7 @@ class Listeners(ClusterTest):
                 listen.append(f"half={cls.half[n]}")
             own[n] = [f"listeners.listen={','.join(listen)}",
                       f"listeners.advertise=out={relay.address}"]
-        cls.cluster = Cluster(own=own)
+        cls.cluster = Cluster("network.threads=3", own=own)
 
     @classmethod
     def tearDownClass(cls):
@@ -133,6 +133,17 @@ class Listeners(ClusterTest):
                 if row["check"].startswith("broker ")}
         self.assertEqual(rows, {f"broker {n} address": (address, "ok")
                                 for n, address in self.told.items()})
+
+    def test_connections_of_all_listeners_share_the_threads(self):
+        addresses = (self.cluster[1].address, self.out[1], self.half[1])
+        clients = [wire.Connection(addresses[n // 2 % 3]) for n in range(90)]
+        for client in clients:
+            self.addCleanup(client.socket.close)
+        for _ in range(20):
+            for client in clients:
+                client.send(wire.API_VERSIONS, 0)
+            for client in clients:
+                self.assertEqual(client.receive()[1].take("h"), 0)
 
     def test_a_broker_without_the_listener(self):
         topic = self.topic(3)
