@@ -16,6 +16,26 @@ raft::log_index open_change(const raft::core& core) {
   return at > core.commit_index() && at.value > 1 ? at : raft::log_index();
 }
 
+/// What it is when a leader is elected in a network of that shape.
+std::optional<fault_case> elected_in(network_trouble shape) {
+  switch (shape) {
+  case network_trouble::star:
+    return fault_case::elected_across_bridge;
+  case network_trouble::halves:
+    return fault_case::elected_in_halves;
+  case network_trouble::one_way_halves:
+    return fault_case::elected_in_one_way_halves;
+  case network_trouble::ring:
+    return fault_case::elected_in_ring;
+  case network_trouble::joined_halves:
+    return fault_case::elected_between_halves;
+  case network_trouble::none:
+  case network_trouble::clog:
+    break;
+  }
+  return std::nullopt;
+}
+
 } // namespace
 
 // -- across nodes ---------------------------------------------------------------------------------
@@ -23,8 +43,8 @@ raft::log_index open_change(const raft::core& core) {
 void case_book::leads(const group_id& group, raft::term_id term, raft::replica_id who) {
   auto& newest = newest_[group];
   newest = std::max(newest, term);
-  if (is_bridged)
-    counts.note(fault_case::elected_across_bridge);
+  if (const auto found = elected_in(shape))
+    counts.note(*found);
   if (drifts)
     counts.note(fault_case::elected_with_drift);
   const auto promised = handed_over_.find({group, term - 1});

@@ -7,6 +7,7 @@
 #include "protocol/ids.hpp"
 #include "raft/membership.hpp"
 #include "tests/simulation/fault_cases.hpp"
+#include "tests/simulation/network_weather.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -24,8 +25,8 @@ public:
   case_counts counts;
   /// Whether nothing gets from one node to the other.
   std::function<bool(std::int32_t from, std::int32_t to)> is_cut;
-  /// One node alone connects the others.
-  bool is_bridged = false;
+  /// What is wrong with the network as a whole; never a clog.
+  network_trouble shape = network_trouble::none;
   /// Timers and clocks of the nodes do not run alike.
   bool drifts = false;
 

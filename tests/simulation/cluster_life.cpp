@@ -37,7 +37,7 @@ sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush,
   sim_cluster::options made;
   made.disks_stall = faults != known_faults::first;
   made.clocks_drift = faults != known_faults::first && seed / 4 % 2 == 0;
-  made.copies_decay = faults == known_faults::all;
+  made.copies_decay = faults > known_faults::both_copies;
   made.seed = seed;
   made.nodes = nodes_of(seed, faults);
   made.flush = flush;
@@ -53,6 +53,11 @@ sim_cluster::options options_of(std::uint64_t seed, storage::flush_mode flush,
 /// The key-value stores refuse a write now and then in these, until they are healed.
 bool has_short_stores(std::uint64_t seed, known_faults faults) {
   return faults != known_faults::first && seed % 4 == 1;
+}
+
+/// The network takes shapes in these, and links hold what they are given.
+bool has_weather(std::uint64_t seed, known_faults faults) {
+  return faults > known_faults::few_shapes && seed / 2 % 2 == 0;
 }
 
 std::string topic_name(std::uint64_t number) {
@@ -95,6 +100,11 @@ std::string_view to_string(cluster_event what) {
                                         "stalled disk",
                                         "write error",
                                         "full disk of a leader",
+                                        "network in halves",
+                                        "half a network deaf",
+                                        "network as a ring",
+                                        "halves that one node joins",
+                                        "clogged links",
                                         "failed hand-over",
                                         "damaged segment",
                                         "damaged hard state",
@@ -119,6 +129,10 @@ cluster_life::cluster_life(std::uint64_t seed, storage::flush_mode flush, known_
     for (std::int32_t node = 1; node <= nodes_; ++node)
       cluster_.machine(node).store->refuse_writes(6, seed * 17 + static_cast<unsigned>(node));
   may_lose_a_disk_ = nodes_ >= 3 && draw(3) == 0;
+  if (has_weather(seed, faults))
+    weather_.emplace(seed * 19 + 11, nodes_,
+                     network_weather::pace{
+                         .odds = 40, .steps_min = 10, .steps_max = 40, .clogged_steps_max = 12});
 }
 
 std::int32_t cluster_life::any_node() {
@@ -164,6 +178,8 @@ std::vector<std::string> cluster_life::run(int steps) {
       step_beside();
     if (has_decay_)
       do_damage();
+    if (weather_)
+      change_weather();
     if (heals_softly_ && hand_overs_.random() % 8 == 0)
       (void)fail_hand_over(loss::kill);
     cluster_.run_for(static_cast<std::int64_t>(draw(200)));
@@ -242,11 +258,23 @@ void cluster_life::step_beside() {
   if (other_chance_.random() % 48 != 0)
     return;
   const auto first = static_cast<std::uint64_t>(cluster_event::stalled_disk);
-  const auto count = static_cast<std::uint64_t>(cluster_event::failed_hand_over) - first;
+  const auto count = static_cast<std::uint64_t>(cluster_event::halves) - first;
   const auto what = static_cast<cluster_event>(first + other_chance_.random() % count);
   cluster_.note(std::string(to_string(what)));
   if (happen_beside(what))
     ++counts_[static_cast<std::size_t>(what)];
+}
+
+void cluster_life::change_weather() {
+  const auto begun = weather_->step(cluster_);
+  if (!begun)
+    return;
+  // They stand in the same order.
+  const auto what = static_cast<cluster_event>(static_cast<int>(cluster_event::halves) +
+                                               static_cast<int>(*begun) -
+                                               static_cast<int>(network_trouble::halves));
+  cluster_.note(std::string(to_string(what)));
+  ++counts_[static_cast<std::size_t>(what)];
 }
 
 bool cluster_life::happen_beside(cluster_event what) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -53,6 +54,12 @@ enum class cluster_event : std::uint8_t {
   stalled_disk,
   write_error,
   full_disk_of_leader,
+  // In lives with a weather; each is healed a while later.
+  halves,
+  one_way_halves,
+  ring,
+  joined_halves,
+  clog,
   // In lives that heal softly.
   failed_hand_over,
   // Damage to one disk.
@@ -99,6 +106,7 @@ private:
   enum class loss : std::uint8_t { kill, isolation };
   [[nodiscard]] bool fail_hand_over(loss how);
   void do_damage();
+  void change_weather();
   void heal();
   [[nodiscard]] bool comes_to_rest();
 
@@ -118,6 +126,8 @@ private:
   /// At the end only what needs it is started again: what stands still is not freed by that.
   bool heals_softly_;
   virtual_environment hand_overs_;
+  /// Beside everything else, in lives that have one.
+  std::optional<network_weather> weather_;
   /// Nodes whose disks were made to fail once: some of their groups may have given up.
   std::set<std::int32_t> spoiled_;
 };

@@ -31,10 +31,18 @@ enum class fault_case : std::uint8_t {
   // R8: a late or repeated request arrives; a refusal arrives after a later acceptance.
   stale_append,
   stale_rejection,
+  // R8: what a link held back arrives at once.
+  clog_let_go,
   // R9: synced entries of an earlier life are replaced.
   earlier_life_replaced,
   // R10: a leader is elected where one node alone connects the others.
   elected_across_bridge,
+  // R10: the same in networks that are split in two, one way or both; that are a ring; in which one
+  // node sees two sets that do not see each other.
+  elected_in_halves,
+  elected_in_one_way_halves,
+  elected_in_ring,
+  elected_between_halves,
   // R11: who was cut off and stood for election comes back with the term it had.
   returned_in_its_term,
   // R12: a leader that is heard but hears nobody gives up.
@@ -88,12 +96,15 @@ enum class fault_case : std::uint8_t {
 /// Its number in the catalogue, as "R1".
 [[nodiscard]] std::string_view id_of(fault_case what);
 
-/// Which faults a life has. One that was kept has those of its time, or it would be another.
+/// Which faults a life has, in the order in which they came. One that was kept has those of its
+/// time, or it would be another.
 enum class known_faults : std::uint8_t {
   /// Before disks stalled, clocks drifted and writes failed.
   first,
   /// Before one copy of a hard state could be damaged without the other.
   both_copies,
+  /// Before networks were split in halves or were rings, and links held what they were given.
+  few_shapes,
   all,
 };
 

@@ -34,6 +34,11 @@ sim_group::options options_of(std::uint64_t seed, storage::flush_mode flush, kno
   return made;
 }
 
+/// The network takes shapes in these, and links hold what they are given.
+bool has_weather(std::uint64_t seed, known_faults faults) {
+  return faults > known_faults::few_shapes && seed / 2 % 2 == 0;
+}
+
 /// The key-value store refuses a write now and then in these, until they are healed.
 bool has_short_store(std::uint64_t seed, known_faults faults) {
   return faults != known_faults::first && seed % 4 == 1;
@@ -64,7 +69,12 @@ std::string_view to_string(life_event what) {
                                         "room again",
                                         "write error",
                                         "power cut of all nodes",
-                                        "leader cut off with a stalled disk"};
+                                        "leader cut off with a stalled disk",
+                                        "network in halves",
+                                        "half a network deaf",
+                                        "network as a ring",
+                                        "halves that one node joins",
+                                        "clogged links"};
   static_assert(std::size(names) == static_cast<std::size_t>(life_event::count_));
   return names[static_cast<std::size_t>(what)];
 }
@@ -75,6 +85,10 @@ random_life::random_life(std::uint64_t seed, storage::flush_mode flush, known_fa
       faults_(faults),
       nodes_(nodes_of(seed, faults)),
       group_(options_of(seed, flush, faults)) {
+  if (has_weather(seed, faults))
+    weather_.emplace(seed * 19 + 11, nodes_,
+                     network_weather::pace{
+                         .odds = 15, .steps_min = 6, .steps_max = 25, .clogged_steps_max = 10});
   if (has_short_store(seed, faults))
     for (std::int32_t node = 1; node <= nodes_; ++node)
       group_.machine(node).store->refuse_writes(4, seed * 17 + static_cast<unsigned>(node));
@@ -86,6 +100,8 @@ std::vector<std::string> random_life::run(int steps) {
     step();
     if (faults_ != known_faults::first)
       step_beside();
+    if (weather_)
+      change_weather();
     // Rare by chance: writes of a leader that is deposed before they end.
     if (faults_ != known_faults::first && i == cut_off_at &&
         happen_beside(life_event::stalled_and_cut_off))
@@ -213,10 +229,17 @@ void random_life::step_beside() {
   if (other_chance_.random() % 12 != 0)
     return;
   const auto first = static_cast<std::uint64_t>(life_event::bridge);
-  const auto count = static_cast<std::uint64_t>(life_event::count_) - first;
+  const auto count = static_cast<std::uint64_t>(life_event::halves) - first;
   const auto what = static_cast<life_event>(first + other_chance_.random() % count);
   if (happen_beside(what))
     ++counts_[static_cast<std::size_t>(what)];
+}
+
+void random_life::change_weather() {
+  // They stand in the same order.
+  if (const auto begun = weather_->step(group_))
+    ++counts_[static_cast<std::size_t>(life_event::halves) + static_cast<std::size_t>(*begun) -
+              static_cast<std::size_t>(network_trouble::halves)];
 }
 
 bool random_life::happen_beside(life_event what) {

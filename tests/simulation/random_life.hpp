@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,12 @@ enum class life_event : std::uint8_t {
   power_cut_of_all,
   /// The leader, with entries that are on their way to a disk that stands still.
   stalled_and_cut_off,
+  // In lives with a weather; each is healed a while later.
+  halves,
+  one_way_halves,
+  ring,
+  joined_halves,
+  clog,
   count_,
 };
 [[nodiscard]] std::string_view to_string(life_event what);
@@ -71,12 +78,15 @@ private:
   [[nodiscard]] bool propose_some();
   void step();
   void step_beside();
+  void change_weather();
   void heal();
 
   virtual_environment chance_;
   /// Of what is drawn beside.
   virtual_environment other_chance_;
   known_faults faults_;
+  /// Beside everything else, in lives that have one.
+  std::optional<network_weather> weather_;
   /// Steps until who was cut off with a disk that stands still is heard again.
   int cut_off_steps_ = 0;
   std::int32_t nodes_;

@@ -260,12 +260,19 @@ void sim_cluster::bridge(std::int32_t node) {
     for (std::int32_t b = 1; b <= options_.nodes; ++b)
       if (a != node && b != node)
         wires_.cut(a, b);
-  book_->is_bridged = options_.nodes > 2;
+  if (options_.nodes > 2)
+    book_->shape = network_trouble::star;
 }
 
 void sim_cluster::heal_network() {
   wires_.heal();
-  book_->is_bridged = false;
+  book_->shape = network_trouble::none;
+}
+
+void sim_cluster::form(network_trouble shape, const std::vector<network_link>& cuts) {
+  for (const auto& [from, to] : cuts)
+    wires_.cut(from, to);
+  book_->shape = shape;
 }
 
 // -- clients --------------------------------------------------------------------------------------
@@ -588,6 +595,7 @@ case_counts sim_cluster::cases() const {
   for (const auto& each : nodes_)
     all.note(each.machine->disk->faults());
   all.note(fault_case::reader_behind_trim, ledger_->reads_behind_trim);
+  all.note(fault_case::clog_let_go, wires_.let_go());
   return all;
 }
 

@@ -18,7 +18,7 @@
 
 namespace aqueduct::actors::test {
 
-class sim_cluster {
+class sim_cluster : public changeable_network {
 public:
   struct options {
     std::uint64_t seed = 1;
@@ -36,7 +36,7 @@ public:
   };
 
   explicit sim_cluster(const options& given);
-  ~sim_cluster();
+  ~sim_cluster() override;
 
   // -- time ------------------------------------------------------------------------------------
 
@@ -73,7 +73,10 @@ public:
   }
   /// One node is seen by all others, who do not see each other.
   void bridge(std::int32_t node);
-  void heal_network();
+  void heal_network() override;
+  void form(network_trouble shape, const std::vector<network_link>& cuts) override;
+  void clog(network_link link) override { wires_.clog(link.first, link.second); }
+  void unclog(network_link link) override { wires_.unclog(link.first, link.second); }
   /// Readers and producers turn to a node that leads partitions no more and does not know it.
   void ask_deposed(std::int32_t node);
   [[nodiscard]] bool is_up(std::int32_t node) const { return at(node).broker != nullptr; }

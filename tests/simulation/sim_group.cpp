@@ -350,12 +350,18 @@ void sim_group::bridge(std::int32_t node) {
     for (std::int32_t b = 1; b <= options_.nodes; ++b)
       if (a != node && b != node && a != b)
         network_.cut(a, b);
-  book_->is_bridged = true;
+  book_->shape = network_trouble::star;
 }
 
 void sim_group::heal_network() {
   network_.heal();
-  book_->is_bridged = false;
+  book_->shape = network_trouble::none;
+}
+
+void sim_group::form(network_trouble shape, const std::vector<network_link>& cuts) {
+  for (const auto& [from, to] : cuts)
+    network_.cut(from, to);
+  book_->shape = shape;
 }
 
 /// Whether a crash struck in the middle of taking over a state.
@@ -530,6 +536,7 @@ case_counts sim_group::cases() const {
   auto all = book_->counts;
   for (const auto& each : nodes_)
     all.note(each.machine->disk->faults());
+  all.note(fault_case::clog_let_go, network_.let_go());
   return all;
 }
 

@@ -78,7 +78,7 @@ struct group_journal {
   fresh_reads fresh;
 };
 
-class sim_group {
+class sim_group : public changeable_network {
 public:
   struct options {
     std::uint64_t seed = 1;
@@ -104,7 +104,7 @@ public:
   };
 
   explicit sim_group(const options& given);
-  ~sim_group();
+  ~sim_group() override;
 
   // -- time ------------------------------------------------------------------------------------
 
@@ -140,7 +140,10 @@ public:
   void crash_all();
   /// One node is seen by all others, who do not see each other.
   void bridge(std::int32_t node);
-  void heal_network();
+  void heal_network() override;
+  void form(network_trouble shape, const std::vector<network_link>& cuts) override;
+  void clog(network_link link) override { network_.clog(link.first, link.second); }
+  void unclog(network_link link) override { network_.unclog(link.first, link.second); }
   /// The answer is held against what was committed when the question was asked.
   void read(std::int32_t node, std::uint64_t context);
   /// Reads the node's own state as soon as it is known to hold everything that was committed so

@@ -3,6 +3,7 @@
 #include "tests/simulation/sim_environment.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace aqueduct::actors::test {
 
@@ -68,6 +69,33 @@ void sim_network::leave(std::int32_t node) {
   for (const auto number : ended)
     end_call(number, unexpected(errc::connection_lost, "a node is gone"));
   std::erase_if(under_way_, [node](const auto& each) { return each.second.to.node.value == node; });
+  for (auto& [link, waiting] : held_)
+    if (link.second == node)
+      waiting.clear();
+}
+
+void sim_network::unclog(std::int32_t from, std::int32_t to) {
+  auto link = held_.extract({from, to});
+  if (link.empty())
+    return;
+  let_go_ += link.mapped().size();
+  std::ranges::move(link.mapped(), std::back_inserter(released_));
+}
+
+void sim_network::heal() {
+  cuts_.clear();
+  while (!held_.empty()) {
+    const auto link = held_.begin()->first;
+    unclog(link.first, link.second);
+  }
+}
+
+bool sim_network::hold(std::int32_t from, std::int32_t to, std::function<void()> arrive) {
+  const auto clogged = held_.find({from, to});
+  if (clogged == held_.end())
+    return false;
+  clogged->second.push_back(std::move(arrive));
+  return true;
 }
 
 void sim_network::isolate(std::int32_t node) {
@@ -106,20 +134,31 @@ void sim_network::take(std::int32_t from, std::vector<raft_delivery> messages) {
 
 void sim_network::advance(std::int64_t now_ms) {
   now_ms_ = now_ms;
+  for (const auto& arrive : std::exchange(released_, {}))
+    arrive();
   while (!under_way_.empty() && under_way_.begin()->first <= now_ms_) {
     auto message = std::move(under_way_.extract(under_way_.begin()).mapped());
-    const auto to = nodes_.find(message.to.node.value);
-    // A cut also loses what is under way.
-    if (to == nodes_.end() || cuts_.contains({message.from.node.value, message.to.node.value})) {
-      ++lost_;
-      continue;
-    }
-    ++delivered_;
-    offers_ += std::holds_alternative<raft::snapshot_offer>(message.body) ? 1 : 0;
-    to->second.receiver->deliver({std::move(message)});
+    const auto from = message.from.node.value;
+    const auto to = message.to.node.value;
+    if (held_.contains({from, to}))
+      (void)hold(from, to, [this, message] { deliver(message); });
+    else
+      deliver(std::move(message));
   }
   while (!call_events_.empty() && call_events_.begin()->first <= now_ms_)
     call_events_.extract(call_events_.begin()).mapped()();
+}
+
+void sim_network::deliver(raft_delivery message) {
+  const auto to = nodes_.find(message.to.node.value);
+  // A cut also loses what is under way.
+  if (to == nodes_.end() || cuts_.contains({message.from.node.value, message.to.node.value})) {
+    ++lost_;
+    return;
+  }
+  ++delivered_;
+  offers_ += std::holds_alternative<raft::snapshot_offer>(message.body) ? 1 : 0;
+  to->second.receiver->deliver({std::move(message)});
 }
 
 // -- calls ----------------------------------------------------------------------------------------
@@ -150,6 +189,8 @@ void sim_network::deliver_question(std::uint64_t number) {
   const auto call = calls_.find(number);
   if (call == calls_.end())
     return;
+  if (hold(call->second.from, call->second.to, [this, number] { deliver_question(number); }))
+    return;
   const auto to = nodes_.find(call->second.to);
   if (to == nodes_.end() || cuts_.contains({call->second.from, call->second.to})) {
     break_call(number);
@@ -172,9 +213,14 @@ void sim_network::take_answer(std::uint64_t number, result<buffer> answer) {
     break_call(number);
     return;
   }
-  auto arrive = [this, number, answer = std::move(answer)] {
-    calls_answered_ += calls_.contains(number) ? 1 : 0;
-    end_call(number, answer);
+  auto arrive = [this, number, answer = std::move(answer), from = call->second.from,
+                 to = call->second.to] {
+    const auto end = [this, number, answer] {
+      calls_answered_ += calls_.contains(number) ? 1 : 0;
+      end_call(number, answer);
+    };
+    if (!hold(to, from, end))
+      end();
   };
   if (holds_answers_)
     held_answers_.emplace_back(std::move(arrive));

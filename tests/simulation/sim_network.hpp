@@ -45,7 +45,12 @@ public:
   void cut(std::int32_t from, std::int32_t to) { cuts_.insert({from, to}); }
   /// `node` and the others no longer hear each other.
   void isolate(std::int32_t node);
-  void heal() { cuts_.clear(); }
+  /// What is said from one to the other waits from here on, in order.
+  void clog(std::int32_t from, std::int32_t to) { (void)held_[{from, to}]; }
+  /// All of it arrives at once.
+  void unclog(std::int32_t from, std::int32_t to);
+  /// Nothing is cut or clogged.
+  void heal();
   /// Answers to calls wait until they are let go.
   void hold_answers(bool held);
   [[nodiscard]] bool is_cut(std::int32_t from, std::int32_t to) const {
@@ -57,6 +62,8 @@ public:
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
+  /// What had been due and was held by a clogged link until it let go.
+  [[nodiscard]] std::uint64_t let_go() const { return let_go_; }
   /// Offers of a state that arrived.
   [[nodiscard]] std::uint64_t offers() const { return offers_; }
   /// Calls that ended with an answer of the other node, and all that were made.
@@ -82,6 +89,9 @@ private:
   };
 
   void take(std::int32_t from, std::vector<raft_delivery> messages);
+  void deliver(raft_delivery message);
+  /// False if the link is not clogged; else it keeps `arrive` for later.
+  bool hold(std::int32_t from, std::int32_t to, std::function<void()> arrive);
   void begin_call(open_call call, std::int64_t timeout_ms);
   void deliver_question(std::uint64_t number);
   void take_answer(std::uint64_t number, result<buffer> answer);
@@ -96,11 +106,16 @@ private:
   std::int64_t now_ms_ = 0;
   std::map<std::int32_t, member> nodes_;
   std::set<std::pair<std::int32_t, std::int32_t>> cuts_;
+  /// By clogged link, what it holds.
+  std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::function<void()>>> held_;
+  /// What they let go of since the last time.
+  std::vector<std::function<void()>> released_;
   /// Under way, by when they are due; equal times in the order of sending.
   std::multimap<std::int64_t, raft_delivery> under_way_;
   std::uint64_t sent_ = 0;
   std::uint64_t lost_ = 0;
   std::uint64_t delivered_ = 0;
+  std::uint64_t let_go_ = 0;
   std::uint64_t offers_ = 0;
   /// By number.
   std::map<std::uint64_t, open_call> calls_;

@@ -116,6 +116,22 @@ void sim_wires::isolate(std::int32_t node, std::int32_t nodes) {
     }
 }
 
+void sim_wires::unclog(std::int32_t from, std::int32_t to) {
+  if (clogs_.erase({from, to}) == 0)
+    return;
+  for (const auto& [id, each] : wires_)
+    for (std::size_t side = 0; side < 2; ++side)
+      if (each.nodes[side] == to && each.nodes[1 - side] == from && !each.closed[side])
+        let_go_ += static_cast<std::uint64_t>(std::ranges::count_if(
+            each.to[side].items, [this](const item& waits) { return waits.due_ms < now_ms_; }));
+}
+
+void sim_wires::heal() {
+  cuts_.clear();
+  while (!clogs_.empty())
+    unclog(clogs_.begin()->first, clogs_.begin()->second);
+}
+
 void sim_wires::freeze(std::int32_t node, bool frozen) {
   if (frozen)
     frozen_.insert(node);
@@ -214,7 +230,8 @@ bool sim_wires::deliver_one(std::uint64_t id, std::size_t side) {
   if (from.items.empty() || from.items.front().due_ms > now_ms_ || frozen_.contains(on.nodes[side]))
     return false;
   // What a node does to its own end needs no network.
-  if (!on.closed[side] && is_cut(on.nodes[1 - side], on.nodes[side]))
+  const std::pair way(on.nodes[1 - side], on.nodes[side]);
+  if (!on.closed[side] && (cuts_.contains(way) || clogs_.contains(way)))
     return false;
   const auto next = std::move(from.items.front());
   from.items.pop_front();

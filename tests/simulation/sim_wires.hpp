@@ -42,7 +42,12 @@ public:
   /// Nothing gets from one to the other any more. One way.
   void cut(std::int32_t from, std::int32_t to) { cuts_.insert({from, to}); }
   void isolate(std::int32_t node, std::int32_t nodes);
-  void heal() { cuts_.clear(); }
+  /// What is said from one to the other waits from here on, in order.
+  void clog(std::int32_t from, std::int32_t to) { clogs_.insert({from, to}); }
+  /// All of it arrives at once.
+  void unclog(std::int32_t from, std::int32_t to);
+  /// Nothing is cut or clogged.
+  void heal();
   [[nodiscard]] bool is_cut(std::int32_t from, std::int32_t to) const {
     return cuts_.contains({from, to});
   }
@@ -53,6 +58,8 @@ public:
   std::size_t advance(std::int64_t now_ms);
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
   [[nodiscard]] std::uint64_t broken() const { return broken_; }
+  /// What had been due and was held by a clogged link until it let go.
+  [[nodiscard]] std::uint64_t let_go() const { return let_go_; }
 
 private:
   class end;
@@ -102,11 +109,13 @@ private:
   std::int64_t now_ms_ = 0;
   std::map<std::int32_t, std::shared_ptr<link_acceptor>> listening_;
   std::set<std::pair<std::int32_t, std::int32_t>> cuts_;
+  std::set<std::pair<std::int32_t, std::int32_t>> clogs_;
   std::set<std::int32_t> frozen_;
   std::map<std::uint64_t, wire> wires_;
   std::uint64_t last_wire_ = 0;
   std::uint64_t delivered_ = 0;
   std::uint64_t broken_ = 0;
+  std::uint64_t let_go_ = 0;
   /// What ends and diallers hold: empty once the wires are gone.
   std::shared_ptr<sim_wires*> self_ = std::make_shared<sim_wires*>(this);
 };
