@@ -61,6 +61,7 @@ raft::term_id case_book::newest_term(const group_id& group) const {
 
 void case_watch::opened(const group_id& group, const raft::core& core,
                         std::uint64_t state_applied) {
+  book_->safety.opened(group, core);
   auto& of = replicas_[group] = {};
   of.durable_before = core.last_index();
   remember(of, core);
@@ -113,6 +114,7 @@ void case_watch::written(const group_id& group, const raft::core&, raft::persist
 
 void case_watch::acted(const group_id& group, const raft::core& core,
                        const raft::effects& effects) {
+  book_->safety.acted(group, core, effects);
   auto& of = replicas_[group];
   look_at_write(of, effects);
   for (const auto& event : effects.events)

@@ -1,6 +1,6 @@
-// Watches the replicas of simulated nodes and writes down which cases of the catalogue came up. A
-// `case_book` belongs to a group or a cluster and outlives its nodes; each life of a node has a
-// `case_watch`.
+// Watches the replicas of simulated nodes: writes down which cases of the catalogue came up, and
+// has every call of a core held against what Raft promises. A `case_book` belongs to a group or a
+// cluster and outlives its nodes; each life of a node has a `case_watch`.
 #pragma once
 
 #include "actors/replica/replica_watch.hpp"
@@ -8,6 +8,7 @@
 #include "raft/membership.hpp"
 #include "tests/simulation/fault_cases.hpp"
 #include "tests/simulation/network_weather.hpp"
+#include "tests/simulation/replica_safety.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -23,6 +24,8 @@ namespace aqueduct::actors::test {
 class case_book {
 public:
   case_counts counts;
+  /// Whatever any replica does is held against it.
+  replica_safety safety;
   /// Whether nothing gets from one node to the other.
   std::function<bool(std::int32_t from, std::int32_t to)> is_cut;
   /// What is wrong with the network as a whole; never a clog.

@@ -183,8 +183,7 @@ std::vector<std::string> cluster_life::run(int steps) {
     if (heals_softly_ && hand_overs_.random() % 8 == 0)
       (void)fail_hand_over(loss::kill);
     cluster_.run_for(static_cast<std::int64_t>(draw(200)));
-    if (i % 4 == 0)
-      cluster_.look();
+    cluster_.look();
   }
   heal();
   bool rests = comes_to_rest();

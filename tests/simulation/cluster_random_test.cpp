@@ -33,6 +33,8 @@ struct batch {
   std::uint64_t acknowledged = 0;
   std::uint64_t seen = 0;
   std::uint64_t retries = 0;
+  std::uint64_t states = 0;
+  std::uint64_t rows = 0;
   std::int64_t simulated_ms = 0;
 
   void live(std::uint64_t seed, known_faults faults = known_faults::all) {
@@ -44,6 +46,8 @@ struct batch {
     acknowledged += ledger.acknowledged();
     seen += ledger.seen();
     retries += ledger.retries + ledger.unknown;
+    states += life.cluster().states_compared();
+    rows += life.cluster().rows_compared();
     cases.add(life.cluster().cases());
     simulated_ms += life.cluster().now_ms();
     for (std::size_t i = 0; i < counts.size(); ++i)
@@ -65,7 +69,8 @@ TEST_CASE("no promise is broken in random lives of clusters, and they come to re
   MESSAGE((last - first + 1) << " lives of clusters, " << all.simulated_ms / 1000 << " s, "
                              << all.events << " events, " << all.acknowledged
                              << " records acknowledged, " << all.seen << " looked at, "
-                             << all.retries << " sent again");
+                             << all.retries << " sent again, " << all.states
+                             << " states of replicas compared, of " << all.rows << " rows");
   if (last - first < 100)
     return;
   // A batch in which something never happened shows nothing of it.
@@ -81,6 +86,8 @@ TEST_CASE("no promise is broken in random lives of clusters, and they come to re
       FAIL_CHECK("in " << (last - first + 1) << " lives of clusters this never came up: " << name);
   CHECK(all.acknowledged > last - first);
   CHECK(all.retries > 0);
+  CHECK(all.states > last - first);
+  CHECK(all.rows > all.states);
 }
 
 TEST_CASE("lives of clusters that once broke a promise break none") {

@@ -3,8 +3,6 @@
 #include "actors/consumer_group/group_partition.hpp"
 #include "actors/logging.hpp"
 #include "protocol/record_batch.hpp"
-#include "storage/log_reader.hpp"
-#include "storage/log_store.hpp"
 
 #include <caf/send.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -168,6 +166,8 @@ void sim_cluster::run_for(std::int64_t ms) {
     for (std::int32_t i = 1; i <= options_.nodes; ++i)
       if (is_up(i) && machine(i).disk->is_powerless())
         crash(i);
+    for (auto& sentence : book_->safety.take_broken())
+      ledger_->broke(std::move(sentence));
   }
 }
 
@@ -601,71 +601,6 @@ case_counts sim_cluster::cases() const {
 
 void sim_cluster::note(const std::string& text) {
   nodes_.front().log->info("---- {} ms: {}", now_ms_, text);
-}
-
-// -- the disks ------------------------------------------------------------------------------------
-
-void sim_cluster::audit() {
-  const auto all = topics();
-  for (std::int32_t i = 1; i <= options_.nodes; ++i)
-    if (is_up(i) && !stop(i))
-      ledger_->broke("node " + std::to_string(i) + " does not stop");
-  std::vector<std::int32_t> everybody;
-  for (std::int32_t i = 1; i <= options_.nodes; ++i)
-    everybody.push_back(i);
-  audit_group(controller_group, everybody);
-  for (const auto& topic : all)
-    for (std::size_t p = 0; p < topic->partitions.size(); ++p)
-      audit_group({topic->record.id, static_cast<std::int32_t>(p)},
-                  topic->record.partitions[p].nodes);
-}
-
-void sim_cluster::audit_group(const group_id& group, const std::vector<std::int32_t>& nodes) {
-  std::map<std::uint64_t, storage::log_entry> truth;
-  std::map<std::int64_t, std::string> values;
-  std::int64_t start = -1;
-  for (const auto node : nodes) {
-    auto& host = machine(node);
-    const auto directory = storage::group_directory("/data", group);
-    if (const auto there = host.disk->exists(directory); !there || !*there)
-      continue;
-    const auto cache = std::make_shared<storage::file_cache>(*host.disk, 16);
-    auto log = storage::segment_log::open({*host.disk, *host.kv, *cache}, directory, group, {});
-    if (!log) {
-      ledger_->broke("node " + std::to_string(node) + ": " + to_string(log.error()));
-      continue;
-    }
-    const storage::log_reader reader((*log)->publication(), group, cache, *host.kv, 512);
-    const auto first = std::max<std::int64_t>((*log)->start_offset().value, 0);
-    start = start < 0 ? first : std::min(start, first);
-    for (auto next = (*log)->first_index(); next <= (*log)->last_index();) {
-      const auto read = reader.read_entries(next, (*log)->last_index() + 1, 1 << 20);
-      if (!read || read->empty()) {
-        ledger_->broke("node " + std::to_string(node) + " cannot read entry " +
-                       std::to_string(next) + " of " + to_string(group));
-        break;
-      }
-      for (const auto& entry : *read) {
-        const auto [known, is_new] = truth.emplace(entry.index, entry);
-        if (!is_new && (known->second.term != entry.term || known->second.kind != entry.kind ||
-                        known->second.body != entry.body))
-          ledger_->broke("node " + std::to_string(node) + " holds another entry " +
-                         std::to_string(entry.index) + " of " + to_string(group));
-      }
-      next = read->back().index + 1;
-    }
-  }
-  if (group == controller_group)
-    return;
-  for (const auto& [index, entry] : truth)
-    if (entry.kind == storage::entry_kind::records) {
-      const auto found = values_of(buffer_chain(entry.body));
-      if (!found)
-        ledger_->broke("an entry of " + to_string(group) + " is no batch");
-      else
-        values.insert(found->begin(), found->end());
-    }
-  ledger_->close({group.topic, group.partition}, std::max<std::int64_t>(start, 0), values);
 }
 
 } // namespace aqueduct::actors::test

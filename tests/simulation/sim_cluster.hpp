@@ -4,6 +4,7 @@
 // disks is held against what the cluster promises.
 #pragma once
 
+#include "storage/log_entry.hpp"
 #include "tests/simulation/cluster_ledger.hpp"
 #include "tests/simulation/sim_broker.hpp"
 #include "tests/simulation/sim_wires.hpp"
@@ -135,8 +136,12 @@ public:
   /// All nodes are ready and know the same, every partition has a leader and equal replicas, and
   /// nobody waits for an answer. Says what is missing, empty if nothing is.
   [[nodiscard]] std::string unrest();
-  /// Holds the disks of all nodes, which are stopped, against each other, byte for byte.
+  /// Stops all nodes and holds their disks against each other, byte for byte: the entries of their
+  /// logs, and the rows of state machines that have applied the same.
   void audit();
+  /// States that were held against another replica's, and their rows.
+  [[nodiscard]] std::uint64_t states_compared() const { return states_compared_; }
+  [[nodiscard]] std::uint64_t rows_compared() const { return rows_compared_; }
   /// A line among those of the nodes.
   void note(const std::string& text);
   /// What came up of the catalogue until now.
@@ -180,6 +185,9 @@ private:
   [[nodiscard]] std::string tend_damage();
   [[nodiscard]] std::string unrest_of(const topic_record& topic, std::int32_t partition);
   void audit_group(const group_id& group, const std::vector<std::int32_t>& nodes);
+  /// Replicas that applied the same entries have the same rows in their stores.
+  void audit_rows(const group_id& group, const std::vector<std::int32_t>& nodes,
+                  const std::map<std::uint64_t, storage::log_entry>& log);
 
   options options_;
   broker_settings settings_;
@@ -194,6 +202,8 @@ private:
   std::shared_ptr<case_book> book_ = std::make_shared<case_book>();
   std::optional<damage_done> damage_;
   std::uint64_t repairs_ = 0;
+  std::uint64_t states_compared_ = 0;
+  std::uint64_t rows_compared_ = 0;
   /// Who led a group in a term.
   std::map<std::pair<group_id, std::uint64_t>, raft::replica_id> terms_seen_;
 };

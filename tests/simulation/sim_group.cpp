@@ -190,6 +190,8 @@ void sim_group::settle() {
   events_ += coordinator(*system_).run();
   for (auto& each : nodes_)
     collect(each);
+  for (auto& sentence : book_->safety.take_broken())
+    broken_.push_back(std::move(sentence));
 }
 
 void sim_group::run_for(std::int64_t ms) {
