@@ -1,6 +1,7 @@
 // Random lives of whole clusters of one to seven nodes, by seed: whatever happens, no promise is
 // broken, and when it stops happening the cluster comes to rest.
 #include "tests/simulation/cluster_life.hpp"
+#include "tests/simulation/sim_speed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -29,7 +30,7 @@ constexpr std::array<std::uint64_t, 7> kept_seeds{216, 398, 576, 701, 11310, 202
 struct batch {
   cluster_counts counts{};
   case_counts cases;
-  std::uint64_t events = 0;
+  events_per_second speed;
   std::uint64_t acknowledged = 0;
   std::uint64_t seen = 0;
   std::uint64_t retries = 0;
@@ -42,7 +43,7 @@ struct batch {
     for (const auto& sentence : life.run(steps))
       FAIL_CHECK("seed " << seed << ": " << sentence);
     const auto& ledger = life.cluster().ledger();
-    events += life.cluster().events();
+    speed.add(life.cluster().events());
     acknowledged += ledger.acknowledged();
     seen += ledger.seen();
     retries += ledger.retries + ledger.unknown;
@@ -67,7 +68,7 @@ TEST_CASE("no promise is broken in random lives of clusters, and they come to re
   for (auto seed = first; seed <= last; ++seed)
     all.live(seed);
   MESSAGE((last - first + 1) << " lives of clusters, " << all.simulated_ms / 1000 << " s, "
-                             << all.events << " events, " << all.acknowledged
+                             << all.speed.text() << ", " << all.acknowledged
                              << " records acknowledged, " << all.seen << " looked at, "
                              << all.retries << " sent again, " << all.states
                              << " states of replicas compared, of " << all.rows << " rows");

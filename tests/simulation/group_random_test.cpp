@@ -1,6 +1,7 @@
 // Random lives of groups of one to seven replicas, by seed: whatever happens, no promise is broken,
 // and when it stops happening the group works again.
 #include "tests/simulation/random_life.hpp"
+#include "tests/simulation/sim_speed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -26,7 +27,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
   if (const char* given = std::getenv("AQUEDUCT_SEEDS"))
     REQUIRE(std::sscanf(given, "%" SCNu64 "-%" SCNu64, &first, &last) == 2);
   std::size_t acknowledged = 0;
-  std::uint64_t events = 0;
+  events_per_second speed;
   std::int64_t simulated_ms = 0;
   std::uint64_t reads = 0;
   std::uint64_t fresh = 0;
@@ -44,7 +45,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     random_life life(seed);
     const auto broken = life.run(steps);
     acknowledged += life.group().acknowledged().size();
-    events += life.group().events();
+    speed.add(life.group().events());
     simulated_ms += life.group().now_ms();
     reads += life.group().reads();
     fresh += life.group().fresh_reads_answered();
@@ -62,7 +63,7 @@ TEST_CASE("no promise is broken in random lives, and the group heals") {
     for (const auto& sentence : broken)
       FAIL_CHECK("seed " << seed << ": " << sentence);
   }
-  MESSAGE((last - first + 1) << " lives, " << simulated_ms / 1000 << " s, " << events << " events, "
+  MESSAGE((last - first + 1) << " lives, " << simulated_ms / 1000 << " s, " << speed.text() << ", "
                              << acknowledged << " entries acknowledged, " << reads
                              << " reads confirmed, " << fresh << " reads of a freshness answered, "
                              << offers << " states offered, " << fetches << " pieces asked for, "
