@@ -6,7 +6,7 @@ namespace aqueduct::actors::test {
 
 namespace {
 
-enum class where : std::uint8_t { groups, clusters, both };
+enum class where : std::uint8_t { groups, clusters, both, consumers };
 
 struct row {
   std::string_view id;
@@ -60,6 +60,10 @@ constexpr row rows[] = {
     {"S11", "derived state cut", where::both},
     {"S12", "reader behind a trim", where::clusters},
     {"S12", "follower behind a trim", where::both},
+    {"B13", "old commit refused", where::consumers},
+    {"B13", "static member replaced", where::consumers},
+    {"B14", "coordinator lost while preparing", where::consumers},
+    {"B14", "coordinator lost while completing", where::consumers},
 };
 static_assert(std::size(rows) == static_cast<std::size_t>(fault_case::count_));
 
@@ -79,8 +83,15 @@ std::string_view id_of(fault_case what) {
 
 bool is_expected(fault_case what, life_kind in) {
   const auto place = row_of(what).in;
-  return place == where::both ||
-         place == (in == life_kind::group ? where::groups : where::clusters);
+  switch (in) {
+  case life_kind::group:
+    return place == where::groups || place == where::both;
+  case life_kind::cluster:
+    return place == where::clusters || place == where::both;
+  case life_kind::consumers:
+    return place == where::consumers;
+  }
+  return false;
 }
 
 void case_counts::note(const storage::disk_faults& faults) {

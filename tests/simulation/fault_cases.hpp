@@ -1,5 +1,6 @@
-// The catalogue of faults, case by case, and how often each really came up in lives of groups and
-// of clusters: not that a fault was injected, but that it struck where it hurts.
+// The catalogue of faults, case by case, and how often each really came up in lives of groups, of
+// clusters and of consumer groups: not that a fault was injected, but that it struck where it
+// hurts.
 #pragma once
 
 #include "storage/sim_disk.hpp"
@@ -12,7 +13,7 @@
 
 namespace aqueduct::actors::test {
 
-/// R1 to R20 are faults of consensus, S1 to S13 those of storage.
+/// R1 to R20 are faults of consensus, S1 to S13 those of storage, B1 to B17 those of a broker.
 enum class fault_case : std::uint8_t {
   // R1: a crash between a vote in memory and its sync.
   vote_lost_in_crash,
@@ -89,6 +90,12 @@ enum class fault_case : std::uint8_t {
   // S12: a reader asks for what is trimmed; a follower needs it.
   reader_behind_trim,
   follower_behind_trim,
+  // B13: who is not in the present generation commits; another process comes as the same instance.
+  old_commit_refused,
+  static_member_replaced,
+  // B14: the coordinator is lost while members are waited for, and while a generation is under way.
+  coordinator_lost_preparing,
+  coordinator_lost_completing,
   count_,
 };
 
@@ -114,7 +121,13 @@ inline constexpr std::uint64_t large_lives = 13;
   return faults != known_faults::first && seed % large_lives == 5;
 }
 
-enum class life_kind : std::uint8_t { group, cluster };
+enum class life_kind : std::uint8_t {
+  /// A Raft group.
+  group,
+  cluster,
+  /// A consumer group on a cluster.
+  consumers,
+};
 /// Whether a batch of lives of that kind has to show it.
 [[nodiscard]] bool is_expected(fault_case what, life_kind in);
 
