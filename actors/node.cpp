@@ -358,7 +358,7 @@ struct node::impl {
     if (!bound)
       return bound.propagate();
     operators = std::move(*bound);
-    auto linked = node_cluster::open(settings());
+    auto linked = node_cluster::open(settings(), opts.process);
     if (!linked)
       return linked.propagate();
     cluster = std::move(*linked);

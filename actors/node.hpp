@@ -2,6 +2,7 @@
 // takes all of it down again. The only place that knows all rooms.
 #pragma once
 
+#include "actors/discovery/memory_registry.hpp"
 #include "config/node_config.hpp"
 #include "protocol/result.hpp"
 
@@ -23,6 +24,9 @@ public:
     /// Asked again and again while `start` waits for other nodes: true ends it with shutting_down.
     /// May be empty.
     std::function<bool()> interrupted;
+    /// With `discovery.kind` memory, where the nodes of one cluster that run in this process find
+    /// each other: the same for all of them. Empty: the node finds none.
+    std::shared_ptr<memory_registry> process;
   };
 
   /// Everything up to serving; the ports are taken before the data directory is touched. A node

@@ -19,11 +19,15 @@ constexpr std::chrono::milliseconds look_interval{20};
 
 } // namespace
 
-result<std::unique_ptr<node_cluster>> node_cluster::open(const config::node_config& settings) {
+result<std::unique_ptr<node_cluster>> node_cluster::open(const config::node_config& settings,
+                                                         std::shared_ptr<memory_registry> process) {
   auto links = node_links::open(settings);
   if (!links)
     return links.propagate();
-  return std::unique_ptr<node_cluster>(new node_cluster(settings, std::move(*links)));
+  if (!process)
+    process = memory_registry::make();
+  return std::unique_ptr<node_cluster>(
+      new node_cluster(settings, std::move(*links), std::move(process)));
 }
 
 config::endpoint node_cluster::advertised() const {
@@ -62,6 +66,9 @@ void node_cluster::serve(caf::actor_system& system, const storage::data_director
 result<survey_outcome> node_cluster::find(bool knows, const std::function<bool()>& interrupted) {
   const auto promised = std::make_shared<std::promise<survey_outcome>>();
   auto outcome = promised->get_future();
+  if (settings_.discovery.kind == config::discovery_kind::memory)
+    if (auto entered = enter_process(knows); !entered)
+      return entered.propagate();
   discovered decided;
   if (!knows)
     decided = [promised](const survey_outcome& found) { promised->set_value(found); };
@@ -77,9 +84,22 @@ result<survey_outcome> node_cluster::find(bool knows, const std::function<bool()
   return outcome.get();
 }
 
+result<void> node_cluster::enter_process(bool knows) {
+  seat_ = process_->enter(settings_.node.id, advertised());
+  const auto cluster = transport_->identity().cluster;
+  if (!cluster.is_nil())
+    seat_->belongs_to(cluster);
+  else if (knows && !seat_->may_found())
+    return unexpected(errc::conflict, "this node began to found a cluster, and the nodes of its "
+                                      "process have another one; empty its data directory to have "
+                                      "it join them");
+  return {};
+}
+
 void node_cluster::look_by_seeds(discovered decided) {
   discovery_config finding;
-  finding.seeds = settings_.discovery.seeds;
+  finding.seeds = seat_ ? seat_->addresses() : settings_.discovery.seeds;
+  finding.seat = seat_;
   finding.dialler = links_->dialler();
   finding.transport = transport_;
   finding.env = env_;
@@ -117,6 +137,8 @@ void node_cluster::look_in_etcd(discovered decided) {
 
 void node_cluster::join(const uuid& cluster) {
   transport_->join(cluster);
+  if (seat_)
+    seat_->belongs_to(cluster);
   const std::lock_guard lock(discovery_->mutex);
   if (discovery_->joined)
     discovery_->joined(cluster);
@@ -144,6 +166,8 @@ void node_cluster::stop() {
   calls_->route(call_kind::controller, nullptr);
   calls_->route(call_kind::fetch_state, nullptr);
   calls_->route(call_kind::elect, nullptr);
+  if (seat_)
+    seat_->leave();
   links_->stop_links();
 }
 

@@ -85,8 +85,10 @@ void add_addresses(builder& model) {
            "reaches this address rules the node, so keep it on loopback.")
       .add("discovery.kind", choice_of<discovery_kind>(), AQUEDUCT_FIELD(discovery.kind),
            "How nodes find each other: `static` takes the list of `discovery.seeds`, `memory` "
-           "finds nodes in the same process, `etcd` registers the node in etcd (3.4 or later) and "
-           "finds those that are registered there. etcd is needed to find nodes and to found the "
+           "finds the nodes that a program runs in one process, `etcd` registers the node in etcd "
+           "(3.4 or later) and finds those that are registered there. With `memory` the first node "
+           "founds the cluster and the others join it; `aqueductd` runs one node in its process, "
+           "which is then a cluster by itself. etcd is needed to find nodes and to found the "
            "cluster, not to run it.")
       .add("discovery.seeds", endpoint_list_kind{}, AQUEDUCT_FIELD(discovery.seeds),
            "With `static`, the cluster addresses of some nodes. A node without data asks them: if "

@@ -56,8 +56,7 @@ struct discovery_state {
   void begin(discovery_actor::pointer actor, discovery_config given) {
     self = actor;
     config = std::move(given);
-    const auto us = config.transport->identity();
-    survey.emplace(config.seeds, us.self.node.value, us.session);
+    survey.emplace(new_survey(config.seeds));
     next_reminder_ms = now() + reminder_ms;
     handle_tick();
   }
@@ -70,6 +69,7 @@ struct discovery_state {
     if (stopped)
       return;
     give_up_late_probes();
+    follow_registry();
     if (config.decided)
       continue_survey();
     else
@@ -86,7 +86,9 @@ struct discovery_state {
     }
     if (now() >= next_reminder_ms) {
       next_reminder_ms = now() + reminder_ms;
-      config.log->warn("{}", survey->state());
+      config.log->warn("{}", has_no_leave ? "waiting for a node of this process that founds the "
+                                            "cluster, or belongs to it"
+                                          : survey->state());
     }
     if (!probes.empty())
       return;
@@ -101,7 +103,27 @@ struct discovery_state {
         config.log->error("{}", found.error().message);
       return;
     }
+    // Who came a moment later may have seen others than who came before.
+    has_no_leave = found->cluster.is_nil() && config.seat && !config.seat->may_found();
+    if (has_no_leave)
+      return;
     std::exchange(config.decided, nullptr)(*found);
+  }
+
+  [[nodiscard]] seed_survey new_survey(std::vector<config::endpoint> seeds) const {
+    const auto us = config.transport->identity();
+    return {std::move(seeds), us.self.node.value, us.session};
+  }
+
+  /// The nodes of the process came or went: what was said before is forgotten.
+  void follow_registry() {
+    if (!config.seat || !probes.empty())
+      return;
+    auto present = config.seat->addresses();
+    if (present == survey->seeds())
+      return;
+    survey.emplace(new_survey(std::move(present)));
+    nodes.clear();
   }
 
   void search() {
@@ -221,6 +243,8 @@ struct discovery_state {
   std::map<std::size_t, std::int32_t> nodes;
   std::int64_t next_reminder_ms = 0;
   std::string last_problem;
+  /// This node would found the cluster, had not another one been given leave to.
+  bool has_no_leave = false;
   bool stopped = false;
 };
 

@@ -4,8 +4,11 @@
 //
 //   a node without data:  surveying --outcome--> told once, then as below
 //   a node of a cluster:  asks, now and then, the seeds that it has no link to
+//
+// The seeds are a list that was given, or the nodes of one process, as they come and go.
 #pragma once
 
+#include "actors/discovery/memory_registry.hpp"
 #include "actors/discovery/seed_survey.hpp"
 #include "actors/environment.hpp"
 #include "actors/peer/link.hpp"
@@ -49,6 +52,8 @@ using discovery_actor = caf::typed_actor<caf::reacts_to<discovery_event>>;
 
 struct discovery_config {
   std::vector<config::endpoint> seeds;
+  /// Where the seeds are those that are there, in place of `seeds`. Empty: those of `seeds`.
+  std::shared_ptr<memory_registry::seat> seat;
   std::shared_ptr<link_dialler> dialler;
   std::shared_ptr<peer_transport> transport;
   std::shared_ptr<environment> env;

@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 using namespace aqueduct;
 using namespace aqueduct::actors;
@@ -110,6 +112,103 @@ TEST_CASE("a node that votes already may be counted on when it is back") {
   it.start(3);
   REQUIRE(it.run_until([&] { return it.is_ready(3); }, 5'000));
   CHECK(it.are_settled({3}, 0));
+}
+
+// -- nodes of one process -------------------------------------------------------------------------
+
+namespace {
+
+struct in_process : sim_cluster {
+  explicit in_process(std::uint64_t seed, std::int32_t count = 3)
+      : sim_cluster({.seed = seed, .nodes = count, .in_process = true}) {}
+
+  [[nodiscard]] bool comes(std::int32_t node) {
+    return run_until([&] { return is_ready(node); }, 20'000);
+  }
+  [[nodiscard]] std::set<std::string> clusters() {
+    std::set<std::string> ids;
+    for (std::int32_t node = 1; node <= size(); ++node)
+      if (is_up(node))
+        ids.insert(to_string(broker(node).cluster()));
+    return ids;
+  }
+};
+
+} // namespace
+
+TEST_CASE("nodes of one process found one cluster, in whatever order and however soon they come") {
+  std::uint64_t seed = 0;
+  for (const std::int64_t between_ms : {0, 1, 20, 150, 3000}) {
+    std::vector<std::int32_t> order{1, 2, 3};
+    do {
+      CAPTURE(between_ms);
+      CAPTURE(order.front());
+      in_process it(++seed);
+      for (const auto node : order) {
+        it.start(node);
+        it.run_for(between_ms);
+      }
+      for (const auto node : order)
+        REQUIRE(it.comes(node));
+      CHECK(it.clusters().size() == 1);
+      CHECK(it.clusters() != std::set<std::string>{to_string(uuid())});
+      CHECK(it.run_until([&] { return it.broker(1).view()->brokers.size() == 3; }, 1'000));
+    } while (std::ranges::next_permutation(order).found);
+  }
+}
+
+TEST_CASE("a node alone in its process founds a cluster of its own, which others join later") {
+  in_process it(1, 2);
+  it.start(2);
+  REQUIRE(it.comes(2));
+  const auto founded = it.clusters();
+  CHECK(founded.size() == 1);
+  it.start(1);
+  REQUIRE(it.comes(1));
+  CHECK(it.clusters() == founded);
+}
+
+TEST_CASE("a node of a process founds no second cluster while the members of the first are away") {
+  in_process it(1);
+  for (const std::int32_t node : {1, 2, 3})
+    it.start(node);
+  for (const std::int32_t node : {1, 2, 3})
+    REQUIRE(it.comes(node));
+  // All vote: the metadata does not hang on the one that loses its disk.
+  for (const std::int32_t node : {1, 2, 3})
+    REQUIRE(it.run_until([&] { return it.broker(node).settled().has_value(); }, 10'000));
+  const auto founded = it.clusters();
+  for (const std::int32_t node : {1, 2, 3})
+    it.kill(node);
+  it.wipe(1);
+  it.start(1);
+  it.run_for(10'000);
+  CHECK_FALSE(it.is_ready(1));
+  CHECK(it.broker(1).cluster().is_nil());
+  it.start(2);
+  it.start(3);
+  for (const std::int32_t node : {1, 2, 3})
+    REQUIRE(it.comes(node));
+  CHECK(it.clusters() == founded);
+}
+
+TEST_CASE("a founder that stops before it said so goes on, and nobody founds in its place") {
+  in_process it(1, 2);
+  it.start(2);
+  REQUIRE(it.run_until(
+      [&] {
+        const auto began = it.machine(2).disk->exists("/data/groups/controller");
+        return began && *began;
+      },
+      1'000));
+  it.kill(2);
+  it.start(1);
+  it.run_for(5'000);
+  CHECK_FALSE(it.is_ready(1));
+  it.start(2);
+  REQUIRE(it.comes(2));
+  REQUIRE(it.comes(1));
+  CHECK(it.clusters().size() == 1);
 }
 
 TEST_SUITE_END();

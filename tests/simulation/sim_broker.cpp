@@ -59,6 +59,8 @@ sim_broker::~sim_broker() {
   if (discovery_)
     caf::anon_send(discovery_, discovery_event{discovery_stop{}});
   discovery_ = nullptr;
+  if (seat_)
+    seat_->leave();
   calls_->route(call_kind::controller, nullptr);
   calls_->route(call_kind::fetch_state, nullptr);
   calls_->route(call_kind::elect, nullptr);
@@ -109,29 +111,29 @@ std::size_t sim_broker::settle() {
   if (failure_)
     return count;
   if (!spawned_ && decided_->has_value()) {
-    if (cluster() != (*decided_)->cluster) {
-      auto identity = data_->identity();
-      identity.cluster = (*decided_)->cluster;
-      transport_->join(identity.cluster);
-      if (auto changed = data_->change_identity(identity); !changed) {
-        fail(changed.error());
-        return count;
-      }
-    }
+    if (cluster() != (*decided_)->cluster)
+      join((*decided_)->cluster);
+    if (failure_)
+      return count;
     spawn_storage();
     start_controller();
     count += coordinator(*system_).run();
   }
   if (ready_->has_value() && !**ready_)
     fail((**ready_).error());
-  if (is_ready() && cluster().is_nil()) {
-    auto identity = data_->identity();
-    identity.cluster = view_->load()->id;
-    transport_->join(identity.cluster);
-    if (auto changed = data_->change_identity(identity); !changed)
-      fail(changed.error());
-  }
+  if (is_ready() && cluster().is_nil())
+    join(view_->load()->id);
   return count;
+}
+
+void sim_broker::join(const uuid& cluster) {
+  auto identity = data_->identity();
+  identity.cluster = cluster;
+  transport_->join(cluster);
+  if (seat_)
+    seat_->belongs_to(cluster);
+  if (auto changed = data_->change_identity(identity); !changed)
+    fail(changed.error());
 }
 
 void sim_broker::tick() {
@@ -177,6 +179,15 @@ void sim_broker::enter_cluster() {
   discovery_config finding;
   for (std::int32_t node = 1; node <= settings_.seeds; ++node)
     finding.seeds.push_back(sim_wires::address_of(node));
+  if (settings_.process) {
+    seat_ = settings_.process->enter(number_, sim_wires::address_of(number_));
+    finding.seat = seat_;
+    finding.seeds = seat_->addresses();
+    if (belongs)
+      seat_->belongs_to(identity.cluster);
+    else if (*began && !seat_->may_found())
+      fail({errc::conflict, "the nodes of this process have another cluster"});
+  }
   finding.dialler = dialler_;
   finding.transport = transport_;
   finding.env = machine_.env;

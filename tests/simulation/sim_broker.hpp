@@ -34,6 +34,8 @@ namespace aqueduct::actors::test {
 struct broker_settings {
   /// Nodes that are found by their addresses, from 1 on.
   std::int32_t seeds = 3;
+  /// Where nodes find each other in place of that; empty: they have addresses.
+  std::shared_ptr<memory_registry> process;
   std::uint64_t segment_bytes = 4096;
   std::int64_t idle_timeout_ms = 0;
   storage::flush_mode flush = storage::flush_mode::commit;
@@ -97,6 +99,7 @@ public:
 
 private:
   void enter_cluster();
+  void join(const uuid& cluster);
   void spawn_storage();
   void start_controller();
   void fail(const error& why);
@@ -116,6 +119,8 @@ private:
   std::shared_ptr<call_router> calls_ = std::make_shared<call_router>();
   std::shared_ptr<peer_transport> transport_;
   std::shared_ptr<link_dialler> dialler_;
+  /// Among the nodes of one process, if they find each other there.
+  std::shared_ptr<memory_registry::seat> seat_;
   discovery_actor discovery_;
   controller_actor controller_;
   std::shared_ptr<const group_router> groups_;

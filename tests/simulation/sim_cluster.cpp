@@ -112,6 +112,8 @@ sim_cluster::sim_cluster(const options& given)
       chance_(std::make_shared<virtual_environment>(given.seed * 7 + 3)),
       wires_(given.seed) {
   settings_.seeds = given.nodes;
+  if (given.in_process)
+    settings_.process = memory_registry::make();
   settings_.segment_bytes = given.segment_bytes;
   settings_.idle_timeout_ms = given.idle_timeout_ms;
   settings_.flush = given.flush;
