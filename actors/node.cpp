@@ -255,6 +255,10 @@ struct node::impl {
       if (!broker.cluster_host.empty())
         to->add_peer(raft::node_id(broker.node), {broker.cluster_host, broker.cluster_port});
     };
+    control.disk = [files = disk, path = data->path()] {
+      const auto space = files->space(path);
+      return space ? disk_room{space->free_bytes, space->total_bytes} : disk_room{};
+    };
     control.log = component_logger("controller");
     const auto ready = std::make_shared<std::promise<result<void>>>();
     control.ready = [ready](result<void> outcome) { ready->set_value(std::move(outcome)); };

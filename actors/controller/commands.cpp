@@ -14,8 +14,8 @@ namespace {
 /// Goes up when a command changes in a way that older nodes cannot read. Version 2 made the changes
 /// of a topic differences and put the limits of the leader into the commands, version 3 knows lives
 /// of nodes, version 4 numbers the decisions about replicas and repairs them, version 5 remembers
-/// where replicas were that move, version 6 cancels what was cancelled, version 7 knows
-/// listeners of brokers.
+/// where replicas were that move, version 6 cancels what was cancelled, version 7 knows listeners
+/// of brokers and has brokers tell of their disks.
 constexpr std::uint8_t format_version = state_version;
 /// Of rows of the state: those of version 2 are as those of 1, which say nothing of lives, and
 /// those of 5 as those of 6.

@@ -54,6 +54,8 @@ struct controller_config {
   std::shared_ptr<node_caller> caller;
   /// Nodes that can be asked now. From the actor.
   std::function<std::vector<raft::node_id>()> contacts;
+  /// What room the disk of this node has; does not wait for it. From the actor; may be empty.
+  std::function<disk_room()> disk;
   /// A damaged replica of this node was replaced by a sound one. From any thread; may be empty.
   std::function<void(const group_id&)> repaired;
   /// A broker is registered: it gets a link. From the actor.

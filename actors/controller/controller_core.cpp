@@ -102,6 +102,11 @@ std::int32_t controller_core::replicas_on(std::int32_t node) const {
   return it == replicas_.end() ? 0 : it->second;
 }
 
+disk_room controller_core::disk_of(std::int32_t node) const {
+  const auto known = disks_.find(node);
+  return known == disks_.end() ? disk_room{} : known->second;
+}
+
 std::vector<node_life> controller_core::lives_of(const replica_set& placed) const {
   std::vector<node_life> lives;
   for (const bool may_lead : {true, false})
@@ -127,7 +132,8 @@ result<std::vector<replica_set>> controller_core::place(std::int32_t partitions,
     if (!broker.takes())
       continue;
     const auto led = preferred_.find(node);
-    plan.add({node, broker.rack, replicas_on(node), led == preferred_.end() ? 0 : led->second});
+    plan.add({node, broker.rack, replicas_on(node), led == preferred_.end() ? 0 : led->second,
+              disk_of(node)});
     room += std::max(0, limits_.partitions_per_node - replicas_on(node));
   }
   if (static_cast<std::size_t>(replication) > plan.size())

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "actors/controller/commands.hpp"
+#include "actors/controller/disk_room.hpp"
 #include "config/topic_config.hpp"
 #include "protocol/result.hpp"
 
@@ -86,6 +87,9 @@ public:
   explicit controller_core(limits bounds) : limits_(std::move(bounds)) {}
 
   void change_limits(limits bounds) { limits_ = std::move(bounds); }
+  /// What the leader has heard of the brokers' disks. Decisions and plans go by it; it is no part
+  /// of the state, and what is replayed does not depend on it.
+  void know_disks(std::map<std::int32_t, disk_room> disks) { disks_ = std::move(disks); }
 
   // -- decide ------------------------------------------------------------------------------------
 
@@ -165,8 +169,8 @@ private:
   [[nodiscard]] result<create_topic_command>
   plan_topic(const protocol::create_topic_request& request, const uuid& id,
              std::int64_t now_ms) const;
-  /// Spreads replicas evenly over the brokers that are there and, as far as possible, the replicas
-  /// of a partition over racks and the preferred leaders over brokers.
+  /// Spreads replicas over the brokers that are there, evenly for the room on their disks, and as
+  /// far as possible the replicas of a partition over racks and the preferred leaders over brokers.
   [[nodiscard]] result<std::vector<replica_set>> place(std::int32_t partitions,
                                                        std::int16_t replication) const;
   /// Why these replicas do not fit in nodes that may hold `node_partitions_max` each.
@@ -200,7 +204,10 @@ private:
   [[nodiscard]] state_write write_of(const topic_record& topic) const;
   [[nodiscard]] static state_write broker_write(const broker_record& broker);
 
+  [[nodiscard]] disk_room disk_of(std::int32_t node) const;
+
   limits limits_;
+  std::map<std::int32_t, disk_room> disks_;
   uuid cluster_id_;
   std::map<std::int32_t, broker_record> brokers_;
   std::map<uuid, topic_record> topics_;

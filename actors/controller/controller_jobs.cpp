@@ -236,6 +236,8 @@ void controller_state::decide(controller_job& job, const heartbeat_question& que
     return;
   }
   sessions->heard(question.node, now());
+  sessions->told(question.node, {question.disk_free_bytes, question.disk_total_bytes});
+  core->know_disks(sessions->disks());
   finish(job, controller_answer());
 }
 
@@ -369,6 +371,7 @@ void controller_state::decide(controller_job& job, const plan_question& question
 void controller_state::establish() {
   established = true;
   sessions->begin(now());
+  core->know_disks({});
   fencing.clear();
   moves_proposed.clear();
   rebalancing = false;
@@ -497,7 +500,9 @@ void controller_state::run_errands() {
     run_errand(controller_errand::registration, register_broker_command{config.self});
   } else if (is_announced && now() >= next_heartbeat_ms) {
     next_heartbeat_ms = now() + config.heartbeat_ms;
-    run_errand(controller_errand::heartbeat, heartbeat_question{node(), config.self.incarnation});
+    const auto disk = config.disk ? config.disk() : disk_room{};
+    run_errand(controller_errand::heartbeat, heartbeat_question{node(), config.self.incarnation,
+                                                                disk.free_bytes, disk.total_bytes});
   }
   if (producer_ids.needs_more() && is_announced)
     run_errand(controller_errand::producer_ids,

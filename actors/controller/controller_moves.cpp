@@ -46,10 +46,14 @@ struct planned_partitions {
 };
 
 planned_partitions plan_of(const std::map<std::int32_t, broker_record>& brokers,
+                           const std::map<std::int32_t, disk_room>& disks,
                            const std::map<uuid, topic_record>& topics) {
   planned_partitions all;
-  for (const auto& [node, broker] : brokers)
-    all.plan.add({node, broker.rack, broker.takes()});
+  for (const auto& [node, broker] : brokers) {
+    const auto disk = disks.find(node);
+    all.plan.add(
+        {node, broker.rack, broker.takes(), disk == disks.end() ? disk_room{} : disk->second});
+  }
   for (const auto& [id, topic] : topics) {
     if (topic.phase != topic_phase::active)
       continue;
@@ -174,7 +178,7 @@ result<std::vector<move_replicas_command>>
 controller_core::plan_evacuation(std::int32_t node) const {
   if (!brokers_.contains(node))
     return unexpected(no_such_broker(node));
-  auto all = plan_of(brokers_, topics_);
+  auto all = plan_of(brokers_, disks_, topics_);
   auto moves = all.plan.evacuate(node);
   if (!moves)
     return unexpected(errc::invalid_replication,
@@ -184,7 +188,7 @@ controller_core::plan_evacuation(std::int32_t node) const {
 }
 
 std::vector<move_replicas_command> controller_core::plan_rebalance() const {
-  auto all = plan_of(brokers_, topics_);
+  auto all = plan_of(brokers_, disks_, topics_);
   return all.commands(all.plan.rebalance());
 }
 

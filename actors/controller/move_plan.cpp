@@ -1,5 +1,7 @@
 #include "actors/controller/move_plan.hpp"
 
+#include "actors/controller/disk_weight.hpp"
+
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -32,20 +34,31 @@ bool move_plan::has_rack(const partition& p, const std::string& rack, std::int32
   });
 }
 
+/// Whether a replica that leaves `leaving` should rather go to `one`.
+bool move_plan::is_better(const partition& p, std::int32_t leaving, const place& one,
+                          const place& other) {
+  const auto last_resort = [&](const place& at) {
+    return std::tuple(at.what.disk.is_full(), has_rack(p, at.what.rack, leaving));
+  };
+  if (last_resort(one) != last_resort(other))
+    return last_resort(one) < last_resort(other);
+  const auto room = one.what.disk.free_quarters();
+  const auto other_room = other.what.disk.free_quarters();
+  if (bears_less(one.replicas, room, other.replicas, other_room))
+    return true;
+  return !bears_less(other.replicas, other_room, one.replicas, room) &&
+         one.what.node < other.what.node;
+}
+
 /// The best broker for a replica that leaves `leaving`.
 move_plan::place* move_plan::replacement(const partition& p, std::int32_t leaving) {
   place* best = nullptr;
-  bool best_shares = false;
   for (auto& candidate : brokers_) {
     if (!candidate.what.takes || candidate.what.node == leaving ||
         std::ranges::find(p.nodes, candidate.what.node) != p.nodes.end())
       continue;
-    const bool shares = has_rack(p, candidate.what.rack, leaving);
-    if (best == nullptr || std::tuple(shares, candidate.replicas, candidate.what.node) <
-                               std::tuple(best_shares, best->replicas, best->what.node)) {
+    if (best == nullptr || is_better(p, leaving, candidate, *best))
       best = &candidate;
-      best_shares = shares;
-    }
   }
   return best;
 }
@@ -69,6 +82,7 @@ std::vector<move_plan::move> move_plan::changes(const std::vector<partition>& be
 }
 
 std::optional<std::vector<move_plan::move>> move_plan::evacuate(std::int32_t node) {
+  level_disks(brokers_, [](place& at) { return at.what.takes ? &at.what.disk : nullptr; });
   const auto before = partitions_;
   for (auto& p : partitions_) {
     if (p.fixed || std::ranges::find(p.nodes, node) == p.nodes.end())
@@ -81,7 +95,8 @@ std::optional<std::vector<move_plan::move>> move_plan::evacuate(std::int32_t nod
   return changes(before);
 }
 
-/// One move from the fullest broker that can give to the emptiest that can take. False: none helps.
+/// One move from the broker with the most that can give to the one with the fewest that can take.
+/// False: none helps.
 bool move_plan::even_out_replicas() {
   std::vector<place*> order;
   for (auto& b : brokers_)
@@ -93,6 +108,8 @@ bool move_plan::even_out_replicas() {
     for (auto* to : order) {
       if ((*from)->replicas - to->replicas < 2)
         break;
+      if (to->what.disk.is_full())
+        continue;
       for (auto& p : partitions_) {
         const auto on = [&](std::int32_t node) {
           return std::ranges::find(p.nodes, node) != p.nodes.end();

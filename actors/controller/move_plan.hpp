@@ -2,6 +2,8 @@
 // by one by whoever has the plan carried out.
 #pragma once
 
+#include "actors/controller/disk_room.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +18,7 @@ public:
     std::string rack;
     /// Alive and not draining: it may get replicas and lead.
     bool takes = true;
+    disk_room disk{};
   };
   struct move {
     /// Number of the partition in the order of `add`.
@@ -29,12 +32,15 @@ public:
   /// The nodes of a partition, the preferred leader first. With `fixed` they only count.
   void add(std::vector<std::int32_t> nodes, bool fixed);
 
-  /// Takes every replica off `node`: each goes to the broker with the fewest that has none of the
-  /// partition, in a rack that has none if there is one. Nothing: some partition has no place to
-  /// go.
+  /// Takes every replica off `node`: each goes to the broker with the fewest for the room on its
+  /// disk (`disk_room`) that has none of the partition, in a rack that has none if there is one,
+  /// and to one whose disk is full only if there is no other. Nothing: some partition has no place
+  /// to go.
   [[nodiscard]] std::optional<std::vector<move>> evacuate(std::int32_t node);
-  /// Moves replicas from the fullest to the emptiest broker until they differ by at most one, then
-  /// reorders nodes until the same holds for preferred leaders.
+  /// Moves replicas from the brokers with the most to those with the fewest until they differ by at
+  /// most one, then reorders nodes until the same holds for preferred leaders. It goes by numbers,
+  /// so that it comes to an end whatever the disks do meanwhile; brokers whose disk is full get
+  /// nothing.
   [[nodiscard]] std::vector<move> rebalance();
 
 private:
@@ -50,6 +56,8 @@ private:
 
   [[nodiscard]] place* find(std::int32_t node);
   [[nodiscard]] bool has_rack(const partition& p, const std::string& rack, std::int32_t except);
+  [[nodiscard]] bool is_better(const partition& p, std::int32_t leaving, const place& one,
+                               const place& other);
   [[nodiscard]] place* replacement(const partition& p, std::int32_t leaving);
   void replace(partition& p, std::int32_t from, std::int32_t to);
   bool even_out_replicas();

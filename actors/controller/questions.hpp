@@ -17,12 +17,17 @@ namespace aqueduct::actors {
 struct heartbeat_question {
   std::int32_t node = 0;
   std::uint64_t incarnation = 0;
+  /// Of the file system of its data directory; a total of 0: it does not say.
+  std::uint64_t disk_free_bytes = 0;
+  std::uint64_t disk_total_bytes = 0;
 
   static constexpr message_info info{"BrokerHeartbeat", "A broker is there."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"node", "The broker."}, m.node);
     v(field{"incarnation", "Which life of its disk."}, m.incarnation);
+    v(field{"disk_free_bytes", "Room on its disk.", 7}, m.disk_free_bytes);
+    v(field{"disk_total_bytes", "Size of its disk; 0: not known.", 7}, m.disk_total_bytes);
   }
 };
 

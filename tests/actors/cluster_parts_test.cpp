@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <map>
 #include <set>
 
@@ -163,6 +164,84 @@ TEST_SUITE("actors.placement_plan") {
     plan.add({3, "", 2, 4});
     CHECK(plan.place(2) == std::vector<std::int32_t>{3, 2});
   }
+
+  TEST_CASE("a disk has room in quarters, and is full when less than a tenth is free") {
+    CHECK(disk_room{}.free_quarters() == 4);
+    CHECK_FALSE(disk_room{}.is_full());
+    CHECK(disk_room{1000, 1000}.free_quarters() == 4);
+    CHECK(disk_room{751, 1000}.free_quarters() == 4);
+    CHECK(disk_room{750, 1000}.free_quarters() == 3);
+    CHECK(disk_room{251, 1000}.free_quarters() == 2);
+    CHECK(disk_room{250, 1000}.free_quarters() == 1);
+    CHECK(disk_room{0, 1000}.free_quarters() == 1);
+    CHECK_FALSE(disk_room{100, 1000}.is_full());
+    CHECK(disk_room{99, 1000}.is_full());
+    const auto whole = std::numeric_limits<std::uint64_t>::max();
+    CHECK(disk_room{whole, whole}.free_quarters() == 4);
+    CHECK(disk_room{0, whole}.is_full());
+  }
+
+  TEST_CASE("replicas go by the room on the disks, and small differences do not matter") {
+    std::map<std::int32_t, int> replicas;
+    placement_plan plan;
+    plan.add({1, "", 0, 0, {1000, 1000}});
+    plan.add({2, "", 0, 0, {760, 1000}});
+    plan.add({3, "", 0, 0, {400, 1000}});
+    plan.add({4, "", 0, 0, {200, 1000}});
+    for (int i = 0; i < 110; ++i)
+      ++replicas[plan.place(1).front()];
+    CHECK(replicas[1] == 40);
+    CHECK(replicas[2] == 40);
+    CHECK(replicas[3] == 20);
+    CHECK(replicas[4] == 10);
+  }
+
+  TEST_CASE("disks that are all but alike, or of which one is not known, do not count") {
+    for (const disk_room other : {disk_room{510, 1000}, disk_room{595, 1000}, disk_room{}}) {
+      placement_plan plan;
+      plan.add({1, "", 0, 0, {500, 1000}});
+      plan.add({2, "", 0, 0, other});
+      plan.add({3, "", 0, 0, {20, 1000}});
+      std::map<std::int32_t, int> replicas;
+      for (int i = 0; i < 20; ++i)
+        ++replicas[plan.place(1).front()];
+      CHECK(replicas[1] == 10);
+      CHECK(replicas[2] == 10);
+      CHECK(replicas[3] == 0);
+    }
+    placement_plan plan;
+    plan.add({1, "", 0, 0, {500, 1000}});
+    plan.add({2, "", 0, 0, {600, 1000}});
+    std::map<std::int32_t, int> replicas;
+    for (int i = 0; i < 20; ++i)
+      ++replicas[plan.place(1).front()];
+    CHECK(replicas[1] == 8);
+    CHECK(replicas[2] == 12);
+  }
+
+  TEST_CASE("a full disk is the last choice, also if two replicas come to be in one rack") {
+    placement_plan plan;
+    plan.add({1, "a", 50, 0, {500, 1000}});
+    plan.add({2, "a", 50, 0, {500, 1000}});
+    plan.add({3, "b", 0, 0, {50, 1000}});
+    for (int i = 0; i < 5; ++i) {
+      const auto nodes = plan.place(2);
+      CHECK(std::set<std::int32_t>(nodes.begin(), nodes.end()) == std::set<std::int32_t>{1, 2});
+    }
+    CHECK(plan.place(3).size() == 3);
+  }
+
+  TEST_CASE("a cluster whose disks are all full still places, by the same rules") {
+    placement_plan plan;
+    for (const std::int32_t node : {1, 2, 3})
+      plan.add({node, "", 0, 0, {10, 1000}});
+    std::map<std::int32_t, int> replicas;
+    for (int i = 0; i < 30; ++i)
+      for (const auto node : plan.place(2))
+        ++replicas[node];
+    for (const std::int32_t node : {1, 2, 3})
+      CHECK(replicas[node] == 20);
+  }
 }
 
 TEST_SUITE("actors.broker_sessions") {
@@ -194,6 +273,17 @@ TEST_SUITE("actors.broker_sessions") {
     sessions.begin(20'000);
     CHECK(sessions.changes(brokers, 24'999).empty());
     CHECK(sessions.changes(brokers, 25'000).size() == 1);
+  }
+
+  TEST_CASE("what brokers say of their disks holds until they say something else, or office ends") {
+    broker_sessions sessions(5000);
+    sessions.begin(1000);
+    sessions.told(1, {5, 10});
+    sessions.told(2, {6, 10});
+    sessions.told(1, {4, 10});
+    CHECK(sessions.disks() == std::map<std::int32_t, disk_room>{{1, {4, 10}}, {2, {6, 10}}});
+    sessions.begin(2000);
+    CHECK(sessions.disks().empty());
   }
 }
 
@@ -314,7 +404,7 @@ TEST_SUITE("actors.questions") {
     broker.cluster_port = 9093;
     broker.listeners = {{"out", "o", 9192}};
     bodies.emplace_back(register_broker_command{broker});
-    bodies.emplace_back(heartbeat_question{3, 77});
+    bodies.emplace_back(heartbeat_question{3, 77, 1000, 4000});
     protocol::create_topic_request create;
     create.name = "t";
     create.settings.push_back({"retention.ms", "5"});
@@ -353,6 +443,17 @@ TEST_SUITE("actors.questions") {
     }
     broker.listeners = {{"in", "i", 1}, {"out", "o", 9192}};
     CHECK(*decode_broker(encode_row(broker)) == broker);
+  }
+
+  TEST_CASE("a heartbeat of an older node says nothing of its disk") {
+    const auto now = std::string(encode({false, heartbeat_question{1, 2, 3, 4}}).text());
+    auto before = now.substr(0, now.size() - 2 * sizeof(std::uint64_t));
+    before[0] = 6;
+    const auto read = decode_controller_question(buffer::copy_of(before));
+    REQUIRE(read);
+    const auto& heartbeat = std::get<heartbeat_question>(read->body);
+    CHECK((heartbeat.node == 1 && heartbeat.incarnation == 2));
+    CHECK((heartbeat.disk_free_bytes == 0 && heartbeat.disk_total_bytes == 0));
   }
 
   TEST_CASE("questions of newer nodes are refused with a sentence") {

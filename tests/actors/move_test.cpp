@@ -105,6 +105,45 @@ TEST_SUITE("actors.move_plan") {
     CHECK_FALSE(plan.evacuate(1));
   }
 
+  TEST_CASE("what is evacuated goes where disks have room, and to a full one only at last") {
+    move_plan plan;
+    plan.add({1, "", false});
+    plan.add({2, "", true, {900, 1000}});
+    plan.add({3, "", true, {200, 1000}});
+    plan.add({4, "", true, {50, 1000}});
+    for (int i = 0; i < 10; ++i)
+      plan.add({1}, false);
+    plan.add({1, 2, 3}, false);
+    std::map<std::int32_t, int> got;
+    const auto moves = plan.evacuate(1);
+    REQUIRE(moves);
+    for (const auto& move : *moves)
+      if (move.partition < 10)
+        ++got[move.to.front()];
+    CHECK(got[2] == 9);
+    CHECK(got[3] == 1);
+    CHECK(moves->back() == move_plan::move{10, {4, 2, 3}});
+  }
+
+  TEST_CASE("a broker whose disk is full gets nothing by a rebalance") {
+    move_plan plan;
+    plan.add({1, "", true});
+    plan.add({2, "", true, {50, 1000}});
+    plan.add({3, "", true});
+    for (int i = 0; i < 6; ++i)
+      plan.add({1}, false);
+    for (int i = 0; i < 3; ++i)
+      plan.add({2}, false);
+    std::map<std::int32_t, int> replicas{{1, 6}, {2, 3}};
+    for (const auto& move : plan.rebalance()) {
+      CHECK(move.to == nodes{3});
+      --replicas[move.partition < 6 ? 1 : 2];
+      ++replicas[3];
+    }
+    CHECK(replicas[2] <= 3);
+    CHECK(replicas[1] - replicas[3] <= 1);
+  }
+
   TEST_CASE("partitions that move already stay as they are") {
     move_plan plan;
     for (const std::int32_t node : {1, 2, 3})
@@ -163,6 +202,25 @@ TEST_SUITE("actors.move_plan") {
 }
 
 TEST_SUITE("actors.moves") {
+  TEST_CASE("decisions go by what is known of disks, and what is replayed does not") {
+    auto core = cluster_of(3);
+    core.know_disks({{1, {10, 1000}}, {2, {900, 1000}}, {3, {900, 1000}}});
+    create(core, "t", 1, 4, 2);
+    CHECK(core.replicas_on(1) == 0);
+    CHECK(core.plan_rebalance().empty());
+    auto unaware = cluster_of(3);
+    protocol::create_topic_request request;
+    request.name = "u";
+    request.partitions = 3;
+    request.replication = 1;
+    const auto command = core.decide_create(request, id_of(2), 5);
+    REQUIRE(command);
+    REQUIRE_FALSE(unaware.replay(*command).refused);
+    CHECK(unaware.replicas_on(1) == 0);
+    core.know_disks({});
+    CHECK_FALSE(core.plan_rebalance().empty());
+  }
+
   TEST_CASE("replicas that leave stay until the group has its new members") {
     auto core = cluster_of(4);
     create(core, "t", 1, 1, 3);

@@ -275,6 +275,10 @@ void sim_broker::start_controller() {
     if (const auto transport = to.lock(); transport && !broker.cluster_host.empty())
       transport->add_peer(raft::node_id(broker.node), {broker.cluster_host, broker.cluster_port});
   };
+  control.disk = [files = machine_.disk] {
+    const auto space = files->space("/data");
+    return space ? disk_room{space->free_bytes, space->total_bytes} : disk_room{};
+  };
   control.log = settings_.log;
   control.ready = [ready = ready_](result<void> outcome) { ready->emplace(std::move(outcome)); };
   control.voters_wanted = (*decided_)->nodes;
