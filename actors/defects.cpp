@@ -31,6 +31,10 @@ std::string_view to_string(defect which) {
       "uncommitted-given-away",
       "founded-anew",
       "stands-still-when-refused",
+      "old-commits-taken",
+      "offsets-forgotten-at-failover",
+      "partition-given-twice",
+      "silent-members-stay",
   };
   static_assert(std::size(names) == static_cast<std::size_t>(defect::count_));
   return names[static_cast<std::size_t>(which)];

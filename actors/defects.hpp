@@ -1,6 +1,6 @@
-// Known ways to break the promises of replicas, partitions and the cluster, as switches that exist
-// in a build for tests only, like those of raft/defects.hpp: a test turns one on and demands that
-// the simulator notices.
+// Known ways to break the promises of replicas, partitions, the cluster and consumer groups, as
+// switches that exist in a build for tests only, like those of raft/defects.hpp: a test turns one
+// on and demands that the simulator notices.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,15 @@ enum class defect : std::uint8_t {
   founded_anew,
   /// A leader that was refused while it handed over and leads on takes nothing any more (R20).
   stands_still_when_refused,
+  /// A coordinator takes commits of whoever says to be a member, of whatever generation (B13).
+  old_commits_taken,
+  /// Replicas of a coordinator's log keep no offsets while they follow: they are forgotten when one
+  /// of them leads (B14).
+  offsets_forgotten_at_failover,
+  /// A partition is given to two members in one generation (B14).
+  partition_given_twice,
+  /// A member that says nothing any more stays in its group.
+  silent_members_stay,
   count_,
 };
 

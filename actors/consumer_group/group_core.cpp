@@ -1,6 +1,8 @@
 // Taking over, time, commits and the log: what does not change generations.
 #include "actors/consumer_group/group_core.hpp"
 
+#include "actors/defects.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -199,12 +201,12 @@ void group_core::act(commit_call call, group_time now) {
     if (refuse.error == errc::none && is_between)
       refuse = {errc::rebalance_in_progress, "the group is being rebalanced", -1};
   }
-  if (refuse.error != errc::none) {
+  if (refuse.error != errc::none && !has_defect(defect::old_commits_taken)) {
     call.done(refusal<commit_answer>(std::move(refuse)));
     return;
   }
-  if (!is_outsider)
-    extend(members_.at(call.who.member), now);
+  if (const auto member = members_.find(call.who.member); member != members_.end())
+    extend(member->second, now);
   report(fenced_commit{std::move(call)});
 }
 
@@ -299,8 +301,9 @@ void group_core::put_out_the_late(group_time now) {
   const bool is_late = phase_ != group_phase::preparing && phase_deadline_ms_ <= now.steady_ms;
   std::vector<std::string> gone;
   for (const auto& [id, member] : members_) {
-    const bool is_silent =
-        !member.join && !member.sync && member.session_deadline_ms <= now.steady_ms;
+    const bool is_silent = !member.join && !member.sync &&
+                           member.session_deadline_ms <= now.steady_ms &&
+                           !has_defect(defect::silent_members_stay);
     if (is_silent || (member.owes_sync && is_late))
       gone.push_back(id);
   }

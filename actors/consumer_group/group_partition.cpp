@@ -2,6 +2,7 @@
 
 #include "actors/consumer_group/consumer_group.hpp"
 #include "actors/consumer_group/coordinator_searches.hpp"
+#include "actors/defects.hpp"
 #include "actors/partition/election_host.hpp"
 #include "actors/partition/partition_membership.hpp"
 #include "actors/reply_scope.hpp"
@@ -245,6 +246,9 @@ struct group_partition_state : election_host<group_partition_state> {
   void apply(const raft::entry& entry) {
     const auto command = decode_group_command(buffer(entry.body.data, entry.body.size));
     AQUEDUCT_INVARIANT(command.has_value(), "entry " + std::to_string(entry.index.value));
+    if (has_defect(defect::offsets_forgotten_at_failover) && !membership.leads() &&
+        std::holds_alternative<commit_offsets_command>(*command))
+      return;
     for (auto& change : table.replay(*command))
       unsaved.insert_or_assign(std::move(change.key), std::move(change.value));
   }

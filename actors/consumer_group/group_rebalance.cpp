@@ -1,5 +1,6 @@
 // Joining, assigning and leaving: the part of `group_core` that changes generations.
 #include "actors/consumer_group/group_core.hpp"
+#include "actors/defects.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -479,6 +480,8 @@ void group_core::assign_all(group_time now) {
   }
   for (const auto& [id, topics] : assign(protocol_, members, topics_))
     members_.at(id).record.assignment = protocol::encode_assignment({topics, {}});
+  if (has_defect(defect::partition_given_twice))
+    members_.rbegin()->second.record.assignment = members_.begin()->second.record.assignment;
   settle_deadline_ms_ = is_all_given() ? 0 : now.steady_ms + wait_ms;
 }
 

@@ -4,6 +4,7 @@
 #include "raft/defects.hpp"
 #include "storage/defects.hpp"
 #include "tests/simulation/cluster_life.hpp"
+#include "tests/simulation/group_cluster.hpp"
 #include "tests/simulation/random_life.hpp"
 
 #include <doctest/doctest.h>
@@ -21,28 +22,51 @@ namespace {
 
 constexpr int group_steps = 60;
 constexpr int cluster_steps = 120;
-/// A defect that so many lives do not show is one that nothing would show.
-constexpr std::uint64_t group_lives_max = 20'000;
-constexpr std::uint64_t cluster_lives_max = 1000;
-/// So often a defect is found, or in so many lives, before the mean is taken.
+constexpr int consumer_rounds = 40;
+/// So often a defect is found before the mean is taken.
 constexpr int findings_max = 5;
-constexpr std::uint64_t group_lives_enough = 2000;
-constexpr std::uint64_t cluster_lives_enough = 200;
 
 bool is_noticed(life_kind in, std::uint64_t seed) {
-  return in == life_kind::group ? !random_life(seed).run(group_steps).empty()
-                                : !cluster_life(seed).run(cluster_steps).empty();
+  switch (in) {
+  case life_kind::group:
+    return !random_life(seed).run(group_steps).empty();
+  case life_kind::cluster:
+    return !cluster_life(seed).run(cluster_steps).empty();
+  case life_kind::consumers:
+    return !group_life(seed).run(consumer_rounds).empty();
+  }
+  return false;
+}
+
+/// What a defect has to be shown by, and how long that may take.
+struct patience {
+  std::string_view name;
+  /// A defect that so many lives do not show is one that nothing would show.
+  std::uint64_t lives_max = 0;
+  /// In so many lives, or when it was found often enough, the mean is taken.
+  std::uint64_t lives_enough = 0;
+};
+
+patience patience_with(life_kind in) {
+  switch (in) {
+  case life_kind::group:
+    return {"groups", 20'000, 2000};
+  case life_kind::cluster:
+    return {"clusters", 1000, 200};
+  case life_kind::consumers:
+    break;
+  }
+  return {"consumers", 300, 60};
 }
 
 /// Lives on until the defect that is on was noticed, and says how many lives that took on average.
 void demand(std::string_view name, life_kind in) {
-  const bool groups = in == life_kind::group;
-  const auto most = groups ? group_lives_max : cluster_lives_max;
-  const auto enough = groups ? group_lives_enough : cluster_lives_enough;
+  const auto allowed = patience_with(in);
   std::uint64_t first = 0;
   std::uint64_t lives = 0;
   int found = 0;
-  while (lives < most && found < findings_max && (found == 0 || lives < enough)) {
+  while (lives < allowed.lives_max && found < findings_max &&
+         (found == 0 || lives < allowed.lives_enough)) {
     ++lives;
     if (is_noticed(in, lives) && found++ == 0)
       first = lives;
@@ -50,7 +74,7 @@ void demand(std::string_view name, life_kind in) {
   INFO("defect " << name << ", none of " << lives << " lives");
   CHECK(found > 0);
   std::printf("  %-30s %-9s first life %6llu, one in %8.1f\n", std::string(name).c_str(),
-              groups ? "groups" : "clusters", static_cast<unsigned long long>(first),
+              std::string(allowed.name).c_str(), static_cast<unsigned long long>(first),
               found == 0 ? 0.0 : static_cast<double>(lives) / found);
   std::fflush(stdout);
 }
@@ -76,6 +100,7 @@ TEST_CASE("without a defect nothing is noticed") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
     CHECK_FALSE(is_noticed(life_kind::cluster, seed));
+    CHECK_FALSE(is_noticed(life_kind::consumers, seed));
   }
 }
 
@@ -90,10 +115,11 @@ TEST_CASE("the simulator notices every defect of storage") {
   demand_all<storage::defect>([](storage::defect) { return life_kind::group; });
 }
 
-TEST_CASE("the simulator notices every defect of replicas, partitions and the cluster") {
+TEST_CASE("the simulator notices every defect of replicas, partitions, clusters and groups") {
   demand_all<actors::defect>([](actors::defect which) {
-    return which < actors::defect::acknowledged_when_proposed ? life_kind::group
-                                                              : life_kind::cluster;
+    if (which < actors::defect::acknowledged_when_proposed)
+      return life_kind::group;
+    return which < actors::defect::old_commits_taken ? life_kind::cluster : life_kind::consumers;
   });
 }
 
