@@ -285,12 +285,14 @@ result<void> take_snapshot(const admin_services& node, const admin_snapshot_requ
 result<void> change_broker(const admin_services& node, const admin_broker_change_request& request) {
   result<controller_answer> answer = unexpected(
       errc::invalid_request, "'" + request.change +
-                                 "' is no change of a broker; it is drain, evacuate, undrain or "
-                                 "remove");
+                                 "' is no change of a broker; it is drain, evacuate, shrink, "
+                                 "undrain or remove");
   if (request.change == "drain")
     answer = ask_controller(node, drain_broker_command{request.node, true, false});
   else if (request.change == "evacuate")
     answer = ask_controller(node, drain_broker_command{request.node, true, true});
+  else if (request.change == "shrink")
+    answer = ask_controller(node, drain_broker_command{request.node, true, true, true});
   else if (request.change == "undrain")
     answer = ask_controller(node, drain_broker_command{request.node, false, false});
   else if (request.change == "remove")
@@ -311,8 +313,10 @@ admin_moves cancel_move(const admin_services& node, const admin_cancel_move_requ
 admin_moves plan_moves(const admin_services& node, const admin_plan_request& request) {
   if (request.evacuate >= 0 && !request.dry_run)
     return to_moves(unexpected(errc::invalid_request,
-                               "an evacuation is begun by the change 'evacuate' of the broker"));
-  return to_moves(ask_controller(node, plan_question{request.evacuate, request.dry_run}));
+                               "an evacuation is begun by the change 'evacuate' or 'shrink' of the "
+                               "broker"));
+  return to_moves(
+      ask_controller(node, plan_question{request.evacuate, request.dry_run, request.shrink}));
 }
 
 } // namespace aqueduct::actors

@@ -314,8 +314,9 @@ AQUEDUCT_ADMIN_FIELDS(admin_snapshot_request, x.version, x.topic, x.partition)
 struct admin_broker_change_request {
   std::uint16_t version = admin_version;
   std::int32_t node = -1;
-  /// "drain": lead nothing, get nothing; "evacuate": and hold nothing; "undrain"; "remove": a
-  /// broker that holds nothing and is gone leaves the cluster.
+  /// "drain": lead nothing, get nothing; "evacuate": and hold nothing; "shrink": and give up what
+  /// no other broker can take; "undrain"; "remove": a broker that holds nothing and is gone leaves
+  /// the cluster.
   std::string change;
 };
 AQUEDUCT_ADMIN_FIELDS(admin_broker_change_request, x.version, x.node, x.change)
@@ -345,8 +346,10 @@ struct admin_plan_request {
   /// -1: spread evenly. Otherwise only with `dry_run`: "evacuate" begins it.
   std::int32_t evacuate = -1;
   bool dry_run = false;
+  /// An evacuation would give up the replicas that no other broker can take.
+  bool shrink = false;
 };
-AQUEDUCT_ADMIN_FIELDS(admin_plan_request, x.version, x.evacuate, x.dry_run)
+AQUEDUCT_ADMIN_FIELDS(admin_plan_request, x.version, x.evacuate, x.dry_run, x.shrink)
 
 struct admin_move {
   std::string topic;

@@ -15,11 +15,12 @@ namespace {
 /// of a topic differences and put the limits of the leader into the commands, version 3 knows lives
 /// of nodes, version 4 numbers the decisions about replicas and repairs them, version 5 remembers
 /// where replicas were that move, version 6 cancels what was cancelled, version 7 knows listeners
-/// of brokers and has brokers tell of their disks.
+/// of brokers and has brokers tell of their disks, version 8 gives replicas up that no other broker
+/// can take.
 constexpr std::uint8_t format_version = state_version;
 /// Of rows of the state: those of version 2 are as those of 1, which say nothing of lives, and
 /// those of 5 as those of 6.
-constexpr std::array<std::uint16_t, 5> row_versions{state_version, 6, 4, 3, 1};
+constexpr std::array<std::uint16_t, 6> row_versions{state_version, 7, 6, 4, 3, 1};
 constexpr std::size_t prefix_bytes = 2;
 
 template <std::size_t Tag>

@@ -178,6 +178,8 @@ struct broker_record {
   bool evacuating = false;
   /// Ordered by name.
   std::vector<broker_listener> listeners{};
+  /// And those that no other broker can take are given up. Implies evacuating.
+  bool shrinking = false;
 
   /// Whether it may get replicas and lead.
   [[nodiscard]] bool takes() const { return !fenced && !draining; }
@@ -196,6 +198,7 @@ struct broker_record {
     v(field{"draining", "Whether it is to lead nothing.", 3}, m.draining);
     v(field{"evacuating", "Whether it is to hold nothing.", 3}, m.evacuating);
     v(field{"listeners", "Addresses for clients of other listeners.", 7}, m.listeners);
+    v(field{"shrinking", "Whether replicas that nobody can take go.", 8}, m.shrinking);
   }
   friend bool operator==(const broker_record&, const broker_record&) = default;
 };
@@ -319,6 +322,8 @@ struct drain_broker_command {
   bool draining = true;
   /// And to hold nothing.
   bool evacuating = false;
+  /// And to give up the replicas that no other broker can take.
+  bool shrinking = false;
 
   static constexpr message_info info{"DrainBroker", "A broker is to lead nothing, or may again."};
   template <class M, class V>
@@ -326,6 +331,7 @@ struct drain_broker_command {
     v(field{"node", "The broker."}, m.node);
     v(field{"draining", "Whether it is to lead nothing."}, m.draining);
     v(field{"evacuating", "Whether it is to hold nothing."}, m.evacuating);
+    v(field{"shrinking", "Whether replicas that nobody can take go.", 8}, m.shrinking);
   }
 };
 
@@ -477,7 +483,7 @@ using controller_command =
                  cancel_move_command>;
 
 /// Version of the structs of this file that this build writes.
-inline constexpr std::uint16_t state_version = 7;
+inline constexpr std::uint16_t state_version = 8;
 
 /// Rows of the cluster's state. Those of before there were several nodes are read too.
 [[nodiscard]] buffer encode_row(const topic_record& topic);

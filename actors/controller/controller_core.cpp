@@ -328,6 +328,7 @@ replay_outcome controller_core::apply(const register_broker_command& command) {
   broker = command.broker;
   broker.draining = before.draining;
   broker.evacuating = before.evacuating;
+  broker.shrinking = before.shrinking;
   replay_outcome outcome;
   outcome.change = broker_registered{broker};
   outcome.writes.push_back(broker_write(broker));

@@ -125,9 +125,11 @@ public:
   [[nodiscard]] result<remove_broker_command> decide_remove(std::int32_t node) const;
   /// Errors: not_found; invalid_replication: too few brokers to evacuate this one.
   [[nodiscard]] result<drain_broker_command> decide_drain(const drain_broker_command& wish) const;
-  /// Moves that take every replica off `node`. Partitions that move already are left out. Error
+  /// Moves that take every replica off `node`; with `shrink`, those that no other broker can take
+  /// are given up (`move_plan::evacuate`). Partitions that move already are left out. Error
   /// invalid_replication: there are too few other brokers.
-  [[nodiscard]] result<std::vector<move_replicas_command>> plan_evacuation(std::int32_t node) const;
+  [[nodiscard]] result<std::vector<move_replicas_command>> plan_evacuation(std::int32_t node,
+                                                                           bool shrink) const;
   /// Moves that spread replicas and preferred leaders evenly.
   [[nodiscard]] std::vector<move_replicas_command> plan_rebalance() const;
   /// Errors: unknown_topic; not_found: the broker has no replica of it, or is registered with

@@ -43,6 +43,7 @@ controller_job job_of(Call& call, std::int64_t now_ms) {
 bool says_the_same(const broker_record& known, broker_record self) {
   self.draining = known.draining;
   self.evacuating = known.evacuating;
+  self.shrinking = known.shrinking;
   return known == self;
 }
 
@@ -351,7 +352,7 @@ void controller_state::decide(controller_job& job, const replica_set_aside_comma
 
 void controller_state::decide(controller_job& job, const plan_question& question) {
   const auto planned = question.evacuate >= 0
-                           ? core->plan_evacuation(question.evacuate)
+                           ? core->plan_evacuation(question.evacuate, question.shrink)
                            : result<std::vector<move_replicas_command>>(core->plan_rebalance());
   if (!planned) {
     finish(job, planned.propagate());
@@ -471,7 +472,7 @@ void controller_state::tend_moves() {
   };
   for (const auto& [id, broker] : core->brokers())
     if (broker.evacuating)
-      if (const auto planned = core->plan_evacuation(id))
+      if (const auto planned = core->plan_evacuation(id, broker.shrinking))
         make(*planned);
   if (!rebalancing)
     return;

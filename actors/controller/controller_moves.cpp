@@ -51,15 +51,17 @@ planned_partitions plan_of(const std::map<std::int32_t, broker_record>& brokers,
   planned_partitions all;
   for (const auto& [node, broker] : brokers) {
     const auto disk = disks.find(node);
-    all.plan.add(
-        {node, broker.rack, broker.takes(), disk == disks.end() ? disk_room{} : disk->second});
+    all.plan.add({node, broker.rack, broker.takes(),
+                  disk == disks.end() ? disk_room{} : disk->second, broker.fenced,
+                  broker.draining});
   }
   for (const auto& [id, topic] : topics) {
     if (topic.phase != topic_phase::active)
       continue;
     for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
       const auto& placed = topic.partitions[i];
-      all.plan.add(placed.nodes, placed.is_moving());
+      all.plan.add(placed.nodes, placed.is_moving(),
+                   placed.repairs.empty() ? -1 : placed.repairs.front().node);
       all.names.push_back({id, static_cast<std::int32_t>(i), placed.nodes});
     }
   }
@@ -160,9 +162,10 @@ result<drain_broker_command> controller_core::decide_drain(const drain_broker_co
   if (!brokers_.contains(wish.node))
     return unexpected(no_such_broker(wish.node));
   if (wish.evacuating)
-    if (auto possible = plan_evacuation(wish.node); !possible)
+    if (auto possible = plan_evacuation(wish.node, wish.shrinking); !possible)
       return possible.propagate();
-  return drain_broker_command{wish.node, wish.draining || wish.evacuating, wish.evacuating};
+  return drain_broker_command{wish.node, wish.draining || wish.evacuating, wish.evacuating,
+                              wish.evacuating && wish.shrinking};
 }
 
 std::size_t controller_core::moves_under_way() const {
@@ -174,16 +177,14 @@ std::size_t controller_core::moves_under_way() const {
   return count;
 }
 
-result<std::vector<move_replicas_command>>
-controller_core::plan_evacuation(std::int32_t node) const {
+result<std::vector<move_replicas_command>> controller_core::plan_evacuation(std::int32_t node,
+                                                                            bool shrink) const {
   if (!brokers_.contains(node))
     return unexpected(no_such_broker(node));
   auto all = plan_of(brokers_, disks_, topics_);
-  auto moves = all.plan.evacuate(node);
+  auto moves = all.plan.evacuate(node, shrink);
   if (!moves)
-    return unexpected(errc::invalid_replication,
-                      "some partition has no other broker to go to: replicas of a partition are on "
-                      "distinct brokers, and there are too few that are there and not draining");
+    return moves.propagate();
   return all.commands(std::move(*moves));
 }
 
@@ -212,6 +213,7 @@ replay_outcome controller_core::apply(const drain_broker_command& command) {
     return refused(errc::not_found, no_such_broker(command.node).message);
   it->second.draining = command.draining;
   it->second.evacuating = command.evacuating;
+  it->second.shrinking = command.shrinking;
   replay_outcome outcome;
   outcome.change = broker_changed{it->second};
   outcome.writes.push_back(broker_write(it->second));

@@ -3,6 +3,7 @@
 #include "actors/controller/disk_weight.hpp"
 
 #include <algorithm>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -12,14 +13,14 @@ void move_plan::add(broker b) {
   brokers_.push_back({std::move(b), 0, 0});
 }
 
-void move_plan::add(std::vector<std::int32_t> nodes, bool fixed) {
+void move_plan::add(std::vector<std::int32_t> nodes, bool fixed, std::int32_t ailing) {
   for (const auto node : nodes)
     if (auto* at = find(node))
       ++at->replicas;
   if (!nodes.empty())
     if (auto* at = find(nodes.front()))
       ++at->preferred;
-  partitions_.push_back({std::move(nodes), fixed});
+  partitions_.push_back({std::move(nodes), fixed, ailing});
 }
 
 move_plan::place* move_plan::find(std::int32_t node) {
@@ -81,16 +82,64 @@ std::vector<move_plan::move> move_plan::changes(const std::vector<partition>& be
   return moves;
 }
 
-std::optional<std::vector<move_plan::move>> move_plan::evacuate(std::int32_t node) {
+/// Whether the group of a partition can do without the replica on `node`, which nobody can take
+/// now.
+result<void> move_plan::check_loss(const partition& p, std::int32_t node) {
+  std::size_t left = 0;
+  std::size_t sound = 0;
+  for (const auto other : p.nodes) {
+    if (other == node)
+      continue;
+    ++left;
+    const auto* at = find(other);
+    sound += at != nullptr && !at->what.is_gone && other != p.ailing ? 1 : 0;
+  }
+  if (left == 0)
+    return unexpected(errc::invalid_replication,
+                      "some partition has its only replica there, and no other broker to go to");
+  if (sound * 2 <= left)
+    return unexpected(errc::invalid_replication,
+                      "some partition needs the replica there: of its others not enough are on "
+                      "brokers that are there, or in good health");
+  for (const auto& each : brokers_)
+    if (each.what.is_gone && !each.what.is_draining && each.what.node != node &&
+        std::ranges::find(p.nodes, each.what.node) == p.nodes.end())
+      return unexpected(errc::invalid_replication,
+                        "broker " + std::to_string(each.what.node) +
+                            " is gone and could take replicas when it is back; wait for it, or "
+                            "drain it first");
+  return {};
+}
+
+void move_plan::give_up(partition& p, std::int32_t node) {
+  const bool led = p.nodes.front() == node;
+  std::erase(p.nodes, node);
+  if (auto* at = find(node)) {
+    --at->replicas;
+    at->preferred -= led ? 1 : 0;
+  }
+  if (auto* heir = find(p.nodes.front()); heir != nullptr && led)
+    ++heir->preferred;
+}
+
+result<std::vector<move_plan::move>> move_plan::evacuate(std::int32_t node, bool shrink) {
   level_disks(brokers_, [](place& at) { return at.what.takes ? &at.what.disk : nullptr; });
   const auto before = partitions_;
   for (auto& p : partitions_) {
     if (p.fixed || std::ranges::find(p.nodes, node) == p.nodes.end())
       continue;
-    const auto* to = replacement(p, node);
-    if (to == nullptr)
-      return std::nullopt;
-    replace(p, node, to->what.node);
+    if (const auto* to = replacement(p, node)) {
+      replace(p, node, to->what.node);
+      continue;
+    }
+    if (!shrink)
+      return unexpected(errc::invalid_replication,
+                        "some partition has no other broker to go to: replicas of a partition are "
+                        "on distinct brokers, and there are too few that are there and not "
+                        "draining; such partitions can have fewer replicas from now on (shrink)");
+    if (auto allowed = check_loss(p, node); !allowed)
+      return allowed.propagate();
+    give_up(p, node);
   }
   return changes(before);
 }

@@ -54,12 +54,15 @@ struct plan_question {
   std::int32_t evacuate = -1;
   /// Only say what would be done. An evacuation is begun by draining the broker.
   bool dry_run = false;
+  /// Replicas that no other broker can take would be given up.
+  bool shrink = false;
 
   static constexpr message_info info{"PlanQuestion", "Replicas are to be spread anew."};
   template <class M, class V>
   static void fields(M& m, V& v) {
     v(field{"evacuate", "The broker that everything is to leave; -1: spread evenly."}, m.evacuate);
     v(field{"dry_run", "Only say what would be done."}, m.dry_run);
+    v(field{"shrink", "Whether replicas that nobody can take go.", 8}, m.shrink);
   }
 };
 

@@ -238,10 +238,12 @@ result<std::vector<actors::admin_move>> admin_client::rebalance(bool dry_run) {
   return connection_->ask_moves(std::move(request));
 }
 
-result<std::vector<actors::admin_move>> admin_client::plan_evacuation(std::int32_t node) {
+result<std::vector<actors::admin_move>> admin_client::plan_evacuation(std::int32_t node,
+                                                                      bool shrink) {
   actors::admin_plan_request request;
   request.evacuate = node;
   request.dry_run = true;
+  request.shrink = shrink;
   return connection_->ask_moves(std::move(request));
 }
 

@@ -46,7 +46,7 @@ public:
                                       std::int32_t to);
   /// Success: the state of the replica on this node is durable, and the controller's log shorter.
   [[nodiscard]] result<void> snapshot(const std::string& topic, std::int32_t partition);
-  /// `change`: drain, evacuate, undrain or remove. Errors: as the controller judges.
+  /// `change`: drain, evacuate, shrink, undrain or remove. Errors: as the controller judges.
   [[nodiscard]] result<void> change_broker(std::int32_t node, const std::string& change);
   /// The move that is made or, with `dry_run`, would be. Errors: as the controller judges.
   [[nodiscard]] result<std::vector<actors::admin_move>> move(const std::string& topic,
@@ -58,8 +58,10 @@ public:
   cancel_move(const std::string& topic, std::int32_t partition, bool dry_run);
   /// Moves that spread everything evenly; without `dry_run` they have begun.
   [[nodiscard]] result<std::vector<actors::admin_move>> rebalance(bool dry_run);
-  /// Moves that would take everything off the broker.
-  [[nodiscard]] result<std::vector<actors::admin_move>> plan_evacuation(std::int32_t node);
+  /// Moves that would take everything off the broker; with `shrink`, what no other broker can take
+  /// would be given up.
+  [[nodiscard]] result<std::vector<actors::admin_move>> plan_evacuation(std::int32_t node,
+                                                                        bool shrink);
 
 private:
   struct connection;

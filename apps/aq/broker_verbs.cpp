@@ -17,6 +17,7 @@ namespace {
 struct broker_options {
   std::int32_t node = -1;
   bool evacuate = false;
+  bool shrink = false;
   bool wait = false;
 };
 
@@ -97,16 +98,23 @@ exit_code evacuate(session& on, const broker_options& options) {
   auto node = connect_admin(on);
   if (!node)
     return on.fail(node.error());
-  const auto moves = node->plan_evacuation(options.node);
+  const auto moves = node->plan_evacuation(options.node, options.shrink);
   if (!moves)
     return on.fail(moves.error());
   if (on.options().dry_run) {
     const auto printed = on.print(moves_described(*moves, false));
-    on.note(fmt::format("would move {} replicas off broker {} (--dry-run)", moves->size(),
-                        options.node));
+    const auto given_up = std::ranges::count_if(
+        *moves, [](const actors::admin_move& move) { return move.to.size() < move.from.size(); });
+    if (given_up > 0)
+      on.note(fmt::format("would give up {} replicas, which no other broker can take: these "
+                          "partitions have fewer from then on",
+                          given_up));
+    on.note(fmt::format("would move {} replicas off broker {} (--dry-run)",
+                        static_cast<std::ptrdiff_t>(moves->size()) - given_up, options.node));
     return printed;
   }
-  if (const auto done = node->change_broker(options.node, "evacuate"); !done)
+  if (const auto done = node->change_broker(options.node, options.shrink ? "shrink" : "evacuate");
+      !done)
     return on.fail(done.error());
   if (options.wait) {
     // The node has answered once it knew of the change itself.
@@ -147,14 +155,19 @@ void add_broker_verbs(command_line& line) {
       group, "drain", "Have a broker lead nothing and get nothing, or hold nothing",
       "aq broker drain 2\n"
       "aq broker drain 2 --evacuate --dry-run\n"
-      "aq broker drain 2 --evacuate --wait\n",
+      "aq broker drain 2 --evacuate --wait\n"
+      "aq broker drain 2 --evacuate --shrink --dry-run\n",
       [drained](session& on) {
         if (drained->wait && !drained->evacuate)
           return on.fail(errc::invalid_request, "--wait is for --evacuate");
+        if (drained->shrink && !drained->evacuate)
+          return on.fail(errc::invalid_request, "--shrink is for --evacuate");
         return drained->evacuate ? evacuate(on, *drained) : change(on, "drain", drained->node);
       });
   add_node_argument(drain_verb, drained->node);
   drain_verb.add_flag("--evacuate", drained->evacuate, "Move its replicas to other brokers too");
+  drain_verb.add_flag("--shrink", drained->shrink,
+                      "Give up replicas that no other broker can take");
   drain_verb.add_flag("--wait", drained->wait,
                       "Look on until it holds nothing and is missed by nobody");
 

@@ -343,6 +343,10 @@ TEST_SUITE("actors.admin_cluster") {
     CHECK(bench.change(3, "evacuate"));
     drain = bench.asked<drain_broker_command>();
     CHECK((drain.draining && drain.evacuating));
+    CHECK_FALSE(drain.shrinking);
+    CHECK(bench.change(3, "shrink"));
+    drain = bench.asked<drain_broker_command>();
+    CHECK((drain.node == 3 && drain.draining && drain.evacuating && drain.shrinking));
     CHECK(bench.change(3, "undrain"));
     drain = bench.asked<drain_broker_command>();
     CHECK((!drain.draining && !drain.evacuating));
@@ -353,8 +357,8 @@ TEST_SUITE("actors.admin_cluster") {
     const auto unknown = bench.change(4, "explode");
     CHECK(unknown.error().code == errc::invalid_request);
     CHECK(unknown.error().message == "'explode' is no change of a broker; it is drain, evacuate, "
-                                     "undrain or remove");
-    CHECK(bench.script->questions.size() == 5);
+                                     "shrink, undrain or remove");
+    CHECK(bench.script->questions.size() == 6);
   }
 
   TEST_CASE("a controller that forgets what it was asked is an error, not a wait") {
@@ -389,13 +393,17 @@ TEST_SUITE("actors.admin_cluster") {
     evacuate.evacuate = 3;
     evacuate.dry_run = true;
     CHECK(plan_moves(bench.node, evacuate).error == 0);
-    CHECK(bench.asked<plan_question>().evacuate == 3);
+    auto asked = bench.asked<plan_question>();
+    CHECK((asked.evacuate == 3 && asked.dry_run && !asked.shrink));
+    evacuate.shrink = true;
+    CHECK(plan_moves(bench.node, evacuate).error == 0);
+    CHECK(bench.asked<plan_question>().shrink);
 
     evacuate.dry_run = false;
     const auto refused = plan_moves(bench.node, evacuate);
     CHECK(refused.error == static_cast<std::uint16_t>(errc::invalid_request));
     CHECK(refused.message.find("the change 'evacuate'") != std::string::npos);
-    CHECK(bench.script->questions.size() == 3);
+    CHECK(bench.script->questions.size() == 4);
 
     admin_cancel_move_request cancel;
     cancel.topic = "orders";

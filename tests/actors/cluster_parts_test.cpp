@@ -435,7 +435,7 @@ TEST_SUITE("actors.questions") {
   TEST_CASE("brokers of before there were listeners are read") {
     broker_record broker{3, "h", 9092, "r"};
     broker.incarnation = 77;
-    for (const auto version : {3, 6}) {
+    for (const auto version : {3, 6, 7}) {
       const auto read =
           decode_broker(protocol::encode(broker, static_cast<std::uint16_t>(version)));
       REQUIRE(read);

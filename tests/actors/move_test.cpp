@@ -2,6 +2,7 @@
 #include "actors/controller/controller_core.hpp"
 #include "actors/controller/move_plan.hpp"
 #include "protocol/native/codec.hpp"
+#include "tests/actors/move_lab.hpp"
 
 #include <doctest/doctest.h>
 
@@ -11,75 +12,7 @@
 
 using namespace aqueduct;
 using namespace aqueduct::actors;
-
-namespace {
-
-uuid id_of(std::uint8_t number) {
-  uuid id;
-  id.bytes[15] = number;
-  return id;
-}
-
-controller_core cluster_of(std::int32_t count) {
-  controller_core::limits limits;
-  limits.partitions_per_node = 1000;
-  controller_core core(limits);
-  core.replay(create_cluster_command{id_of(99)});
-  for (std::int32_t node = 1; node <= count; ++node) {
-    broker_record broker{node, "host", 9092, ""};
-    broker.incarnation = static_cast<std::uint64_t>(node) * 10;
-    core.replay(register_broker_command{broker});
-  }
-  return core;
-}
-
-void create(controller_core& core, const std::string& name, std::uint8_t id,
-            std::int32_t partitions, std::int16_t replication) {
-  protocol::create_topic_request request;
-  request.name = name;
-  request.partitions = partitions;
-  request.replication = replication;
-  const auto command = core.decide_create(request, id_of(id), 5);
-  REQUIRE(command);
-  REQUIRE_FALSE(core.replay(*command).refused);
-}
-
-const replica_set& placed(const controller_core& core, std::uint8_t topic, std::size_t partition) {
-  return core.topics().at(id_of(topic)).partitions.at(partition);
-}
-
-using nodes = std::vector<std::int32_t>;
-
-/// Four brokers and a topic "t" with three replicas on 1, 2 and 3.
-controller_core cluster_with_topic() {
-  auto core = cluster_of(4);
-  create(core, "t", 1, 1, 3);
-  REQUIRE_FALSE(core.replay(*core.decide_move("t", 0, {1, 2, 3})).refused);
-  const auto& at = placed(core, 1, 0);
-  if (at.is_moving())
-    REQUIRE_FALSE(core.replay(replicas_moved_command{id_of(1), 0, at.nodes, at.changes}).refused);
-  REQUIRE_FALSE(placed(core, 1, 0).is_moving());
-  return core;
-}
-
-void move(controller_core& core, const nodes& to) {
-  const auto command = core.decide_move("t", 0, to);
-  REQUIRE(command);
-  REQUIRE_FALSE(core.replay(*command).refused);
-}
-
-void cancel(controller_core& core) {
-  const auto command = core.decide_cancel("t", 0);
-  REQUIRE(command);
-  REQUIRE_FALSE(core.replay(*command).refused);
-}
-
-bool settle(controller_core& core) {
-  const auto& at = placed(core, 1, 0);
-  return !core.replay(replicas_moved_command{id_of(1), 0, at.nodes, at.changes}).refused;
-}
-
-} // namespace
+using namespace aqueduct::actors::test;
 
 TEST_SUITE("actors.move_plan") {
   TEST_CASE("an evacuated broker holds nothing, and nobody gets two replicas of a partition") {
@@ -285,7 +218,7 @@ TEST_SUITE("actors.moves") {
     CHECK(core.decide_remove(1).error().code == errc::conflict);
     REQUIRE_FALSE(core.replay(*core.decide_drain({1, true, true})).refused);
     CHECK(core.brokers().at(1).draining);
-    const auto plan = core.plan_evacuation(1);
+    const auto plan = core.plan_evacuation(1, false);
     REQUIRE(plan);
     for (const auto& move : *plan) {
       REQUIRE_FALSE(core.replay(move).refused);

@@ -113,8 +113,10 @@ admin_actor::behavior_type behave(const shared_pointer& node) {
         return noted(node, text, [&](auto& says) { return moved(says, request); });
       },
       [=](const admin_plan_request& request) {
-        const auto text = request.evacuate < 0 ? std::string(request.dry_run ? "plan?" : "plan")
-                                               : fmt::format("evacuate? {}", request.evacuate);
+        const auto text =
+            request.evacuate < 0
+                ? std::string(request.dry_run ? "plan?" : "plan")
+                : fmt::format("{}? {}", request.shrink ? "shrink" : "evacuate", request.evacuate);
         return noted(node, text, [](auto& says) { return next(says.plans); });
       },
       [=](const admin_cancel_move_request& request) {

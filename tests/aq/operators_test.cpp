@@ -152,6 +152,24 @@ TEST_CASE("a dry run changes nothing, and knows who is there") {
   CHECK(on.asked() == words{"evacuate? 2", "plan?"});
 }
 
+TEST_CASE("an evacuation gives replicas up that nobody can take, if it is told to, and says so") {
+  bench on;
+  on.node.with([](auto& says) {
+    says.plans = {plan({{"orders", 0, {1, 2}, {1}}, {"orders", 1, {1, 2}, {1, 3}}})};
+  });
+  const auto imagined = on.aq({"broker", "drain", "2", "--evacuate", "--shrink", "--dry-run"});
+  CHECK(imagined.code == exit_code::done);
+  CHECK(holds(imagined.err, "would give up 1 replicas"));
+  CHECK(holds(imagined.err, "would move 1 replicas off broker 2"));
+  CHECK(on.asked() == words{"shrink? 2"});
+  on.node.with([](auto& says) { says.plans = {plan({{"orders", 0, {1, 2}, {1}}})}; });
+  CHECK(on.aq_json({"broker", "drain", "2", "--evacuate", "--shrink"})["done"] == true);
+  CHECK(on.asked() == words{"shrink? 2", "shrink? 2", "shrink 2"});
+  const auto refused = on.aq({"broker", "drain", "2", "--shrink"});
+  CHECK(refused.code == exit_code::usage);
+  CHECK(holds(refused.err, "--shrink is for --evacuate"));
+}
+
 TEST_CASE("an evacuation that cannot be is refused before it is ordered") {
   bench on;
   on.node.with([](auto& says) {

@@ -1,8 +1,6 @@
 // Real nodes under a producer that never stops, while an operator works on them with `aq`: nothing
 // that was acknowledged is lost, doubled or reordered, and no request fails.
-#include "tests/cluster/cluster_user.hpp"
-#include "tests/support/paths.hpp"
-#include "tests/support/test_cluster.hpp"
+#include "tests/cluster/operator_bench.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -24,81 +22,7 @@ constexpr int not_found = 66;
 constexpr int conflict = 73;
 constexpr int try_again = 75;
 
-struct answer {
-  int status = -1;
-  /// What it printed, or nothing.
-  json out;
-  std::string err;
-};
-
-/// An operator with a cluster of three nodes.
-class bench {
-public:
-  explicit bench(test_cluster::options opts = {}) : nodes(std::move(opts)) {
-    on.emplace(open(nodes.addresses()));
-    CHECK(has_brokers(*on, 3));
-  }
-
-  /// What `aq` says when it asks that node.
-  answer aq(int node, words arguments) {
-    arguments.insert(arguments.begin(), {"--admin", nodes.admin_address(node), "--output", "json"});
-    child_process program(built_program("aq"), arguments);
-    const auto status = program.wait_until(test_clock::now() + patience);
-    REQUIRE(status);
-    const auto text = program.rest_of_output();
-    return {*status, text.empty() ? json() : json::parse(text), program.errors()};
-  }
-  /// Checks that it worked.
-  json done(int node, const words& arguments) {
-    const auto ended = aq(node, arguments);
-    INFO(ended.err);
-    REQUIRE(ended.status == 0);
-    return ended.out;
-  }
-  template <class Condition>
-  bool comes(int node, const words& arguments, const Condition& holds) {
-    const auto deadline = test_clock::now() + patience;
-    while (test_clock::now() < deadline) {
-      const auto now = aq(node, arguments);
-      if (now.status == 0 && holds(now.out))
-        return true;
-      std::this_thread::yield();
-    }
-    return false;
-  }
-  json broker(int node) { return done(1, {"broker", "describe", std::to_string(node)}); }
-  void check_health(const std::vector<int>& asked) {
-    for (const int node : asked) {
-      const auto health = aq(node, {"cluster", "health", "--wait", "20s"});
-      CHECK_MESSAGE(health.status == 0, health.out.dump());
-    }
-  }
-  /// Where the controller wants a partition of "numbers".
-  std::vector<int> placed(int partition) {
-    std::vector<int> where;
-    const auto layout = on->topic("numbers");
-    REQUIRE(layout);
-    for (const auto& each : layout->partitions)
-      if (each.partition.value == partition)
-        for (const auto replica : each.replicas)
-          where.push_back(replica.value);
-    return where;
-  }
-  /// As the node that leads it says, once they are those.
-  bool has_voters(const std::set<int>& wanted) {
-    return becomes(*on, [&](const cluster_layout&) {
-      const auto status = aq(leader_of(*on, "numbers", 0), {"raft", "status", "numbers:0"});
-      if (status.status != 0)
-        return false;
-      const auto group = status.out["groups"][0];
-      return group["role"] == "leader" && group["voters"].get<std::set<int>>() == wanted &&
-             group["learners"].empty();
-    });
-  }
-
-  test_cluster nodes;
-  std::optional<cluster> on;
-};
+using bench = operator_bench;
 
 } // namespace
 
