@@ -247,6 +247,7 @@ struct node::impl {
     control.self.cluster_port = cluster->advertised().port;
     control.heartbeat_ms = settings().cluster.heartbeat.count();
     control.session_timeout_ms = settings().cluster.session_timeout.count();
+    control.move_timeout_ms = settings().cluster.move_timeout.count();
     if (founds)
       control.founders.voters = {services->replica};
     control.caller = cluster->transport();

@@ -65,6 +65,8 @@ struct cluster_settings {
   std::chrono::milliseconds heartbeat{500};
   /// Silence after which the controller takes a broker for gone.
   std::chrono::milliseconds session_timeout{5000};
+  /// How long a move of replicas waits for a broker that is gone before it is taken back.
+  std::chrono::milliseconds move_timeout = std::chrono::minutes(10);
   /// Per other node.
   std::uint64_t send_window_bytes = 32ULL << 20;
   /// Bytes per second that this node reads for replicas that are behind.

@@ -65,6 +65,11 @@ void add_addresses(builder& model) {
           "clients are no longer told of it, until it is heard again. At least three heartbeats. "
           "Who leads a partition does not depend on it: that is decided by the replicas of the "
           "partition (`raft.election-timeout`).")
+      .add("cluster.move-timeout", duration_kind{.min = 1s, .max = 30 * day},
+           AQUEDUCT_FIELD(cluster.move_timeout),
+           "How long replicas that move wait for a broker that is to get one and counts as gone, "
+           "before the controller takes the move back: the replicas stay where they were. It does "
+           "not if a broker that they would go back to is gone too.")
       .add("cluster.send-window-bytes", size_kind{.min = 1 * mib, .max = 1 * gib},
            AQUEDUCT_FIELD(cluster.send_window_bytes),
            "Messages that wait for one other node, on the connection for large ones; an eighth of "

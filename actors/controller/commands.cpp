@@ -73,6 +73,11 @@ bool replica_set::is_on(std::int32_t node) const {
          std::ranges::find(leaving, node) != leaving.end();
 }
 
+bool replica_set::is_elsewhere_than(std::int32_t node) const {
+  const auto is_other = [node](std::int32_t each) { return each != node; };
+  return std::ranges::any_of(nodes, is_other) || std::ranges::any_of(leaving, is_other);
+}
+
 std::optional<repair_stage> replica_set::repair_of(std::int32_t node) const {
   const auto found = std::ranges::find(repairs, node, &replica_repair::node);
   return found == repairs.end() ? std::nullopt : std::optional(found->stage);
@@ -85,6 +90,14 @@ std::vector<std::int32_t> replica_set::adding() const {
       return std::ranges::find(origin, node) == origin.end();
     });
   return added;
+}
+
+std::vector<std::int32_t> replica_set::way_back() const {
+  std::vector<std::int32_t> back;
+  std::ranges::copy_if(origin, std::back_inserter(back), [this](std::int32_t node) {
+    return std::ranges::find(nodes, node) == nodes.end();
+  });
+  return back;
 }
 
 bool replica_set::is_changing() const {

@@ -95,6 +95,8 @@ struct replica_set {
 
   /// Whether `node` has, or may have, files of the partition.
   [[nodiscard]] bool is_on(std::int32_t node) const;
+  /// Whether another node than `node` has, or may have, files of the partition.
+  [[nodiscard]] bool is_elsewhere_than(std::int32_t node) const;
   /// How far the replica of `node` is repaired; nothing if it is not under repair.
   [[nodiscard]] std::optional<repair_stage> repair_of(std::int32_t node) const;
   /// Replicas come or go because somebody wanted it.
@@ -102,6 +104,8 @@ struct replica_set {
   /// Nodes that had none before the move that is under way; none are known of moves of before that
   /// was remembered.
   [[nodiscard]] std::vector<std::int32_t> adding() const;
+  /// Nodes that would get their replica back, if the move that is under way were taken back.
+  [[nodiscard]] std::vector<std::int32_t> way_back() const;
   /// Its group is to have other members than it has, or was to have.
   [[nodiscard]] bool is_changing() const;
 };

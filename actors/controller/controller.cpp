@@ -31,6 +31,7 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   config = std::move(given);
   core.emplace(config.limits);
   sessions.emplace(config.session_timeout_ms);
+  stuck.emplace(config.move_timeout_ms);
   topic_host::options options;
   options.services = config.services;
   options.directory = config.directory;
@@ -420,7 +421,7 @@ void controller_state::handle(removal_stepped& news) {
 
 void controller_state::handle(partition_damaged& news) {
   const auto* placed = core->placed_of(news.group);
-  if (placed == nullptr || placed->nodes.size() < 2 || !damaged.insert(news.group).second)
+  if (placed == nullptr || !placed->is_elsewhere_than(node()) || !damaged.insert(news.group).second)
     return;
   config.log->error("partition {}: the replica on this node is damaged and is to be replaced by a "
                     "new one: {}",
@@ -448,6 +449,7 @@ void controller_state::handle(controller_tick&) {
   if (established) {
     watch_brokers();
     tend_members();
+    end_stuck_moves();
     tend_moves();
   }
   take_kept();

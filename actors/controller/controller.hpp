@@ -35,6 +35,8 @@ struct controller_config {
   raft::membership founders;
   std::int64_t heartbeat_ms = 500;
   std::int64_t session_timeout_ms = 5000;
+  /// How long a move waits for a broker that is gone before it is taken back.
+  std::int64_t move_timeout_ms = 600'000;
   std::shared_ptr<spdlog::logger> log;
   /// The log keeps at least so many entries behind its end, and at most twice as many: who lacks
   /// more takes over the state instead.

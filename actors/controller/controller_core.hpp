@@ -120,6 +120,15 @@ public:
   /// conflict: it was begun by a release that did not remember where the replicas were.
   [[nodiscard]] result<cancel_move_command>
   decide_cancel(std::string_view topic, std::int32_t partition, bool of_cancelled = false) const;
+  /// Moves that wait for a broker that is gone, and that can be taken back: no broker that they
+  /// would go back to is gone as well, and they were not taken back before.
+  [[nodiscard]] std::vector<cancel_move_command> moves_to_gone() const;
+  /// Takes a move back of which a new replica is damaged: the old ones are sound as far as anybody
+  /// knows, and a repair would make the group go on with fewer. Nothing: the broker is to get none
+  /// by a move, or has another disk by now, or the move was taken back already, or cannot be
+  /// because a broker that it would go back to is gone.
+  [[nodiscard]] std::optional<cancel_move_command>
+  decide_give_up(const repair_replica_command& wish) const;
   /// Errors: not_found; conflict: it holds replicas (drain it with evacuation first), or it is
   /// there.
   [[nodiscard]] result<remove_broker_command> decide_remove(std::int32_t node) const;
@@ -194,8 +203,12 @@ private:
                                                             std::int32_t partition) const;
   /// Puts the replicas of a partition elsewhere; those that are not in `to` leave.
   void send_replicas(replica_set& placed, const std::vector<std::int32_t>& to);
+  [[nodiscard]] bool is_gone(std::int32_t node) const;
   /// A broker that is to get a replica, or to get it back, is gone.
   [[nodiscard]] bool waits_for_gone(const replica_set& placed) const;
+  /// The replicas move, were not on their way back before, and all that they would go back to are
+  /// there.
+  [[nodiscard]] bool may_go_back(const replica_set& placed) const;
   [[nodiscard]] result<void> check_repair(const repair_replica_command& wish) const;
   [[nodiscard]] replica_set* find_placed(const uuid& topic, std::int32_t partition);
   replay_outcome apply(const create_topic_command& command);

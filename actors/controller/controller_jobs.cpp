@@ -336,6 +336,13 @@ void controller_state::decide(controller_job& job, const replicas_moved_command&
 }
 
 void controller_state::decide(controller_job& job, const repair_replica_command& question) {
+  if (const auto back = core->decide_give_up(question)) {
+    config.log->warn(
+        "partition {}: its new replica on broker {} is damaged: the move is taken back",
+        to_string(group_id{back->id, back->partition}), question.node);
+    propose(*back, std::move(job.done), job.deadline_ms);
+    return;
+  }
   if (auto possible = core->decide_repair(question); !possible)
     finish(job, possible.propagate());
   else
@@ -373,6 +380,7 @@ void controller_state::establish() {
   established = true;
   sessions->begin(now());
   core->know_disks({});
+  stuck->begin();
   fencing.clear();
   moves_proposed.clear();
   rebalancing = false;
@@ -481,6 +489,17 @@ void controller_state::tend_moves() {
   make(planned);
 }
 
+void controller_state::end_stuck_moves() {
+  for (const auto& back : stuck->due(core->moves_to_gone(), now())) {
+    if (moves_proposed.contains({back.id, back.partition}))
+      continue;
+    config.log->warn("partition {}: a broker that is to get a replica has been gone for {} s: the "
+                     "move is taken back",
+                     to_string(group_id{back.id, back.partition}), config.move_timeout_ms / 1000);
+    propose_once(back, moves_proposed, {back.id, back.partition});
+  }
+}
+
 void controller_state::handle(partition_settled& news) {
   settled[news.group] = news.changes;
   run_errands();
@@ -556,7 +575,7 @@ void controller_state::run_repair_errands() {
     return;
   std::erase_if(damaged, [this](const group_id& group) {
     const auto* placed = core->placed_of(group);
-    return placed == nullptr || placed->nodes.size() < 2 || !placed->is_on(node()) ||
+    return placed == nullptr || !placed->is_elsewhere_than(node()) || !placed->is_on(node()) ||
            set_aside.contains(group);
   });
   // Whoever is to give its replica up may be told to keep it, and a repair ends with nothing done

@@ -113,11 +113,47 @@ bool controller_core::goes_back(std::string_view name, std::int32_t partition) c
   return topic && (*topic)->partitions[static_cast<std::size_t>(partition)].is_cancelled;
 }
 
+bool controller_core::is_gone(std::int32_t node) const {
+  const auto broker = brokers_.find(node);
+  return broker == brokers_.end() || broker->second.fenced;
+}
+
 bool controller_core::waits_for_gone(const replica_set& placed) const {
-  return std::ranges::any_of(placed.adding(), [this](std::int32_t node) {
-    const auto broker = brokers_.find(node);
-    return broker == brokers_.end() || broker->second.fenced;
-  });
+  return std::ranges::any_of(placed.adding(), [this](std::int32_t node) { return is_gone(node); });
+}
+
+/// Whoever turns a move round by itself must not send it to where it waits as well, nor to and fro.
+bool controller_core::may_go_back(const replica_set& placed) const {
+  const auto back = placed.way_back();
+  return !placed.origin.empty() && !placed.is_cancelled &&
+         std::ranges::none_of(back, [this](std::int32_t node) { return is_gone(node); });
+}
+
+std::vector<cancel_move_command> controller_core::moves_to_gone() const {
+  std::vector<cancel_move_command> waiting;
+  for (const auto& [id, topic] : topics_) {
+    if (topic.phase != topic_phase::active)
+      continue;
+    for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
+      const auto& placed = topic.partitions[i];
+      if (may_go_back(placed) && waits_for_gone(placed))
+        waiting.push_back({id, static_cast<std::int32_t>(i), placed.changes});
+    }
+  }
+  return waiting;
+}
+
+std::optional<cancel_move_command>
+controller_core::decide_give_up(const repair_replica_command& wish) const {
+  const auto* placed = placed_of({wish.id, wish.partition});
+  const auto broker = brokers_.find(wish.node);
+  if (placed == nullptr || broker == brokers_.end() ||
+      broker->second.incarnation != wish.incarnation || !may_go_back(*placed))
+    return std::nullopt;
+  const auto added = placed->adding();
+  if (std::ranges::find(added, wish.node) == added.end())
+    return std::nullopt;
+  return cancel_move_command{wish.id, wish.partition, placed->changes};
 }
 
 result<cancel_move_command> controller_core::decide_cancel(std::string_view name,

@@ -6,6 +6,7 @@
 #include "actors/controller/controller.hpp"
 #include "actors/controller/pending_commands.hpp"
 #include "actors/controller/producer_id_pool.hpp"
+#include "actors/controller/stuck_moves.hpp"
 
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -124,6 +125,8 @@ struct controller_state {
   [[nodiscard]] bool gives_office_away();
   /// Carries plans out, a few moves at a time.
   void tend_moves();
+  /// Takes back what waits for a broker that stays away.
+  void end_stuck_moves();
   void run_errands();
   void run_repair_errands();
   void run_release();
@@ -166,6 +169,7 @@ struct controller_state {
 
   // While it leads.
   std::optional<broker_sessions> sessions;
+  std::optional<stuck_moves> stuck;
   bool member_change_under_way = false;
   std::string member_change_text;
   /// Proposed, and not yet known what came of it: brokers that count as gone or as back, and

@@ -19,8 +19,9 @@ inline constexpr std::int64_t patience_ms = 120'000;
 
 class move_bench {
 public:
-  explicit move_bench(std::int32_t nodes, std::int16_t replication = 3, std::uint64_t seed = 1)
-      : cluster({.seed = seed, .nodes = nodes}) {
+  explicit move_bench(std::int32_t nodes, std::int16_t replication = 3, std::uint64_t seed = 1,
+                      std::int64_t move_timeout_ms = 600'000)
+      : cluster({.seed = seed, .nodes = nodes, .move_timeout_ms = move_timeout_ms}) {
     for (std::int32_t node = 1; node <= nodes; ++node)
       cluster.start(node);
     const auto voters = static_cast<std::size_t>(nodes);

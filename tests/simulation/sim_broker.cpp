@@ -259,6 +259,7 @@ void sim_broker::start_controller() {
   control.self.cluster_port = sim_wires::address_of(number_).port;
   control.heartbeat_ms = 250;
   control.session_timeout_ms = 2000;
+  control.move_timeout_ms = settings_.move_timeout_ms;
   control.entries_kept = settings_.controller_entries_kept;
   if (cluster().is_nil())
     control.founders.voters = {services_->replica};

@@ -40,6 +40,7 @@ struct broker_settings {
   std::int64_t idle_timeout_ms = 0;
   storage::flush_mode flush = storage::flush_mode::commit;
   std::uint64_t controller_entries_kept = 50;
+  std::int64_t move_timeout_ms = 600'000;
   std::shared_ptr<spdlog::logger> log;
   /// Where it is written down what came up. Must be set.
   std::shared_ptr<case_book> book;

@@ -112,6 +112,7 @@ sim_cluster::sim_cluster(const options& given)
       chance_(std::make_shared<virtual_environment>(given.seed * 7 + 3)),
       wires_(given.seed) {
   settings_.seeds = given.nodes;
+  settings_.move_timeout_ms = given.move_timeout_ms;
   if (given.in_process)
     settings_.process = memory_registry::make();
   settings_.segment_bytes = given.segment_bytes;

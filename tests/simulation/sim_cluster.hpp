@@ -32,6 +32,8 @@ public:
     bool disks_stall = false;
     /// Clocks and timers run at a rate between 0.9 and 1.1, as the seed says.
     bool clocks_drift = false;
+    /// How long a move waits for a broker that is gone.
+    std::int64_t move_timeout_ms = 600'000;
     /// They find each other in the process that they share, not by their addresses.
     bool in_process = false;
     /// One copy of a hard state may be damaged without the other.
