@@ -50,6 +50,14 @@ std::string reason_of(std::string_view text) {
   return std::string(colon == text.npos ? "" : text.substr(colon + 2));
 }
 
+/// Where a line of librdkafka's log, "%7|...", begins in the text; npos: it has none.
+std::size_t log_line_in(std::string_view text) {
+  for (auto at = text.find('%'); at != text.npos; at = text.find('%', at + 1))
+    if (at + 2 < text.size() && text[at + 1] >= '0' && text[at + 1] <= '7' && text[at + 2] == '|')
+      return at;
+  return text.npos;
+}
+
 /// What comes behind `prefix`, if the text begins so.
 std::optional<std::string_view> behind(std::string_view text, std::string_view prefix) {
   if (!text.starts_with(prefix))
@@ -111,12 +119,22 @@ void kcat_journal::line(std::string_view text) {
       to_.read(member_, *partition, *offset, in.rest());
     return;
   }
-  if (text.starts_with("% Group ")) {
-    rebalanced(text);
+  if (text.starts_with("% Group ") || (!begun_.empty() && !text.starts_with('%'))) {
+    piece(text);
     return;
   }
   if (const auto at = text.find("]: "); text.starts_with("%7|") && at != text.npos)
     debug(text.substr(text.find("|", 3) + 1));
+}
+
+/// kcat prints each partition by itself, and librdkafka's threads write lines of their own.
+void kcat_journal::piece(std::string_view text) {
+  const auto other = log_line_in(text);
+  begun_ += text.substr(0, other);
+  if (other != text.npos)
+    line(text.substr(other));
+  else
+    rebalanced(std::exchange(begun_, {}));
 }
 
 /// "% Group G rebalanced (memberid M): assigned: t [2], t [3]", or cooperatively "% Group G

@@ -65,6 +65,8 @@ private:
     }
   };
 
+  /// A line that kcat prints in pieces, or a piece of one.
+  void piece(std::string_view text);
   void rebalanced(std::string_view text);
   void debug(std::string_view text);
   void sent_or_put_off(std::string_view text);
@@ -72,6 +74,8 @@ private:
   void succeeded(std::deque<commit>::iterator one);
   void counts(int generation, const offsets& rows);
 
+  /// Pieces of a line that another thread's line came between.
+  std::string begun_;
   int generation_ = -1;
   /// Offsets that the next commit will have.
   offsets next_commit_;

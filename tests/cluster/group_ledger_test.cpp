@@ -72,6 +72,29 @@ TEST_CASE("what is as it should be is no violation") {
   CHECK_FALSE(on.ledger.has_committed({5, -1}));
 }
 
+TEST_CASE("what kcat says of a rebalance is heard although other threads' lines come between") {
+  desk on;
+  const auto* const fetch = "%7|1.1|FETCH|c#consumer-1| [thrd:n]: Topic t [1] at offset 7";
+  const auto between = [&](const std::string& begin, const char* rest) {
+    on.k.line(begin + fetch);
+    on.k.line(fetch);
+    on.k.line(rest);
+  };
+  on.k.line(kcat_joins);
+  between("% Group g rebalanced: incremental assignment of 0 partition(s) (memberid y, "
+          "COOPERATIVE rebalance protocol): ",
+          "");
+  between("% Group g rebalanced: incremental assignment of 2 partition(s) (memberid y, "
+          "COOPERATIVE rebalance protocol): t [0]",
+          ", t [1]");
+  desk::tell(on.k, {"read 0 0 0:0", "read 1 0 1:0",
+                    "% Group g rebalanced: incremental revoke of 2 partition(s) (memberid y, "
+                    "COOPERATIVE rebalance protocol): t [0], t [1]"});
+  on.finish(1, 1);
+  CHECK(on.ledger.violations() == std::vector<std::string>());
+  CHECK(on.ledger.sum().deliveries == 2);
+}
+
 TEST_CASE("a record that nobody read is noticed") {
   desk on;
   desk::tell(on.a, {"assigned 1 0", "read 0 0 0:0"});
