@@ -107,7 +107,7 @@ void core::trim_tail() {
     log_.forget(settled, options_.tail_bytes_max);
   } else {
     log_.forget(settled, 0);
-    log_.forget(durable, options_.tail_bytes_max);
+    log_.forget(durable, options_.unapplied_bytes_max);
   }
 }
 

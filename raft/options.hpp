@@ -38,8 +38,12 @@ struct core_options {
   std::size_t pending_bytes_max = std::size_t{16} << 20;
   /// What is durable and applied is kept in memory by a leader, up to this many bytes, as long as a
   /// member lacks it. What is not yet durable, or on a leader not yet applied, is in memory in any
-  /// case; a follower drops what is durable beyond this bound and loads it again to apply it.
+  /// case.
   std::size_t tail_bytes_max = std::size_t{4} << 20;
+  /// What is durable and not yet applied is kept in memory by a follower, up to this many bytes; it
+  /// drops what is beyond and loads it again to apply it. Below what its leader may have pending, a
+  /// follower that is faster than the majority reads from the disk what it has just written.
+  std::size_t unapplied_bytes_max = std::size_t{16} << 20;
   /// Size of a load, and of what is loaded but not yet applied. At least 1.
   std::size_t load_bytes_max = std::size_t{1} << 20;
   /// Payload of one append request, unless one entry alone is larger. At least 1.

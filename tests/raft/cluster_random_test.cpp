@@ -18,6 +18,7 @@ core_options small_options(std::uint64_t seed) {
   core_options o;
   o.pending_bytes_max = 1500;
   o.tail_bytes_max = seed % 3 == 0 ? 100 : 600;
+  o.unapplied_bytes_max = o.tail_bytes_max;
   o.load_bytes_max = 80;
   o.append_bytes_max = 200;
   o.inflight_requests_max = 3;

@@ -46,6 +46,7 @@ private:
       o.pending_bytes_max = d.number("pending_bytes_max", o.pending_bytes_max);
       o.load_bytes_max = d.number("load_bytes_max", o.load_bytes_max);
       o.tail_bytes_max = d.number("tail_bytes_max", o.tail_bytes_max);
+      o.unapplied_bytes_max = d.number("unapplied_bytes_max", o.unapplied_bytes_max);
       o.inflight_requests_max =
           static_cast<std::uint32_t>(d.number("inflight", o.inflight_requests_max));
       o.hibernate_after_ticks = static_cast<std::uint32_t>(d.number("hibernate_after"));

@@ -404,7 +404,7 @@ TEST_SUITE("raft.paper_replication") {
 
   TEST_CASE("a follower keeps no more in memory than its bound and what is not on disk") {
     auto o = common();
-    o.tail_bytes_max = 300;
+    o.unapplied_bytes_max = 300;
     led t(o);
     auto& f = t.group.at(2);
     // The leader sends on, but commits nothing for want of a majority.
@@ -419,6 +419,26 @@ TEST_SUITE("raft.paper_replication") {
     f.settle();
     CHECK(f.applied() == log_index(99));
     CHECK(f.state().size() == 98);
+  }
+
+  TEST_CASE("a follower that is ahead of the majority applies from memory what it has written") {
+    auto o = common();
+    o.tail_bytes_max = 300;
+    led t(o);
+    auto& f = t.group.at(2);
+    t.group.isolate(3);
+    for (std::uint64_t i = 2; i < 100; ++i) {
+      receive(f, 1, append_request{term_id(1), id(i - 1, 1), log_index(1), {make(i, 1)}});
+      f.settle_disk();
+    }
+    REQUIRE(f.node().log().tail_bytes() > 300);
+    f.printed.clear();
+    receive(f, 1, append_request{term_id(1), id(99, 1), log_index(99), {}});
+    f.settle();
+    CHECK(f.applied() == log_index(99));
+    CHECK(f.printed.find("load ") == std::string::npos);
+    // What is applied leaves the memory.
+    CHECK(f.node().log().tail_bytes() == 0);
   }
 
   TEST_CASE("a follower whose next entry is compacted fetches a state, and then follows the log") {

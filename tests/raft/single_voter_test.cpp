@@ -54,6 +54,7 @@ private:
     auto o = options_of(1, seed);
     o.pending_bytes_max = 700;
     o.tail_bytes_max = 300;
+    o.unapplied_bytes_max = 300;
     o.load_bytes_max = 60;
     o.hibernate_after_ticks = 4;
     return o;

@@ -286,6 +286,7 @@ void sim_group::start(std::int32_t number) {
   made.core.seed = node.machine->env->random();
   made.core.hibernate_after_ticks = options_.hibernate_after_ticks;
   made.core.tail_bytes_max = 2048;
+  made.core.unapplied_bytes_max = 2048;
   made.core.append_bytes_max = options_.append_bytes_max;
   made.core.inflight_requests_max = options_.inflight_requests_max;
   made.storage = life.slow_storage;
