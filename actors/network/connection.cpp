@@ -18,6 +18,10 @@ constexpr std::size_t gather_bytes_max = 1 << 20;
 /// How long last words may take to be read.
 constexpr auto linger_max = std::chrono::seconds(5);
 constexpr auto retry_interval = std::chrono::milliseconds(20);
+/// A frame of this size is worth reading to its place at once.
+constexpr std::size_t large_frame_bytes = 64 * 1024;
+/// What is read behind a large frame, or in place of the next one: enough for its header.
+constexpr std::size_t glance_bytes = 4 * 1024;
 
 /// Memory for a frame of which `filled` bytes are there: most frames fit from the start, a large
 /// one is moved a few times.
@@ -139,11 +143,13 @@ void connection::read_some() {
   if (is_closed() || ending_)
     return;
   auto& chunk = chunk_->fresh();
-  // The rest of a large frame goes straight to its place, what follows it to the chunk.
+  // The rest of a large frame goes straight to its place, what follows it to the chunk. Behind a
+  // large one comes another, most often, and what the chunk gets of that has to be copied.
   const auto missing = partial_whole_ > 0 ? partial_.size() - partial_filled_ : 0;
+  const auto ahead = last_frame_bytes_ < large_frame_bytes ? chunk.size() : glance_bytes;
   const std::array<asio::mutable_buffer, 2> into = {
       asio::mutable_buffer(partial_.data() + (missing > 0 ? partial_filled_ : 0), missing),
-      asio::mutable_buffer(chunk.data(), chunk.size())};
+      asio::mutable_buffer(chunk.data(), ahead)};
   boost::system::error_code failed;
   const auto got = socket_.read_some(into, failed);
   if (failed && !is_transient(failed)) {
@@ -207,7 +213,7 @@ result<std::size_t> connection::grow_partial(const mutable_buffer& bytes) {
   };
   fill();
   if (partial_whole_ == 0 && partial_filled_ == partial_.size()) {
-    const auto size = dialect_->frame_size(partial_.data());
+    const auto size = next_frame_size(partial_);
     if (!size)
       return size.propagate();
     partial_whole_ = *size;
@@ -239,7 +245,7 @@ result<void> connection::take_frames(const mutable_buffer& bytes) {
     }
     if (rest.size() < dialect_->header_size())
       return begin_partial(rest);
-    const auto size = dialect_->frame_size(rest.data());
+    const auto size = next_frame_size(rest);
     if (!size)
       return size.propagate();
     if (*size > rest.size())
@@ -251,11 +257,17 @@ result<void> connection::take_frames(const mutable_buffer& bytes) {
   return {};
 }
 
+result<std::size_t> connection::next_frame_size(const mutable_buffer& header) {
+  const auto size = dialect_->frame_size(header.data());
+  last_frame_bytes_ = size ? *size : 0;
+  return size;
+}
+
 result<void> connection::begin_partial(const mutable_buffer& rest) {
   auto size = dialect_->header_size();
   partial_whole_ = 0;
   if (rest.size() >= size) {
-    const auto whole = dialect_->frame_size(rest.data());
+    const auto whole = next_frame_size(rest);
     if (!whole)
       return whole.propagate();
     partial_whole_ = *whole;

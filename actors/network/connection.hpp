@@ -156,6 +156,8 @@ private:
   /// Completes partial_ from the front of `bytes`; returns how much of them it took.
   [[nodiscard]] result<std::size_t> grow_partial(const mutable_buffer& bytes);
   [[nodiscard]] result<void> take_frames(const mutable_buffer& bytes);
+  /// Of the frame that begins with `header`; an error: no frame does.
+  [[nodiscard]] result<std::size_t> next_frame_size(const mutable_buffer& header);
   /// Keeps the front of a frame whose rest has not come yet.
   [[nodiscard]] result<void> begin_partial(const mutable_buffer& rest);
   /// Writes until the queue is empty or the socket full. Precondition: write_mutex_ is held.
@@ -189,6 +191,8 @@ private:
   /// comes: a header alone claims no memory.
   std::size_t partial_whole_ = 0;
   clock::time_point partial_since_;
+  /// Of the last frame that began.
+  std::size_t last_frame_bytes_ = 0;
 
   bool reading_ = false;
   /// No more reads; closes when everything queued has been sent.

@@ -9,6 +9,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <random>
+#include <string>
+#include <utility>
 
 using namespace aqueduct;
 using namespace aqueduct::actors;
@@ -491,6 +495,28 @@ TEST_SUITE("actors.peer.sockets.calls") {
       const auto got = answer.wait();
       REQUIRE(got);
       CHECK(got->text() == question);
+    }
+  }
+
+  TEST_CASE("frames of any size behind frames of any size arrive as they were sent") {
+    // Reads end at other places behind large frames, and a frame may end at any of them.
+    linked nodes;
+    std::mt19937_64 random(7);
+    constexpr std::array<std::size_t, 6> edges = {4'096, 65'536, 131'072, 262'144, 1 << 20, 100};
+    std::vector<std::pair<std::string, awaited_answer>> answers;
+    for (int i = 0; i < 300; ++i) {
+      const auto size = edges.at(random() % edges.size()) - 100 + random() % 200;
+      std::string question(size, ' ');
+      for (auto& each : question)
+        each = static_cast<char>('a' + random() % 26);
+      answers.emplace_back(question, nodes.one.call(2, text(question)));
+      if (answers.size() < 20)
+        continue;
+      for (auto& [asked, answer] : std::exchange(answers, {})) {
+        const auto got = answer.wait();
+        REQUIRE(got);
+        CHECK(got->text() == asked);
+      }
     }
   }
 
