@@ -21,6 +21,8 @@ constexpr double gib = 1 << 30;
 constexpr std::size_t value_bytes = 1024;
 constexpr int clients = 2;
 constexpr std::int32_t partitions = 16;
+const std::size_t usual_batch_bytes = client::producer_config{}.batch_bytes;
+constexpr std::size_t large_batch_bytes = 1'000'000;
 const std::string topic = "bench";
 
 double seconds_since(steady_clock::time_point begin) {
@@ -53,7 +55,8 @@ struct written {
 /// Records of 1 KiB without keys from `clients` producers, until the time is over or so much is
 /// stored; what was sent is durable in the end.
 result<written> write_records(const std::vector<std::string>& brokers, double seconds,
-                              std::uint64_t bytes_max) {
+                              std::uint64_t bytes_max,
+                              std::size_t batch_bytes = usual_batch_bytes) {
   std::atomic<std::uint64_t> stored = 0;
   const auto begin = steady_clock::now();
   auto done = in_threads(clients, [&](int) -> result<void> {
@@ -62,7 +65,9 @@ result<written> write_records(const std::vector<std::string>& brokers, double se
     auto cluster = client::cluster::open(config);
     if (!cluster)
       return cluster.propagate();
-    auto producer = client::producer::create(*cluster);
+    client::producer_config sending;
+    sending.batch_bytes = batch_bytes;
+    auto producer = client::producer::create(*cluster, sending);
     if (!producer)
       return producer.propagate();
     const std::string value(value_bytes, 'x');
@@ -88,6 +93,12 @@ result<written> write_records(const std::vector<std::string>& brokers, double se
   return written{stored, seconds_since(begin)};
 }
 
+/// Memory that a node uses for the first time costs it once, not for each GiB.
+result<void> warm_up(const std::vector<std::string>& brokers, std::size_t batch_bytes) {
+  const auto first = write_records(brokers, 600, static_cast<std::uint64_t>(gib / 2), batch_bytes);
+  return first ? result<void>() : first.propagate();
+}
+
 double rate_of(const written& outcome) {
   return static_cast<double>(outcome.bytes) / mib / outcome.seconds;
 }
@@ -105,6 +116,8 @@ result<double> single_rate(const bench_options& options) {
     return cluster.propagate();
   if (auto made = client::admin(*cluster).create_topic({topic, partitions}); !made)
     return made.propagate();
+  if (auto warm = warm_up({address}, usual_batch_bytes); !warm)
+    return warm.propagate();
   const auto outcome =
       write_records({address}, options.seconds, std::numeric_limits<std::uint64_t>::max());
   if (!outcome)
@@ -118,7 +131,8 @@ struct replicated {
   double follower_cpu = 0;
 };
 
-result<replicated> replicated_rate(const bench_options& options) {
+result<replicated> replicated_rate(const bench_options& options, std::size_t batch_bytes) {
+  warm_memory(static_cast<std::uint64_t>(10 * gib));
   auto nodes = three_nodes::start(options);
   if (!nodes)
     return nodes.propagate();
@@ -128,9 +142,11 @@ result<replicated> replicated_rate(const bench_options& options) {
     return drained.propagate();
   if (auto settled = wait_seconds(3); !settled)
     return settled.propagate();
+  if (auto warm = warm_up(nodes->addresses(), batch_bytes); !warm)
+    return warm.propagate();
   const auto before = nodes->process(3).usage().cpu_seconds;
-  const auto outcome =
-      write_records(nodes->addresses(), options.seconds, std::numeric_limits<std::uint64_t>::max());
+  const auto outcome = write_records(nodes->addresses(), options.seconds,
+                                     std::numeric_limits<std::uint64_t>::max(), batch_bytes);
   if (!outcome)
     return outcome.propagate();
   const auto used = nodes->process(3).usage().cpu_seconds - before;
@@ -193,17 +209,24 @@ result<void> replication(const bench_options& options, report& found) {
   std::vector<double> rates;
   std::vector<double> singles;
   std::vector<double> follower_cpus;
+  std::vector<double> large_rates;
+  std::vector<double> large_cpus;
   for (int round = 0; round < options.rounds; ++round) {
     warm_memory(static_cast<std::uint64_t>(10 * gib));
     const auto single = single_rate(options);
     if (!single)
       return single.propagate();
     settle_disk(options.folder);
-    warm_memory(static_cast<std::uint64_t>(10 * gib));
-    const auto outcome = replicated_rate(options);
+    const auto outcome = replicated_rate(options, usual_batch_bytes);
     if (!outcome)
       return outcome.propagate();
     settle_disk(options.folder);
+    const auto large = replicated_rate(options, large_batch_bytes);
+    if (!large)
+      return large.propagate();
+    settle_disk(options.folder);
+    large_rates.push_back(large->rate);
+    large_cpus.push_back(large->follower_cpu);
     singles.push_back(*single);
     rates.push_back(outcome->rate);
     ratios.push_back(3 * outcome->rate / *single);
@@ -219,6 +242,9 @@ result<void> replication(const bench_options& options, report& found) {
   produced.is_met = *produced.ratio >= 0.6;
   found.rows.push_back(std::move(produced));
   found.rows.push_back(bounded("cpu of a follower", "s/GiB", median(follower_cpus), 0.6));
+  found.rows.push_back(informative("produce, batches of 1 MB", "MiB/s", median(large_rates)));
+  found.rows.push_back(
+      bounded("cpu of a follower, batches of 1 MB", "s/GiB", median(large_cpus), 0.6));
   return {};
 }
 
