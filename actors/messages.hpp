@@ -266,6 +266,21 @@ struct storage_event {
 using replica_actor =
     caf::typed_actor<caf::reacts_to<replica_request>, caf::reacts_to<storage_event>>;
 
+// -- to the ticker --------------------------------------------------------------------------------
+
+/// Asks for one `replica_tick`.
+struct tick_request {
+  replica_actor who;
+  /// Asked while the one before is dealt with: the next step begins with it.
+  bool out_of_tick = false;
+};
+/// From the ticker to itself: a step is over.
+struct tick_beat {};
+/// From the ticker to itself: others were let in between, it goes on.
+struct tick_portion {};
+using ticker_actor = caf::typed_actor<caf::reacts_to<tick_request>, caf::reacts_to<tick_beat>,
+                                      caf::reacts_to<tick_portion>>;
+
 // -- to a partition -------------------------------------------------------------------------------
 
 struct produce_message {
@@ -619,6 +634,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::controller_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::group_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::replica_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::storage_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::tick_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::tick_beat)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::tick_portion)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::produce_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::partition_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(aqueduct::actors::group_call)

@@ -8,6 +8,7 @@
 #include "actors/logging.hpp"
 #include "actors/network/front_end.hpp"
 #include "actors/node_cluster.hpp"
+#include "actors/replica/ticker.hpp"
 #include "actors/scrub/scrubber.hpp"
 #include "actors/storage_pool/storage_worker.hpp"
 #include "actors/storage_pool/upkeep.hpp"
@@ -162,7 +163,7 @@ struct node::impl {
     shared->log = component_logger("partition");
     shared->raft_log = component_logger("raft");
     shared->cache = cache;
-    shared->raft_tick_ms = settings().raft.tick.count();
+    shared->ticker = spawn_ticker(*system, settings().raft.tick.count());
     shared->election_timeout_ticks =
         ticks_of(settings().raft.election_timeout, settings().raft.tick);
     shared->heartbeat_ticks = ticks_of(settings().raft.heartbeat, settings().raft.tick);
@@ -547,12 +548,14 @@ struct node::impl {
       cluster->stop();
     auto workers = services ? services->storage : std::vector<storage_actor>();
     auto readers = services ? services->readers : std::vector<reader_actor>();
+    auto ticker = services ? services->ticker : ticker_actor();
     services.reset();
     directory.reset();
     for (auto& worker : workers)
       kill(worker);
     for (auto& reader : readers)
       kill(reader);
+    kill(ticker);
     kill(upkeep);
     // The actor system waits for the last actor without a bound; this one has it.
     while (system->registry().running() > 0) {

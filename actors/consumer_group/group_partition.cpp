@@ -106,7 +106,7 @@ struct group_partition_state : election_host<group_partition_state> {
     group.state_prefix = row_prefix();
     group.segment_bytes = config.topic.segment_bytes;
     group.segment_age_ms = -1;
-    group.tick_ms = services().raft_tick_ms;
+    group.ticker = services().ticker;
     group.founders = config.founders;
     group.transport = services().transport;
     group.calls = services().calls;

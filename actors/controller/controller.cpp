@@ -71,7 +71,7 @@ void controller_state::begin(controller_actor::pointer actor, controller_config 
   group.state_prefix = std::string(state_prefix);
   group.segment_bytes = std::uint64_t{16} << 20;
   group.segment_age_ms = -1;
-  group.tick_ms = config.services->raft_tick_ms;
+  group.ticker = config.services->ticker;
   group.founders = config.founders;
   if (config.services->registry)
     config.services->registry->add(controller_group, [] {});

@@ -67,7 +67,7 @@ struct partition_state : election_host<partition_state> {
     group.state_prefix = storage::group_prefix(config.group);
     group.segment_bytes = config.topic.segment_bytes;
     group.segment_age_ms = config.topic.segment_age.count();
-    group.tick_ms = services().raft_tick_ms;
+    group.ticker = services().ticker;
     group.founders = config.founders;
     group.transport = services().transport;
     group.calls = services().calls;

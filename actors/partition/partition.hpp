@@ -38,7 +38,7 @@ struct partition_services {
   std::shared_ptr<group_registry> registry;
   /// Of all replicas on this node; nothing when nobody watches.
   std::shared_ptr<replica_watch> watch;
-  std::int64_t raft_tick_ms = 50;
+  ticker_actor ticker;
   std::uint32_t election_timeout_ticks = 20;
   std::uint32_t heartbeat_ticks = 3;
   std::int64_t tick_ms = 1000;

@@ -283,6 +283,7 @@ struct replica_state {
 
   void handle(replica_tick&) {
     tick_scheduled = false;
+    in_tick = true;
     if (core && !installing)
       perform(core->tick());
     if (core)
@@ -293,6 +294,7 @@ struct replica_state {
       perform(core->campaign());
     else if (installing)
       schedule_tick();
+    in_tick = false;
   }
 
   /// While a state is being installed nothing may commit that is not in it: what arrives is lost.
@@ -656,8 +658,7 @@ struct replica_state {
     if (tick_scheduled || !core || core->is_hibernating())
       return;
     tick_scheduled = true;
-    self->delayed_send(self, std::chrono::milliseconds(config.tick_ms),
-                       replica_request{replica_tick{}});
+    self->send(config.ticker, tick_request{replica_actor(self), in_tick});
   }
 
   template <class Event>
@@ -704,6 +705,7 @@ struct replica_state {
   bool failed = false;
   bool stopping = false;
   bool tick_scheduled = false;
+  bool in_tick = false;
   /// The last round of proposals of which some were refused.
   std::uint64_t refused_round = 0;
   /// What the state machine was told last of the replicas that keep up.

@@ -44,7 +44,8 @@ struct replica_config {
   std::string state_prefix;
   std::uint64_t segment_bytes = 0;
   std::int64_t segment_age_ms = 0;
-  std::int64_t tick_ms = 50;
+  /// Of the node: gives the steps of the core's clock.
+  ticker_actor ticker;
   /// The members of a group that has no log yet.
   raft::membership founders;
   /// It takes the place of a damaged one, whose files are to stay.

@@ -3,6 +3,7 @@
 #include "actors/election/leader_elections.hpp"
 #include "actors/logging.hpp"
 #include "actors/replica/state_server.hpp"
+#include "actors/replica/ticker.hpp"
 
 #include <caf/scheduler/test_coordinator.hpp>
 #include <caf/send.hpp>
@@ -88,6 +89,7 @@ sim_broker::~sim_broker() {
       kill(worker);
     for (auto& reader : services.readers)
       kill(reader);
+    kill(services.ticker);
   }
   kill(upkeep_);
   groups_.reset();
@@ -237,7 +239,7 @@ void sim_broker::spawn_storage() {
   services->calls = transport_;
   services->pacer = std::make_shared<catch_up_pacer>(catch_up_rate);
   services->registry = registry_;
-  services->raft_tick_ms = raft_tick_ms;
+  services->ticker = spawn_ticker(*system_, raft_tick_ms);
   services->election_timeout_ticks = election_timeout_ms / raft_tick_ms;
   services->idle_timeout_ms = settings_.idle_timeout_ms;
   if (settings_.idle_timeout_ms > 0)

@@ -1,5 +1,7 @@
 #include "tests/simulation/sim_group.hpp"
 
+#include "actors/replica/ticker.hpp"
+
 #include <caf/scheduler/test_coordinator.hpp>
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -176,6 +178,7 @@ sim_group::~sim_group() {
       kill(each.life->storage);
       kill(each.life->reader);
       kill(each.life->upkeep);
+      kill(each.life->ticker);
       each.life.reset();
     }
   auto& schedule = coordinator(*system_);
@@ -302,7 +305,8 @@ void sim_group::start(std::int32_t number) {
   made.state_prefix = storage::group_prefix(group);
   made.segment_bytes = options_.segment_bytes;
   made.segment_age_ms = -1;
-  made.tick_ms = tick_ms * 1000 / node.machine->rate_per_mille();
+  life.ticker = spawn_ticker(*system_, tick_ms * 1000 / node.machine->rate_per_mille());
+  made.ticker = life.ticker;
   made.watch = life.watch;
   if (number <= options_.founders)
     for (std::int32_t i = 1; i <= options_.founders; ++i)
@@ -325,6 +329,7 @@ void sim_group::crash(std::int32_t number) {
   kill(node.life->storage);
   kill(node.life->reader);
   kill(node.life->upkeep);
+  kill(node.life->ticker);
   collect(node);
   node.life.reset();
   settle();

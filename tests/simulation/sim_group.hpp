@@ -203,6 +203,7 @@ private:
     /// In front of it, where the replica sees it.
     storage_actor slow_storage;
     upkeep_actor upkeep;
+    ticker_actor ticker;
     reader_actor reader;
     state_machine_actor state_machine;
     replica_actor replica;
