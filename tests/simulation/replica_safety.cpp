@@ -113,8 +113,12 @@ void replica_safety::look_at_messages(const group_id& id, group& of, const raft:
         broke("replica " + name_of(core.self()) + " of " + to_string(id) +
               " grants a vote that is not durable");
     }
+    // An answer in a term that has passed may have waited for its write while the leader of a later
+    // one had its entries cut off. Who was elected without them had a majority that lacked them, so
+    // that the answer cannot commit them.
     if (const auto* answer = std::get_if<raft::append_response>(&sent.body);
-        answer && answer->accepted && answer->index > core.durable_index())
+        answer && answer->accepted && answer->term == core.term() &&
+        answer->index > core.durable_index())
       broke("replica " + name_of(core.self()) + " of " + to_string(id) + " acknowledges entry " +
             std::to_string(answer->index.value) + ", which is not durable");
   }

@@ -31,7 +31,8 @@ public:
   /// - what is committed at an index is the same everywhere and for ever, and is not cut off;
   /// - who is elected has everything that was committed in terms before (Raft paper, 5.4.3);
   /// - a leader counts as committed what is durable on a majority of its voters, and no more;
-  /// - nobody acknowledges entries or grants a vote before that is durable.
+  /// - nobody acknowledges entries to the leader of its term, or grants a vote, before that is
+  ///   durable.
   void acted(const group_id& group, const raft::core& core, const raft::effects& effects);
 
   /// Calls that were looked at.
