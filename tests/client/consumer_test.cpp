@@ -329,8 +329,11 @@ TEST_CASE("followers are read from where that is allowed, and say how old their 
   const auto on = open(it.brokers);
   store(on, 50);
   auto reader = create(on, reading_from(read_source::within(200ms)));
+  it.brokers.on_next(api_key::fetch, 1, {.what = kind::hold});
   REQUIRE(reader.assign({{tp, start_position::earliest()}}));
   CHECK(reader.last_answer(tp).error().code == errc::topic_not_ready);
+  REQUIRE(it.brokers.wait([&] { return it.brokers.log.back().header.key == api_key::fetch; }));
+  REQUIRE(it.brokers.release() == 1);
   expect(reader, 0, 50);
 
   const auto nodes = it.fetched_from();
