@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace aqueduct::raft::test {
 
@@ -53,6 +54,25 @@ struct led {
 };
 
 using terms = std::vector<std::uint64_t>;
+
+/// The leader sends 98 entries, but commits nothing for want of a majority. `look` after each that
+/// is on the follower's disk.
+void feed_uncommitted(led& t, replica& follower, const std::function<void()>& look) {
+  t.group.isolate(3);
+  for (std::uint64_t i = 2; i < 100; ++i) {
+    receive(follower, 1, append_request{term_id(1), id(i - 1, 1), log_index(1), {make(i, 1)}});
+    follower.settle_disk();
+    look();
+  }
+}
+
+/// It hears that they are committed.
+void commit_all(replica& follower) {
+  receive(follower, 1, append_request{term_id(1), id(99, 1), log_index(99), {}});
+  follower.settle();
+  CHECK(follower.applied() == log_index(99));
+  CHECK(follower.state().size() == 98);
+}
 
 } // namespace
 
@@ -407,18 +427,9 @@ TEST_SUITE("raft.paper_replication") {
     o.unapplied_bytes_max = 300;
     led t(o);
     auto& f = t.group.at(2);
-    // The leader sends on, but commits nothing for want of a majority.
-    t.group.isolate(3);
-    for (std::uint64_t i = 2; i < 100; ++i) {
-      receive(f, 1, append_request{term_id(1), id(i - 1, 1), log_index(1), {make(i, 1)}});
-      f.settle_disk();
-      REQUIRE(f.node().log().tail_bytes() <= 300);
-    }
+    feed_uncommitted(t, f, [&] { REQUIRE(f.node().log().tail_bytes() <= 300); });
     // What was dropped is loaded again when it commits.
-    receive(f, 1, append_request{term_id(1), id(99, 1), log_index(99), {}});
-    f.settle();
-    CHECK(f.applied() == log_index(99));
-    CHECK(f.state().size() == 98);
+    commit_all(f);
   }
 
   TEST_CASE("a follower that is ahead of the majority applies from memory what it has written") {
@@ -426,16 +437,10 @@ TEST_SUITE("raft.paper_replication") {
     o.tail_bytes_max = 300;
     led t(o);
     auto& f = t.group.at(2);
-    t.group.isolate(3);
-    for (std::uint64_t i = 2; i < 100; ++i) {
-      receive(f, 1, append_request{term_id(1), id(i - 1, 1), log_index(1), {make(i, 1)}});
-      f.settle_disk();
-    }
+    feed_uncommitted(t, f, [] {});
     REQUIRE(f.node().log().tail_bytes() > 300);
     f.printed.clear();
-    receive(f, 1, append_request{term_id(1), id(99, 1), log_index(99), {}});
-    f.settle();
-    CHECK(f.applied() == log_index(99));
+    commit_all(f);
     CHECK(f.printed.find("load ") == std::string::npos);
     // What is applied leaves the memory.
     CHECK(f.node().log().tail_bytes() == 0);
