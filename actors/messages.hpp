@@ -271,12 +271,12 @@ using replica_actor =
 /// Asks for one `replica_tick`.
 struct tick_request {
   replica_actor who;
-  /// Asked while the one before is dealt with: the next step begins with it.
+  /// Asked while the tick before is dealt with: the next beat is a step after that one.
   bool out_of_tick = false;
 };
 /// From the ticker to itself: a step is over.
 struct tick_beat {};
-/// From the ticker to itself: others were let in between, it goes on.
+/// From the ticker to itself: it goes on telling, now that others had their turn.
 struct tick_portion {};
 using ticker_actor = caf::typed_actor<caf::reacts_to<tick_request>, caf::reacts_to<tick_beat>,
                                       caf::reacts_to<tick_portion>>;

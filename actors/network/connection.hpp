@@ -156,7 +156,7 @@ private:
   /// Completes partial_ from the front of `bytes`; returns how much of them it took.
   [[nodiscard]] result<std::size_t> grow_partial(const mutable_buffer& bytes);
   [[nodiscard]] result<void> take_frames(const mutable_buffer& bytes);
-  /// Of the frame that begins with `header`; an error: no frame does.
+  /// Of the frame that begins with `header`, by which the next read goes; an error: no frame does.
   [[nodiscard]] result<std::size_t> next_frame_size(const mutable_buffer& header);
   /// Keeps the front of a frame whose rest has not come yet.
   [[nodiscard]] result<void> begin_partial(const mutable_buffer& rest);
